@@ -1,0 +1,78 @@
+// Client: calls of the wire, over attested channels that it opens, proves, renews and replaces by
+// itself.
+//
+// What holds for every Call:
+// - it returns within the deadline (times the operation's factor), also when the daemon is dead or
+// stopped;
+// - the request was sent only after the enclave's evidence satisfied `expect` on this process's own
+// channel;
+// - the reply came on the channel of its request, and carries its id;
+// - a request that may have been executed is not sent again, unless repeating it is harmless
+// (reads, signatures,
+//   decryption); one that was surely not executed is sent again once after reconnecting;
+// - evidence that is about to expire, or that the enclave calls expired or unknown, was renewed on
+// the way.
+//
+// Threads: any number may call at once; each uses a connection of its own while it waits, at most
+// max_connections. Fork: a child inherits nothing; its first call makes a new key, connection and
+// evidence. No locks are held across fork on the child's behalf: a Client notices the new process
+// id and starts over with fresh state.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "enclave/client/config.h"
+#include "enclave/wire/messages.h"
+
+namespace keyclave::client {
+
+// Where replies came from; the counters feed tests and `keyclave status`.
+struct ClientStats {
+  uint64_t requests = 0;      // key and object requests, without Hello and Attest
+  uint64_t connections = 0;   // opened so far
+  uint64_t attestations = 0;  // Attest requests sent
+};
+
+class Client {
+ public:
+  explicit Client(ClientConfig config);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  template <wire::Op op>
+  Result<typename wire::OpTraits<op>::Reply> Call(
+      const typename wire::OpTraits<op>::Request& request) {
+    KC_ASSIGN(const Bytes fields, CallRaw(op, wire::Encode(request)));
+    auto reply = wire::Decode<typename wire::OpTraits<op>::Reply>(fields);
+    if (!reply.ok()) return reply.error().In("reply from keyclaved");
+    return reply;
+  }
+
+  // The store's epoch as of the latest reply: cached attributes are good while it stands.
+  uint64_t epoch() const;
+  // A number that changes when this process is a fork of the one before or the enclave has
+  // restarted: login state is gone.
+  uint64_t generation() const;
+  ClientStats stats() const;
+  const ClientConfig& config() const { return config_; }
+
+  // Logs this process in to a token; kept (as the enclave's ticket, never the PIN) and presented
+  // again after a restart of the daemon. Logout forgets it.
+  Status Login(const wire::TokenId& token, wire::LoginState user, SecretBytes pin);
+  Status Logout(const wire::TokenId& token);
+
+  // What the enclave proved on the newest channel (opens one if there is none).
+  Result<attest::ClaimSet> EnclaveClaims();
+
+ private:
+  class State;
+  Result<Bytes> CallRaw(wire::Op op, Bytes fields);
+  std::shared_ptr<State> Current() const;
+
+  const ClientConfig config_;
+  mutable std::atomic<State*> state_{nullptr};
+};
+
+}  // namespace keyclave::client

@@ -1,0 +1,50 @@
+// client.yaml: where the enclave is, what it must prove, and how this process proves itself.
+//
+//   endpoint: unix:/run/keyclave/keyclaved.sock    # or tcp:HOST:PORT
+//   socket_owner: 0                # uid that must own the socket (unix only); default 0, or the
+//   process's own uid expect:                        # expression that the enclave's evidence must
+//   satisfy; required
+//     tee: {is: simulated}
+//   evidence: simulated            # how this process proves itself: a TEE type, or none
+//   simulated:
+//     key: /etc/keyclave/simulated-root.key     # signs this process's own simulated evidence
+//     root: /etc/keyclave/simulated-root.pub    # verifies the enclave's
+//   deadline: 5s                   # per call
+//   renew_before: 60s              # evidence is renewed so long before it expires
+//   max_connections: 16            # per process
+#pragma once
+
+#include <chrono>
+
+#include "attest/expression.h"
+#include "attest/tee_type.h"
+
+namespace keyclave::client {
+
+struct Endpoint {
+  enum class Kind { kUnix, kTcp } kind = Kind::kUnix;
+  std::string path;  // kUnix
+  std::string host;  // kTcp
+  uint16_t port = 0;
+  std::string Text() const;
+};
+
+struct ClientConfig {
+  std::string source;  // the file's path, for messages
+  Endpoint endpoint;
+  std::optional<uint32_t> socket_owner;
+  attest::Expression expect;
+  std::string evidence_type;  // empty: none
+  attest::ProducerConfig producer;
+  attest::Trust trust;
+  std::chrono::milliseconds deadline{5000};
+  std::chrono::seconds renew_before{60};
+  size_t max_connections = 16;
+};
+
+// KEYCLAVE_CONFIG if set (ignored in set-user-id programs), else /etc/keyclave/client.yaml.
+std::string DefaultConfigPath();
+Result<ClientConfig> LoadClientConfig(const std::string& path);
+Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string& name);
+
+}  // namespace keyclave::client

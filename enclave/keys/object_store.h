@@ -1,0 +1,161 @@
+// Tokens, policies and objects, in memory for reading and in the vault for keeps.
+//
+// Attributes of all objects stay in memory (they answer searches); key material is unsealed on
+// first use into a bounded cache of ready handles (KeyCache) and wiped when it leaves. Session
+// objects live in memory only and belong to one attested session. Every method is thread-safe;
+// nothing holds a lock across cryptography or disk reads of key material.
+#pragma once
+
+#include "enclave/base/clock.h"
+#include "enclave/keys/vault.h"
+#include "enclave/mech/key.h"
+#include "enclave/wire/messages.h"
+
+namespace keyclave::keys {
+
+struct PinRecord {
+  Bytes salt;      // empty: no PIN
+  Bytes verifier;  // PBKDF2 or scrypt of the PIN
+  uint64_t tries_left = 0;
+  uint64_t generation = 0;  // rises with each change: old login tickets end
+  template <class V>
+  void Visit(V&& v) {
+    v(1, salt);
+    v(2, verifier);
+    v(3, tries_left);
+    v(4, generation);
+  }
+};
+
+struct Token {
+  wire::TokenId id{};
+  uint64_t slot = 0;
+  std::string label;
+  std::string default_policy;
+  PinRecord user_pin;
+  PinRecord so_pin;
+  int64_t created = 0;
+  template <class V>
+  void Visit(V&& v) {
+    v(1, id);
+    v(2, slot);
+    v(3, label);
+    v(4, default_policy);
+    v(5, user_pin);
+    v(6, so_pin);
+    v(7, created);
+  }
+  std::string Serial() const;  // the first 16 hexadecimal digits of the id
+};
+
+struct PolicyText {
+  std::string name;
+  uint64_t version = 0;
+  std::string text;
+  ByteArray<32> digest{};  // SHA-256 of the text
+  template <class V>
+  void Visit(V&& v) {
+    v(1, name);
+    v(2, version);
+    v(3, text);
+    v(4, digest);
+  }
+};
+
+struct Object {
+  wire::ObjectId id{};
+  wire::TokenId token{};
+  std::string policy;
+  wire::AttributeList attributes;
+  bool has_material = false;
+  uint64_t session = 0;  // the attested session that owns a session object; 0 for token objects
+  uint64_t version = 0;
+
+  bool IsPrivate() const { return attributes.IsTrue(CKA_PRIVATE); }
+  uint64_t Class() const { return attributes.Ulong(CKA_CLASS).value_or(CKO_VENDOR_DEFINED); }
+};
+using ObjectPtr = std::shared_ptr<const Object>;
+
+struct NewObject {
+  Object object;  // id and version are filled in
+  SecretBytes
+      material;  // empty for public keys, certificates; data objects keep CKA_VALUE in attributes
+};
+
+// The root secret of a simulated enclave (a file of mode 0600), the store and the witness under
+// `directory`.
+struct StateFiles {
+  static std::string Root(const std::string& directory) { return directory + "/root.key"; }
+  static std::string Store(const std::string& directory) { return directory + "/store.db"; }
+  static std::string Witness(const std::string& directory) { return directory + "/witness"; }
+};
+// Makes directory (0700), root secret, empty store and witness; kStoreExists if any is there.
+Status InitState(const std::string& directory);
+
+class ObjectStore {
+ public:
+  // kStoreMissing, kStoreLocked, kStoreForeign, kStoreCorrupt, kStoreRolledBack, kWitnessMissing.
+  static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory);
+  // For tests: any store and witness.
+  static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
+                                                       std::unique_ptr<Witness> witness,
+                                                       SecretBytes root_secret, bool create);
+  ~ObjectStore();
+
+  std::string enclave_id() const;  // 32 hexadecimal digits
+  uint64_t epoch()
+      const;  // rises with every change of a token, policy or object, session objects too
+  SecretBytes DeriveKey(std::string_view label, size_t size) const;
+  size_t object_count() const;
+
+  std::vector<Token> Tokens() const;                       // by slot
+  Result<Token> FindToken(const wire::TokenId& id) const;  // kTokenNotFound
+  Result<Token> FindTokenByName(const std::optional<std::string>& label,
+                                const std::optional<std::string>& serial) const;
+  // Fills in id and slot. kTokenExists for a label in use.
+  Result<Token> CreateToken(Token token, const PolicyText& policy);
+  Status UpdateToken(const Token& token);
+  // With its policies and objects (C_InitToken of an existing token, DeleteToken).
+  Status ClearToken(const wire::TokenId& id);
+  Status DeleteToken(const wire::TokenId& id);
+
+  std::vector<PolicyText> Policies(const wire::TokenId& token) const;
+  Result<PolicyText> FindPolicy(const wire::TokenId& token,
+                                const std::string& name) const;  // kPolicyNotFound
+  // Adds or replaces (kPolicyVersion unless the version rises); every object under it is sealed
+  // anew with the new digest.
+  Status PutPolicy(const wire::TokenId& token, const PolicyText& policy);
+
+  Result<ObjectPtr> Get(const wire::ObjectId& id) const;  // kObjectNotFound
+  // `visible` decides what this caller may see: what it may not see counts as absent.
+  // kObjectNotFound, kObjectAmbiguous, kTokenNotFound. Without a class, a private key is preferred
+  // over its public key and certificate.
+  using Visible = std::function<bool(const Object&)>;
+  Result<ObjectPtr> Resolve(const wire::ObjectRef& ref, const Visible& visible) const;
+  // Ordered by id, after `after`. Cost does not grow with the token when `match` names CKA_ID,
+  // CKA_LABEL or CKA_UNIQUE_ID.
+  std::vector<ObjectPtr> Find(const wire::TokenId& token, const wire::AttributeList& match,
+                              const std::optional<wire::ObjectId>& after, size_t limit,
+                              const Visible& visible) const;
+  uint64_t CountUnderPolicy(const wire::TokenId& token, const std::string& policy) const;
+
+  // All or none. Sets CKA_UNIQUE_ID, CKA_TOKEN as given, kCkaPolicy, kCkaPolicyDigest.
+  Result<std::vector<ObjectPtr>> Insert(std::vector<NewObject> objects);
+  Result<ObjectPtr> Update(const wire::ObjectId& id,
+                           wire::AttributeList attributes);  // new attributes, whole
+  Status Remove(const wire::ObjectId& id);
+  void RemoveSessionObjects(uint64_t session);
+
+  // The key behind an object, from the cache or unsealed; kObjectNotFound for objects that are no
+  // keys.
+  Result<std::shared_ptr<const mech::Key>> OpenKey(const Object& object);
+  // Sealed material of an object (data a C_CopyObject needs).
+  Result<SecretBytes> ReadMaterial(const Object& object);
+
+ private:
+  struct Impl;
+  explicit ObjectStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keyclave::keys

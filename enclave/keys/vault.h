@@ -1,0 +1,87 @@
+// The vault: sealed records over an untrusted Store.
+//
+// Root secret -> HKDF -> one AES-256-GCM key per token and one for the enclave's own records. A
+// record is bound by its associated data to its token, id, type, version and policy digest, so that
+// no row can stand in for another. The head (sealed too) holds the enclave's id, the epoch and a
+// digest over all rows, so that an edited, swapped, removed or individually rolled-back row is
+// noticed when the vault opens. The witness remembers the newest epoch outside the store, so that a
+// store of yesterday is noticed.
+#pragma once
+
+#include "enclave/base/mutex.h"
+#include "enclave/base/secret_bytes.h"
+#include "enclave/store/store.h"
+
+namespace keyclave::keys {
+
+enum class RecordType : uint8_t {
+  kEnclave = 1,
+  kToken = 2,
+  kPolicy = 3,
+  kObject = 4,
+  kTombstone = 5
+};
+
+struct RecordKey {
+  RecordType type = RecordType::kObject;
+  ByteArray<16> token{};  // zero for kEnclave
+  ByteArray<16> id{};
+};
+
+struct Record {
+  RecordKey key;
+  uint64_t version = 0;           // rises by one with each change of this record
+  ByteArray<32> policy_digest{};  // zero where no policy governs
+  Bytes body;
+};
+
+struct RecordChange {
+  Record record;
+  bool remove = false;  // leaves a sealed tombstone
+};
+
+// Remembers the newest epoch and head digest somewhere the store's owner cannot put back unnoticed
+// (as far as the platform allows: a file when simulated).
+class Witness {
+ public:
+  struct Mark {
+    uint64_t epoch = 0;
+    ByteArray<32> head_digest{};
+  };
+  virtual ~Witness() = default;
+  virtual Result<Mark> Read() = 0;  // kWitnessMissing
+  virtual Status Advance(const Mark& mark) = 0;
+  virtual std::string Name() const = 0;
+};
+// `path` holds the mark and its HMAC under a key derived from the root secret.
+std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& root_secret);
+
+class Vault {
+ public:
+  // A new vault over an empty store: makes the enclave's id. / An existing one: checks everything,
+  // then hands every live record to `visit`. kStoreForeign, kStoreCorrupt, kStoreRolledBack,
+  // kWitnessMissing.
+  static Result<std::unique_ptr<Vault>> Create(std::unique_ptr<store::Store> store,
+                                               std::unique_ptr<Witness> witness,
+                                               SecretBytes root_secret);
+  static Result<std::unique_ptr<Vault>> Open(std::unique_ptr<store::Store> store,
+                                             std::unique_ptr<Witness> witness,
+                                             SecretBytes root_secret,
+                                             const std::function<Status(Record)>& visit);
+  ~Vault();
+
+  const ByteArray<16>& enclave_id() const;
+  uint64_t epoch() const;
+  // All or none, durable when it returns.
+  Status Commit(std::vector<RecordChange> changes);
+  Result<Record> Read(const RecordKey& key);  // kNotFound, kSealFailed
+  // A key for another purpose of the enclave (audit, login tickets): HKDF with this label.
+  SecretBytes DeriveKey(std::string_view label, size_t size) const;
+
+ private:
+  struct Impl;
+  explicit Vault(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keyclave::keys

@@ -1,0 +1,17 @@
+// Certificate requests and self-signed certificates that the enclave makes for its own keys.
+#pragma once
+
+#include "enclave/base/clock.h"
+#include "enclave/mech/key.h"
+#include "enclave/wire/messages.h"
+
+namespace keyclave::mech {
+
+// DER. `request.subject` in RFC 4514 form, names as DNS names or IP addresses; kInvalidArgument
+// says which is wrong. A self-signed certificate is an end-entity one (CA:FALSE, serverAuth and
+// clientAuth), valid from a minute before now.
+Result<Bytes> Certify(const Key& private_key, const wire::CertifyRequest& request, UnixTime now);
+// kCertificateMismatch if the certificate's (DER) public key is another than `public_key_info`.
+Status CheckCertificateMatches(ByteSpan certificate, ByteSpan public_key_info);
+
+}  // namespace keyclave::mech

@@ -1,0 +1,65 @@
+// A key in use: OpenSSL handle or secret bytes, with the attributes that its mechanisms ask for.
+// Immutable, shared.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <memory>
+
+#include "enclave/base/secret_bytes.h"
+#include "enclave/wire/attributes.h"
+
+namespace keyclave::mech {
+
+struct EvpPkeyFree {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+using EvpPkey = std::unique_ptr<EVP_PKEY, EvpPkeyFree>;
+
+class Key {
+ public:
+  Key(uint64_t object_class, uint64_t key_type, EvpPkey pkey, SecretBytes secret)
+      : object_class_(object_class),
+        key_type_(key_type),
+        pkey_(std::move(pkey)),
+        secret_(std::move(secret)) {}
+  uint64_t object_class() const {
+    return object_class_;
+  }  // CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY
+  uint64_t key_type() const { return key_type_; }        // CKK_…
+  EVP_PKEY* pkey() const { return pkey_.get(); }         // asymmetric keys
+  const SecretBytes& secret() const { return secret_; }  // symmetric keys
+
+ private:
+  uint64_t object_class_;
+  uint64_t key_type_;
+  EvpPkey pkey_;
+  SecretBytes secret_;
+};
+
+// Key material at rest: PKCS#8 DER of a private key, the bytes of a secret key; empty for a public
+// key, which is made from its attributes. kKeyFileInvalid, kAttributeValueInvalid,
+// kCurveUnsupported.
+Result<std::shared_ptr<const Key>> LoadKey(const wire::AttributeList& attributes,
+                                           const SecretBytes& material);
+
+// What a new key is made of: for key pairs `attributes` are the public ones (CKA_MODULUS,
+// CKA_EC_POINT, …) that the public key object gets and CKA_PUBLIC_KEY_INFO; the private object
+// shares those that PKCS#11 gives it.
+struct NewKey {
+  wire::AttributeList attributes;
+  SecretBytes material;
+};
+
+// Key material from the attributes of a C_CreateObject template (CKA_PRIVATE_EXPONENT and primes,
+// CKA_VALUE), or from PKCS#8 (DER). The template's secret attributes are not in the result's
+// `attributes`.
+Result<NewKey> MaterialFromTemplate(const wire::AttributeList& attributes);
+Result<NewKey> MaterialFromPkcs8(ByteSpan der);
+// The secret attributes of a key (CKA_VALUE, CKA_PRIVATE_EXPONENT, …), for the few callers that may
+// read or wrap them.
+Result<wire::AttributeList> SecretAttributes(const Key& key);
+// SubjectPublicKeyInfo, DER.
+Result<Bytes> PublicKeyInfo(const Key& key);
+
+}  // namespace keyclave::mech

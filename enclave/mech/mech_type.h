@@ -1,0 +1,54 @@
+// What a mechanism family is: its CKM rows and its functions. One family = one file in
+// enclave/mech/ and one line in mech_list.inc. A function that is null is not offered; the registry
+// checks each row's flags against the functions.
+#pragma once
+
+#include "enclave/mech/key.h"
+#include "enclave/wire/mech_param.h"
+
+namespace keyclave::mech {
+
+struct MechRow {
+  uint64_t type;          // CKM_…
+  uint64_t min_key_size;  // bits or bytes, as PKCS#11 says for this mechanism
+  uint64_t max_key_size;
+  uint64_t flags;  // CKF_SIGN …
+};
+
+struct MechFamily {
+  std::string_view name;  // as policies say it: ecdsa, rsa-pss, aes-gcm
+  std::span<const MechRow> rows;
+
+  // Each checks key type and size, the parameter's shape and the input's length, with the code
+  // PKCS#11 wants: kKeyTypeInconsistent, kKeySizeRange, kMechanismParamInvalid, kDataLenRange,
+  // kEncryptedDataInvalid, kSignatureInvalid …
+  Result<Bytes> (*sign)(const Key&, const wire::Mechanism&, ByteSpan input) = nullptr;
+  Status (*verify)(const Key&, const wire::Mechanism&, ByteSpan input,
+                   ByteSpan signature) = nullptr;
+  Result<Bytes> (*encrypt)(const Key&, const wire::Mechanism&, ByteSpan input) = nullptr;
+  Result<Bytes> (*decrypt)(const Key&, const wire::Mechanism&, ByteSpan input) = nullptr;
+  // Wrapping is encryption of the key's encoding; null: encrypt and decrypt are used.
+  Result<Bytes> (*wrap)(const Key&, const wire::Mechanism&, ByteSpan encoded_key) = nullptr;
+  Result<Bytes> (*unwrap)(const Key&, const wire::Mechanism&, ByteSpan wrapped) = nullptr;
+  // New keys: the template's size and curve attributes decide (CKA_MODULUS_BITS, CKA_EC_PARAMS,
+  // CKA_VALUE_LEN).
+  Result<NewKey> (*generate)(const wire::Mechanism&,
+                             const wire::AttributeList& attributes) = nullptr;
+  Result<SecretBytes> (*derive)(const Key&, const wire::Mechanism&, size_t size) = nullptr;
+};
+
+struct MechEntry {
+  const MechFamily* family;
+  const MechRow* row;
+};
+
+// kMechanismInvalid if it is not in the table, or this OpenSSL lacks the algorithm.
+Result<MechEntry> FindMechanism(uint64_t type);
+std::vector<MechEntry> AllMechanisms();
+bool IsFamilyName(std::string_view name);
+
+// Key encodings for wrapping (PKCS#11 §6.7 of the mechanisms): PKCS#8 for private keys, the value
+// for secret keys.
+Result<SecretBytes> EncodeForWrap(const Key& key);
+
+}  // namespace keyclave::mech

@@ -1,0 +1,69 @@
+// An attested session: what the enclave knows of one calling process, keyed by that process's TLS
+// key. All connections that prove the same key share it; it ends when its evidence does.
+#pragma once
+
+#include <atomic>
+#include <map>
+
+#include "attest/evidence.h"
+#include "enclave/authz/authorize.h"
+#include "enclave/base/mutex.h"
+#include "enclave/wire/messages.h"
+
+namespace keyclave::session {
+
+// What the transport tells of the other end (not attested).
+struct Peer {
+  bool is_unix = false;
+  uint32_t uid = 0;  // of a unix socket's peer
+  uint32_t gid = 0;
+  int32_t pid = 0;
+  std::string address;      // unix, or 127.0.0.1:4711
+  ByteArray<32> tls_key{};  // SHA-256 of the caller's SubjectPublicKeyInfo
+};
+
+// peer.uid, peer.gid as transport claims (unix only).
+attest::ClaimSet TransportClaims(const Peer& peer);
+
+class Session {
+ public:
+  Session(uint64_t id, const Peer& peer);
+
+  uint64_t id() const { return id_; }
+  const ByteArray<32>& tls_key() const { return tls_key_; }
+
+  // The claims in force: verified ones joined by the transport's (which never replace them); only
+  // the transport's before the first Attest and after expiry.
+  struct Identity {
+    attest::ClaimSet claims;
+    bool attested = false;
+    UnixTime verified_at = 0;
+    UnixTime expires_at = 0;
+  };
+  std::shared_ptr<const Identity> identity() const;
+  // Installs newly verified evidence and forgets all grants.
+  void SetEvidence(const attest::Verified& evidence, UnixTime expires_at);
+
+  // The grant for a policy (by digest), evaluated on first use and after the evidence or the policy
+  // changed.
+  std::shared_ptr<const authz::Grant> GrantFor(const authz::Policy& policy, UnixTime now);
+
+  wire::LoginState LoginOf(const wire::TokenId& token) const;
+  void SetLogin(const wire::TokenId& token, wire::LoginState state);
+  void ForgetLogins(const wire::TokenId& token);
+
+  std::atomic<uint64_t> requests{0};
+  std::atomic<int> connections{0};
+
+ private:
+  const uint64_t id_;
+  const ByteArray<32> tls_key_;
+  const attest::ClaimSet transport_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const Identity> identity_ KC_GUARDED_BY(mutex_);
+  std::map<ByteArray<32>, std::shared_ptr<const authz::Grant>> grants_ KC_GUARDED_BY(mutex_);
+  std::map<wire::TokenId, wire::LoginState> logins_ KC_GUARDED_BY(mutex_);
+};
+using SessionPtr = std::shared_ptr<Session>;
+
+}  // namespace keyclave::session

@@ -1,0 +1,44 @@
+// All attested sessions of the daemon, by the caller's TLS key, with limits.
+#pragma once
+
+#include <functional>
+
+#include "enclave/session/session.h"
+
+namespace keyclave::session {
+
+struct SessionLimits {
+  size_t max_sessions = 4096;
+  uint64_t max_requests = 0;     // per session; 0: unlimited
+  uint64_t linger_seconds = 60;  // how long a session without connections is kept
+};
+
+class SessionMap {
+ public:
+  // `on_end` is called once for every session that ends (its session objects go then).
+  SessionMap(SessionLimits limits, const Clock& clock, std::function<void(const Session&)> on_end);
+
+  // The session of this TLS key, or a new one; kTooManyConnections above max_sessions. Counts a
+  // connection in / out.
+  Result<SessionPtr> Join(const Peer& peer);
+  void Leave(const SessionPtr& session);
+  // Ends what lingered long enough; called every few seconds.
+  void Sweep();
+  size_t size() const;
+  // For changes that end logins everywhere (a PIN changed, a token deleted).
+  void ForEach(const std::function<void(Session&)>& visit) const;
+
+ private:
+  struct Entry {
+    SessionPtr session;
+    UnixTime idle_since = 0;
+  };
+  const SessionLimits limits_;
+  const Clock& clock_;
+  const std::function<void(const Session&)> on_end_;
+  mutable Mutex mutex_;
+  uint64_t next_id_ KC_GUARDED_BY(mutex_) = 1;
+  std::map<ByteArray<32>, Entry> sessions_ KC_GUARDED_BY(mutex_);
+};
+
+}  // namespace keyclave::session

@@ -1,0 +1,565 @@
+// Every request and reply of the wire (docs/wire.md has the same as tables). Numbers of fields are
+// stable: new fields get new numbers and are optional.
+#pragma once
+
+#include <map>
+
+#include "enclave/wire/attributes.h"
+#include "enclave/wire/mech_param.h"
+
+namespace keyclave::wire {
+
+using ObjectId = ByteArray<16>;
+using TokenId = ByteArray<16>;
+
+enum class Op : uint16_t {
+#define KC_OP(number, name, deadline_factor) k##name = number,
+#include "enclave/wire/ops.inc"
+#undef KC_OP
+};
+
+std::string_view OpName(Op op);  // "Sign"; "?" for an unknown number
+bool IsKnownOp(uint64_t number);
+unsigned OpDeadlineFactor(Op op);
+
+#define KC_FIELDS_1(a) \
+  template <class V>   \
+  void Visit(V&& v) {  \
+    v(1, a);           \
+  }
+#define KC_FIELDS_2(a, b) \
+  template <class V>      \
+  void Visit(V&& v) {     \
+    v(1, a);              \
+    v(2, b);              \
+  }
+#define KC_FIELDS_3(a, b, c) \
+  template <class V>         \
+  void Visit(V&& v) {        \
+    v(1, a);                 \
+    v(2, b);                 \
+    v(3, c);                 \
+  }
+#define KC_FIELDS_4(a, b, c, d) \
+  template <class V>            \
+  void Visit(V&& v) {           \
+    v(1, a);                    \
+    v(2, b);                    \
+    v(3, c);                    \
+    v(4, d);                    \
+  }
+#define KC_FIELDS_5(a, b, c, d, e) \
+  template <class V>               \
+  void Visit(V&& v) {              \
+    v(1, a);                       \
+    v(2, b);                       \
+    v(3, c);                       \
+    v(4, d);                       \
+    v(5, e);                       \
+  }
+#define KC_FIELDS_6(a, b, c, d, e, f) \
+  template <class V>                  \
+  void Visit(V&& v) {                 \
+    v(1, a);                          \
+    v(2, b);                          \
+    v(3, c);                          \
+    v(4, d);                          \
+    v(5, e);                          \
+    v(6, f);                          \
+  }
+#define KC_FIELDS_0() \
+  template <class V>  \
+  void Visit(V&& /*v*/) {}
+
+struct Empty {
+  KC_FIELDS_0()
+};
+
+// ---- parts ----
+
+// A key or another object by name. Either `id`, or a token with what is known of the object: the
+// enclave refuses a selector that fits no object (kObjectNotFound) or several (kObjectAmbiguous).
+struct ObjectRef {
+  std::optional<ObjectId> id;
+  std::optional<std::string> token_label;
+  std::optional<std::string> token_serial;
+  std::optional<uint64_t> object_class;
+  std::optional<Bytes> cka_id;
+  std::optional<std::string> label;
+  KC_FIELDS_6(id, token_label, token_serial, object_class, cka_id, label)
+};
+
+struct ObjectInfo {
+  ObjectId id{};
+  TokenId token{};
+  AttributeList attributes;  // all that may be read; sensitive values are left out
+  KC_FIELDS_3(id, token, attributes)
+};
+
+enum class LoginState : uint8_t { kNone = 0, kUser, kSecurityOfficer, kLast = kSecurityOfficer };
+
+struct TokenInfo {
+  TokenId id{};
+  uint64_t slot = 0;  // stable for the life of the token
+  std::string label;
+  std::string serial;  // 16 hexadecimal digits
+  bool initialized = false;
+  bool has_user_pin = false;
+  bool has_so_pin = false;
+  uint64_t user_tries_left = 0;
+  uint64_t so_tries_left = 0;
+  std::string default_policy;
+  LoginState login = LoginState::kNone;  // of the calling attested session
+  template <class V>
+  void Visit(V&& v) {
+    v(1, id);
+    v(2, slot);
+    v(3, label);
+    v(4, serial);
+    v(5, initialized);
+    v(6, has_user_pin);
+    v(7, has_so_pin);
+    v(8, user_tries_left);
+    v(9, so_tries_left);
+    v(10, default_policy);
+    v(11, login);
+  }
+};
+
+struct MechanismInfo {
+  uint64_t type = 0;
+  uint64_t min_key_size = 0;  // as CK_MECHANISM_INFO
+  uint64_t max_key_size = 0;
+  uint64_t flags = 0;
+  KC_FIELDS_4(type, min_key_size, max_key_size, flags)
+};
+
+// A claim as text, for people: explain, status, audit.
+struct ClaimText {
+  std::string name;
+  std::string value;
+  bool attested = false;
+  KC_FIELDS_3(name, value, attested)
+};
+
+// Why one permit did not apply (or that it did: `term` empty).
+struct PermitText {
+  uint64_t permit = 0;  // its place in the policy, from 1
+  uint64_t line = 0;    // of the policy's text
+  std::string operations;
+  std::string term;  // the first failing term
+  std::string wanted;
+  std::string got;
+  KC_FIELDS_6(permit, line, operations, term, wanted, got)
+};
+
+struct NameCount {
+  std::string name;
+  uint64_t count = 0;
+  KC_FIELDS_2(name, count)
+};
+
+// ---- sessions ----
+
+// Opens a connection: the caller's nonce for the enclave's evidence, and in the reply the enclave's
+// nonce for the caller's. A caller that has already appraised this enclave key leaves out
+// want_evidence.
+struct HelloRequest {
+  ByteArray<32> nonce{};
+  bool want_evidence = false;
+  KC_FIELDS_2(nonce, want_evidence)
+};
+struct HelloReply {
+  ByteArray<32> nonce{};   // single use, for one Attest on this connection, within 60 s
+  std::string enclave_id;  // hexadecimal; the audience of the caller's evidence
+  std::string version;
+  bool simulated = false;
+  uint64_t session_seconds =
+      0;  // an attested session of this TLS key exists, for so long; 0: Attest first
+  std::optional<std::string> evidence_type;
+  std::optional<Bytes> evidence;
+  std::optional<Bytes> runtime_claims;
+  template <class V>
+  void Visit(V&& v) {
+    v(1, nonce);
+    v(2, enclave_id);
+    v(3, version);
+    v(4, simulated);
+    v(5, session_seconds);
+    v(6, evidence_type);
+    v(7, evidence);
+    v(8, runtime_claims);
+  }
+};
+
+struct AttestRequest {
+  std::string evidence_type;
+  Bytes evidence;
+  Bytes runtime_claims;
+  KC_FIELDS_3(evidence_type, evidence, runtime_claims)
+};
+struct AttestReply {
+  uint64_t session_seconds = 0;
+  KC_FIELDS_1(session_seconds)
+};
+
+using StatusRequest = Empty;
+struct StatusReply {
+  std::string version;
+  std::string enclave_id;
+  std::string tee;
+  bool simulated = false;
+  int64_t started = 0;  // Unix seconds
+  uint64_t tokens = 0;
+  uint64_t objects = 0;
+  uint64_t connections = 0;
+  uint64_t sessions = 0;
+  uint64_t epoch = 0;
+  std::vector<std::string> warnings;
+  std::vector<NameCount> operations;  // answered since start, by name; refused ones under "denied"
+  std::vector<ClaimText> evidence;    // the enclave's own claims
+  Bytes audit_key;                    // SubjectPublicKeyInfo of the checkpoint key
+  template <class V>
+  void Visit(V&& v) {
+    v(1, version);
+    v(2, enclave_id);
+    v(3, tee);
+    v(4, simulated);
+    v(5, started);
+    v(6, tokens);
+    v(7, objects);
+    v(8, connections);
+    v(9, sessions);
+    v(10, epoch);
+    v(11, warnings);
+    v(12, operations);
+    v(13, evidence);
+    v(14, audit_key);
+  }
+};
+
+// ---- tokens ----
+
+using ListTokensRequest = Empty;
+struct ListTokensReply {
+  std::vector<TokenInfo> tokens;
+  bool can_create =
+      false;  // the caller may make tokens: the modules then show one uninitialised slot
+  KC_FIELDS_2(tokens, can_create)
+};
+
+struct CreateTokenRequest {
+  std::string label;
+  std::string policy;  // text of the token's default policy; empty: the daemon's configured one
+  std::optional<SecretBytes> so_pin;
+  std::optional<SecretBytes> user_pin;
+  KC_FIELDS_4(label, policy, so_pin, user_pin)
+};
+struct CreateTokenReply {
+  TokenInfo token;
+  KC_FIELDS_1(token)
+};
+
+struct InitTokenRequest {
+  std::optional<TokenId> token;  // absent: a new token with the daemon's configured policy
+  SecretBytes so_pin;
+  std::string label;
+  KC_FIELDS_3(token, so_pin, label)
+};
+using InitTokenReply = CreateTokenReply;
+
+struct InitPinRequest {
+  TokenId token{};
+  SecretBytes pin;
+  KC_FIELDS_2(token, pin)
+};
+using InitPinReply = Empty;
+
+struct SetPinRequest {
+  TokenId token{};
+  SecretBytes old_pin;
+  SecretBytes new_pin;
+  KC_FIELDS_3(token, old_pin, new_pin)
+};
+using SetPinReply = Empty;
+
+// A PIN, or the ticket of an earlier login of the same TLS key (which outlives a restart of the
+// daemon).
+struct LoginRequest {
+  TokenId token{};
+  LoginState user = LoginState::kNone;
+  std::optional<SecretBytes> pin;
+  std::optional<Bytes> ticket;
+  KC_FIELDS_4(token, user, pin, ticket)
+};
+struct LoginReply {
+  Bytes ticket;
+  KC_FIELDS_1(ticket)
+};
+
+struct LogoutRequest {
+  TokenId token{};
+  KC_FIELDS_1(token)
+};
+using LogoutReply = Empty;
+
+struct DeleteTokenRequest {
+  TokenId token{};
+  KC_FIELDS_1(token)
+};
+using DeleteTokenReply = Empty;
+
+// ---- objects ----
+
+struct FindObjectsRequest {
+  TokenId token{};
+  AttributeList match;            // empty: every object that the caller may see
+  std::optional<ObjectId> after;  // the last id of the page before
+  uint64_t limit = 0;             // objects per page, at most 256
+  KC_FIELDS_4(token, match, after, limit)
+};
+struct FindObjectsReply {
+  std::vector<ObjectInfo> objects;
+  bool more = false;
+  KC_FIELDS_2(objects, more)
+};
+
+struct CreateObjectRequest {
+  TokenId token{};
+  AttributeList attributes;
+  KC_FIELDS_2(token, attributes)
+};
+struct ObjectReply {
+  ObjectInfo object;
+  KC_FIELDS_1(object)
+};
+using CreateObjectReply = ObjectReply;
+
+struct CopyObjectRequest {
+  ObjectRef object;
+  AttributeList attributes;  // what differs in the copy
+  KC_FIELDS_2(object, attributes)
+};
+using CopyObjectReply = ObjectReply;
+
+struct DestroyObjectRequest {
+  ObjectRef object;
+  KC_FIELDS_1(object)
+};
+using DestroyObjectReply = Empty;
+
+struct SetAttributesRequest {
+  ObjectRef object;
+  AttributeList attributes;
+  KC_FIELDS_2(object, attributes)
+};
+using SetAttributesReply = ObjectReply;
+
+// All readable attributes, and the secret values too where the key's attributes and policy let the
+// caller read them.
+struct GetObjectRequest {
+  ObjectRef object;
+  KC_FIELDS_1(object)
+};
+using GetObjectReply = ObjectReply;
+
+struct GenerateKeyRequest {
+  TokenId token{};
+  Mechanism mechanism;
+  AttributeList attributes;
+  KC_FIELDS_3(token, mechanism, attributes)
+};
+using GenerateKeyReply = ObjectReply;
+
+struct GenerateKeyPairRequest {
+  TokenId token{};
+  Mechanism mechanism;
+  AttributeList public_attributes;
+  AttributeList private_attributes;
+  KC_FIELDS_4(token, mechanism, public_attributes, private_attributes)
+};
+struct KeyPairReply {
+  ObjectInfo public_key;
+  ObjectInfo private_key;
+  KC_FIELDS_2(public_key, private_key)
+};
+using GenerateKeyPairReply = KeyPairReply;
+
+// A private key as PKCS#8 (DER, unencrypted: the channel encrypts) with its public key made from
+// it.
+struct ImportKeyRequest {
+  TokenId token{};
+  SecretBytes pkcs8;
+  AttributeList public_attributes;
+  AttributeList private_attributes;
+  KC_FIELDS_4(token, pkcs8, public_attributes, private_attributes)
+};
+using ImportKeyReply = KeyPairReply;
+
+enum class CertifyKind : uint8_t { kRequest = 0, kSelfSigned, kLast = kSelfSigned };
+
+// A certificate request or self-signed end-entity certificate for the enclave's own key; nothing
+// but the key's own public key can be certified, so this is no signing oracle.
+struct CertifyRequest {
+  ObjectRef key;
+  CertifyKind kind = CertifyKind::kRequest;
+  std::string subject;             // RFC 4514: CN=www.example.org,O=Example
+  std::vector<std::string> names;  // subject alternative names: DNS names and IP addresses
+  uint64_t days = 0;               // validity of kSelfSigned, 1..3650
+  KC_FIELDS_5(key, kind, subject, names, days)
+};
+struct CertifyReply {
+  Bytes der;
+  KC_FIELDS_1(der)
+};
+
+// ---- key operations ----
+
+struct SignRequest {
+  ObjectRef key;
+  Mechanism mechanism;
+  Bytes input;  // what the mechanism takes: a digest for CKM_ECDSA, a message for CKM_ECDSA_SHA256
+  KC_FIELDS_3(key, mechanism, input)
+};
+struct OutputReply {
+  Bytes output;
+  KC_FIELDS_1(output)
+};
+using SignReply = OutputReply;
+
+struct VerifyRequest {
+  ObjectRef key;
+  Mechanism mechanism;
+  Bytes input;
+  Bytes signature;
+  KC_FIELDS_4(key, mechanism, input, signature)
+};
+using VerifyReply = Empty;
+
+using EncryptRequest = SignRequest;
+using EncryptReply = OutputReply;
+using DecryptRequest = SignRequest;
+using DecryptReply = OutputReply;
+
+struct WrapKeyRequest {
+  ObjectRef wrapping_key;
+  Mechanism mechanism;
+  ObjectRef key;
+  KC_FIELDS_3(wrapping_key, mechanism, key)
+};
+using WrapKeyReply = OutputReply;
+
+struct UnwrapKeyRequest {
+  ObjectRef unwrapping_key;
+  Mechanism mechanism;
+  Bytes wrapped;
+  AttributeList attributes;
+  KC_FIELDS_4(unwrapping_key, mechanism, wrapped, attributes)
+};
+using UnwrapKeyReply = ObjectReply;
+
+struct DeriveKeyRequest {
+  ObjectRef base_key;
+  Mechanism mechanism;
+  AttributeList attributes;
+  KC_FIELDS_3(base_key, mechanism, attributes)
+};
+using DeriveKeyReply = ObjectReply;
+
+struct RandomRequest {
+  uint64_t size = 0;  // bytes, at most 64 KiB
+  KC_FIELDS_1(size)
+};
+using RandomReply = OutputReply;
+
+using ListMechanismsRequest = Empty;
+struct ListMechanismsReply {
+  std::vector<MechanismInfo> mechanisms;
+  KC_FIELDS_1(mechanisms)
+};
+
+// ---- policies and audit ----
+
+struct ApplyPolicyRequest {
+  TokenId token{};
+  std::string text;
+  bool make_default = false;
+  KC_FIELDS_3(token, text, make_default)
+};
+struct PolicyInfo {
+  std::string name;
+  uint64_t version = 0;
+  Bytes digest;  // SHA-256 of the text
+  uint64_t objects = 0;
+  bool is_default = false;
+  KC_FIELDS_5(name, version, digest, objects, is_default)
+};
+struct ApplyPolicyReply {
+  PolicyInfo policy;
+  std::vector<std::string> warnings;
+  KC_FIELDS_2(policy, warnings)
+};
+
+struct ListPoliciesRequest {
+  TokenId token{};
+  KC_FIELDS_1(token)
+};
+struct ListPoliciesReply {
+  std::vector<PolicyInfo> policies;
+  KC_FIELDS_1(policies)
+};
+
+struct ShowPolicyRequest {
+  TokenId token{};
+  std::string name;
+  KC_FIELDS_2(token, name)
+};
+struct ShowPolicyReply {
+  PolicyInfo policy;
+  std::string text;
+  KC_FIELDS_2(policy, text)
+};
+
+// Why a key refused: its most recent denial (of any caller), or what it would say to the asking
+// session.
+struct ExplainRequest {
+  ObjectRef key;
+  std::string operation;  // "sign", …
+  bool self = false;      // appraise the asking session instead of the last denied one
+  KC_FIELDS_3(key, operation, self)
+};
+struct ExplainReply {
+  bool allowed = false;
+  std::string policy;
+  int64_t when = 0;  // of the denial, Unix seconds; 0 if none was seen since the daemon started
+  std::string caller;
+  std::vector<ClaimText> claims;
+  std::vector<PermitText> permits;
+  KC_FIELDS_6(allowed, policy, when, caller, claims, permits)
+};
+
+struct ReadAuditRequest {
+  uint64_t from = 0;   // first sequence number wanted
+  uint64_t limit = 0;  // lines per page, at most 1000
+  KC_FIELDS_2(from, limit)
+};
+struct ReadAuditReply {
+  std::vector<std::string> lines;  // JSON, one record each
+  bool more = false;
+  KC_FIELDS_2(lines, more)
+};
+
+// Request type -> Op and reply type: what the client's Call<Request> and the daemon's dispatch
+// table use. Several operations share a request struct (Empty, SignRequest), so the Op is the key.
+template <Op op>
+struct OpTraits;
+#define KC_OP(number, name, deadline_factor) \
+  template <>                                \
+  struct OpTraits<Op::k##name> {             \
+    using Request = name##Request;           \
+    using Reply = name##Reply;               \
+  };
+#include "enclave/wire/ops.inc"
+#undef KC_OP
+
+}  // namespace keyclave::wire

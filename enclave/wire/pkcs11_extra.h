@@ -1,0 +1,30 @@
+// PKCS#11 numbers that p11-kit's header of Debian 12 lacks, and Keyclave's own vendor numbers ("KC"
+// = 0x4b43).
+#pragma once
+
+#include <p11-kit/pkcs11.h>
+
+#ifndef CKA_UNIQUE_ID
+#define CKA_UNIQUE_ID 0x00000004UL  // PKCS#11 3.0, base §4.4
+#endif
+#ifndef CKA_PUBLIC_KEY_INFO
+#define CKA_PUBLIC_KEY_INFO 0x00000129UL  // PKCS#11 2.40, base §4.7
+#endif
+
+namespace keyclave {
+
+// Keys say which policy governs them; plain clients never need these.
+inline constexpr CK_ATTRIBUTE_TYPE kCkaPolicy =
+    CKA_VENDOR_DEFINED | 0x4b430001UL;  // UTF-8 policy name
+inline constexpr CK_ATTRIBUTE_TYPE kCkaPolicyDigest =
+    CKA_VENDOR_DEFINED | 0x4b430002UL;  // SHA-256 of its text
+inline constexpr CK_ATTRIBUTE_TYPE kCkaCreatorMeasurement =
+    CKA_VENDOR_DEFINED | 0x4b430003UL;  // UTF-8, hexadecimal
+inline constexpr CK_ATTRIBUTE_TYPE kCkaCreated =
+    CKA_VENDOR_DEFINED | 0x4b430004UL;  // CK_ULONG, Unix seconds
+
+// RSA decryption of a TLS 1.2 pre-master secret (RFC 5246 §7.4.7.1): 48 bytes always, implicit
+// rejection in the enclave.
+inline constexpr CK_MECHANISM_TYPE kCkmRsaPkcsTls = CKM_VENDOR_DEFINED | 0x4b430001UL;
+
+}  // namespace keyclave
