@@ -158,7 +158,8 @@ Status CheckCharacters(std::string_view text, const std::string& name) {
 
 Status Build(std::string_view text, YamlDocument& document, YamlBuilder& builder) {
   try {
-    std::istringstream stream{std::string(text)};
+    // yaml-cpp takes the end of the input for the end of a quoted text, but not an end marker.
+    std::istringstream stream{std::string(text) + "\n...\n"};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }

@@ -34,7 +34,7 @@ void ExpectRefused(std::string_view text, Code code, std::string_view part) {
 }
 
 TEST(Yaml, EmptyDocumentsAreEmptyMappings) {
-  for (const char* text : {"", "\n\n", "# only a comment\n", "---\n"}) {
+  for (const char* text : {"", "\n\n", "# only a comment\n", "---\n", "...\n"}) {
     auto map = MustParse(text).AsMap();
     ASSERT_TRUE(map.ok()) << text;
     EXPECT_TRUE(map.value().TakeAll().empty());
@@ -121,7 +121,8 @@ TEST(Yaml, RefusesBrokenSyntaxWithItsLine) {
   ExpectRefused("a: 1\nb: [1, 2\n", Code::kConfigSyntax, "t.yaml:");
   ExpectRefused("a: 1\nb: {x\n", Code::kConfigSyntax, "t.yaml:");
   ExpectRefused("a: b: c\n", Code::kConfigSyntax, "t.yaml:1");
-  ExpectRefused("a: \"unfinished\n", Code::kConfigSyntax, "t.yaml:");
+  for (const char* text : {"a: \"open\n", "a: \"open", "a: 'open\n", "a: 'open", "a: \"x\\\"\n"})
+    ExpectRefused(text, Code::kConfigSyntax, "t.yaml:");
   ExpectRefused("a: 1\n b: 2\n", Code::kConfigSyntax, "t.yaml:");
   ExpectRefused("a: 1\n\tb: 2\n", Code::kConfigSyntax, "t.yaml:");
 }
@@ -176,7 +177,7 @@ TEST(Yaml, IntegersAreDecimalAndInRange) {
   for (const char* bad : {"a: 6", "a: -1", "a: 9223372036854775808", "a: 99999999999999999999"})
     EXPECT_EQ(At(bad, "a").AsInt(0, 5).code(), Code::kConfigBadValue) << bad;
   for (const char* bad : {"a: '1'", "a: 0x1", "a: 01", "a: -0", "a: +1", "a: 1.0", "a: 1e0",
-                          "a: 1_0", "a: x", "a: ", "a: -", "a: [1]", "a: 1 2"})
+                          "a: 1_0", "a: x", "a: ", "a: [1]", "a: 1 2"})
     EXPECT_EQ(At(bad, "a").AsInt(0, 5).code(), Code::kConfigWrongType) << bad;
 }
 
