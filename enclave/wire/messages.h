@@ -316,7 +316,8 @@ struct FindObjectsRequest {
   AttributeList match;            // empty: every object that the caller may see
   std::optional<ObjectId> after;  // the last id of the page before
   uint64_t limit = 0;             // objects per page, at most 256
-  KC_FIELDS_4(token, match, after, limit)
+  std::optional<bool> all;        // operators: objects without a grant for the asking process too
+  KC_FIELDS_5(token, match, after, limit, all)
 };
 struct FindObjectsReply {
   std::vector<ObjectInfo> objects;
