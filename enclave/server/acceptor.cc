@@ -65,7 +65,7 @@ bool Acceptor::TakeArrivals(const Listener& listener) {
       return false;
     }
     if (!arrival->has_value()) return true;
-    Place(**std::move(arrival));
+    Place(std::move(arrival->value()));
   }
   return true;
 }
