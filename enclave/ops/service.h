@@ -26,12 +26,12 @@ struct Service {
   session::SessionMap& sessions;
   const session::HandshakeContext& handshake;
   audit::AuditLog& audit;
-  const server::ServerStats& server_stats;
   UnixTime started = 0;
   std::vector<std::string>
       warnings;  // what an operator should know: simulated mode, unlocked memory
-  std::vector<wire::ClaimText> claims;  // the enclave's own
-  Bytes audit_key;                      // SubjectPublicKeyInfo
+  std::vector<wire::ClaimText> claims;                // the enclave's own
+  Bytes audit_key;                                    // SubjectPublicKeyInfo
+  const server::ServerStats* server_stats = nullptr;  // set before the server starts
   PolicyCache policies;
   DenialLog denials;
   UseLedger uses;
