@@ -4,8 +4,8 @@
 #include <sys/uio.h>
 
 #include <cerrno>
-#include <cstring>
 #include <new>
+#include <system_error>
 
 #include "enclave/wire/tls_handles.h"
 
@@ -180,7 +180,7 @@ Result<bool> TlsStream::Flush() {
     const ssize_t sent = ::send(fd(), out_.data() + sent_, queued(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
-    if (sent < 0) return Fail(Code::kChannelClosed, std::strerror(errno));
+    if (sent < 0) return Fail(Code::kChannelClosed, std::generic_category().message(errno));
     sent_ += static_cast<size_t>(sent);
   }
   sent_ = 0;
