@@ -3,6 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "enclave/base/log.h"
 #include "enclave/base/result.h"
