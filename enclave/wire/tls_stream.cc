@@ -69,6 +69,11 @@ Result<std::unique_ptr<TlsStream>> TlsStream::Create(std::shared_ptr<const TlsId
 ssize_t TlsStream::Pull(void* self, void* data, size_t size) {
   auto& stream = *static_cast<TlsStream*>(self);
   if (stream.in_begin_ == stream.in_end_) {
+    // The socket was empty a moment ago: whoever polls will say when it is not.
+    if (stream.emptied_) {
+      gnutls_transport_set_errno(stream.session_->handle, EAGAIN);
+      return -1;
+    }
     ssize_t got = 0;
     do {
       got = ::recv(stream.fd(), stream.in_.data(), stream.in_.size(), MSG_DONTWAIT);
@@ -77,6 +82,7 @@ ssize_t TlsStream::Pull(void* self, void* data, size_t size) {
     if (got <= 0) return got;
     stream.in_begin_ = 0;
     stream.in_end_ = static_cast<size_t>(got);
+    stream.emptied_ = stream.in_end_ < stream.in_.size();
   }
   const size_t taken = std::min(size, stream.in_end_ - stream.in_begin_);
   const auto from = stream.in_.begin() + static_cast<ptrdiff_t>(stream.in_begin_);
@@ -105,6 +111,7 @@ ssize_t TlsStream::Push(void* self, const iovec* parts, int count) {
 }
 
 Result<bool> TlsStream::Handshake() {
+  emptied_ = false;
   for (;;) {
     const int result = gnutls_handshake(session_->handle);
     if (result == GNUTLS_E_SUCCESS) return true;
@@ -149,6 +156,7 @@ Result<TlsBinding> TlsStream::Bind() const {
 }
 
 Result<TlsStream::ReadState> TlsStream::Read(Bytes& in, size_t limit) {
+  emptied_ = false;
   while (in.size() < limit) {
     const ssize_t got = gnutls_record_recv(session_->handle, plain_.data(), plain_.size());
     if (got > 0) {

@@ -73,6 +73,7 @@ class TlsStream {
   size_t sent_ = 0;  // of out_
   size_t in_begin_ = 0;
   size_t in_end_ = 0;
+  bool emptied_ = false;  // the last recv of this Read or Handshake left nothing in the socket
   std::array<uint8_t, 16640> in_;     // encrypted: a whole record at once
   std::array<uint8_t, 16384> plain_;  // one record's plaintext, wiped after use
 };
