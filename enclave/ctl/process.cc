@@ -21,7 +21,8 @@ constexpr int kCannotExecute = 127;
 
 std::vector<char*> Pointers(const std::vector<std::string>& words) {
   std::vector<char*> pointers;
-  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));  // NOLINT
+  for (const std::string& word : words)
+    pointers.push_back(const_cast<char*>(word.c_str()));  // NOLINT
   pointers.push_back(nullptr);
   return pointers;
 }
