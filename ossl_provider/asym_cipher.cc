@@ -106,8 +106,9 @@ Result<wire::Mechanism> DecryptMechanism(const CipherContext& ctx) {
   switch (ctx.settings.padding) {
     case RSA_PKCS1_OAEP_PADDING:
       mechanism.type = CKM_RSA_PKCS_OAEP;
-      mechanism.oaep = wire::OaepParam{
-          .hash = OaepDigest(ctx)->mechanism, .mgf = Mgf1Digest(ctx)->mgf, .label = ctx.settings.label};
+      mechanism.oaep = wire::OaepParam{.hash = OaepDigest(ctx)->mechanism,
+                                       .mgf = Mgf1Digest(ctx)->mgf,
+                                       .label = ctx.settings.label};
       return mechanism;
     case RSA_PKCS1_WITH_TLS_PADDING:
       if (ctx.settings.tls_client_version <= 0)
@@ -115,7 +116,8 @@ Result<wire::Mechanism> DecryptMechanism(const CipherContext& ctx) {
       mechanism.type = kCkmRsaPkcsTls;
       mechanism.tls = wire::TlsVersionParam{
           .client_version = static_cast<uint64_t>(ctx.settings.tls_client_version),
-          .negotiated_version = static_cast<uint64_t>(std::max(ctx.settings.tls_negotiated_version, 0))};
+          .negotiated_version =
+              static_cast<uint64_t>(std::max(ctx.settings.tls_negotiated_version, 0))};
       return mechanism;
     default: mechanism.type = CKM_RSA_PKCS; return mechanism;
   }
@@ -198,16 +200,17 @@ int SetCtxParams(void* vctx, const OSSL_PARAM params[]) {
 int GetCtxParams(void* vctx, OSSL_PARAM params[]) {
   const CipherContext& ctx = Ctx(vctx);
   return Guard(ctx.context, [&]() -> Status {
-    KC_CHECK_OK(AnswerNamed(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE, ctx.settings.padding, kPaddings));
+    KC_CHECK_OK(
+        AnswerNamed(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE, ctx.settings.padding, kPaddings));
     KC_CHECK_OK(AnswerText(params, OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, OaepDigest(ctx)->name));
     KC_CHECK_OK(AnswerText(params, OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Mgf1Digest(ctx)->name));
-    KC_CHECK_OK(
-        AnswerInt(params, OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, ctx.settings.tls_client_version));
+    KC_CHECK_OK(AnswerInt(params, OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION,
+                          ctx.settings.tls_client_version));
     KC_CHECK_OK(AnswerInt(params, OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION,
                           ctx.settings.tls_negotiated_version));
     OSSL_PARAM* label = OSSL_PARAM_locate(params, OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL);
-    if (label != nullptr &&
-        OSSL_PARAM_set_octet_ptr(label, ctx.settings.label.data(), ctx.settings.label.size()) != 1) {
+    if (label != nullptr && OSSL_PARAM_set_octet_ptr(label, ctx.settings.label.data(),
+                                                     ctx.settings.label.size()) != 1) {
       return Fail(Code::kInvalidArgument, "the parameter oaep-label");
     }
     return Done{};

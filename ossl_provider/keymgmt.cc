@@ -173,6 +173,22 @@ const char* EcOperation(int operation) {
   return operation == OSSL_OP_SIGNATURE ? "ECDSA" : nullptr;
 }
 
+// Keys are not made here. libcrypto comes all the same if this provider stands before the default
+// one, where it takes whatever has the name; TLS then has no ephemeral keys, and this is the
+// reason.
+void* RefuseGeneration(void* provctx, int /*selection*/, const OSSL_PARAM /*params*/[]) {
+  return GuardPointer(*static_cast<Context*>(provctx), [&]() -> Result<KeyData*> {
+    return Fail(
+        Code::kUnsupported,
+        "keys of the enclave are made with `keyclave key generate`; for other keys activate "
+        "the default provider before keyclave (openssl.cnf, -provider)");
+  });
+}
+void* GenerateNothing(void* /*genctx*/, OSSL_CALLBACK* /*callback*/, void* /*argument*/) {
+  return nullptr;
+}
+void CleanUpNothing(void* /*genctx*/) {}
+
 template <KeyType type>
 struct KeymgmtTable {
   static constexpr bool kEc = type == KeyType::kEc;
@@ -183,6 +199,9 @@ template <KeyType type>
 const OSSL_DISPATCH KeymgmtTable<type>::functions[] = {
     KC_FN(OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_keymgmt_new_fn, New<type>),
     KC_FN(OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_keymgmt_free_fn, FreeKey),
+    KC_FN(OSSL_FUNC_KEYMGMT_GEN_INIT, OSSL_FUNC_keymgmt_gen_init_fn, RefuseGeneration),
+    KC_FN(OSSL_FUNC_KEYMGMT_GEN, OSSL_FUNC_keymgmt_gen_fn, GenerateNothing),
+    KC_FN(OSSL_FUNC_KEYMGMT_GEN_CLEANUP, OSSL_FUNC_keymgmt_gen_cleanup_fn, CleanUpNothing),
     KC_FN(OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_keymgmt_load_fn, Load<type>),
     KC_FN(OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_keymgmt_dup_fn, Duplicate),
     KC_FN(OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_keymgmt_has_fn, Has),

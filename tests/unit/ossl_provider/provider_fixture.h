@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "enclave/client/key_reference.h"
 #include "ossl_provider/evp.h"
@@ -68,17 +69,18 @@ class ProviderTest : public ::testing::Test {
     EXPECT_THAT(TakeErrors(), ::testing::IsEmpty());
   }
 
+  // The n-th call of a test for one sample gives the n-th key; all tests share them, because making
+  // RSA keys is slow.
   EvpPkey Generate(const Sample& sample) {
-    const EvpPkeyCtx gen(EVP_PKEY_CTX_new_from_name(ctx_.get(), sample.name, "provider=default"));
-    EXPECT_EQ(EVP_PKEY_keygen_init(gen.get()), 1);
-    if (sample.group != nullptr) {
-      EXPECT_EQ(EVP_PKEY_CTX_set_group_name(gen.get(), sample.group), 1);
-    } else {
-      EXPECT_EQ(EVP_PKEY_CTX_set_rsa_keygen_bits(gen.get(), sample.bits), 1);
-    }
-    EVP_PKEY* key = nullptr;
-    EXPECT_EQ(EVP_PKEY_generate(gen.get(), &key), 1);
-    return EvpPkey(key);
+    static auto& made = *new std::map<std::pair<std::string, int>, Bytes>();
+    const int number = made_[&sample - kSamples]++;
+    Bytes& der = made[{sample.group != nullptr ? sample.group : sample.name, number}];
+    if (der.empty()) der = MakeKey(sample);
+    const unsigned char* in = der.data();
+    EvpPkey key(d2i_AutoPrivateKey_ex(nullptr, &in, static_cast<long>(der.size()), ctx_.get(),
+                                      "provider=default"));
+    EXPECT_NE(key, nullptr);
+    return key;
   }
 
   static Bytes Spki(const EvpPkey& key) {
@@ -112,6 +114,24 @@ class ProviderTest : public ::testing::Test {
     return made;
   }
 
+  static Bytes MakeKey(const Sample& sample) {
+    const EvpPkeyCtx gen(EVP_PKEY_CTX_new_from_name(nullptr, sample.name, nullptr));
+    EXPECT_EQ(EVP_PKEY_keygen_init(gen.get()), 1);
+    if (sample.group != nullptr) {
+      EXPECT_EQ(EVP_PKEY_CTX_set_group_name(gen.get(), sample.group), 1);
+    } else {
+      EXPECT_EQ(EVP_PKEY_CTX_set_rsa_keygen_bits(gen.get(), sample.bits), 1);
+    }
+    EVP_PKEY* key = nullptr;
+    EXPECT_EQ(EVP_PKEY_generate(gen.get(), &key), 1);
+    const EvpPkey owned(key);
+    unsigned char* der = nullptr;
+    const int size = i2d_PrivateKey(key, &der);
+    const Memory memory(der);
+    return ToBytes(FromC(der, static_cast<size_t>(size)));
+  }
+
+  std::map<ptrdiff_t, int> made_;
   LibCtx ctx_;
   OwnProvider default_;
   OwnProvider keyclave_;

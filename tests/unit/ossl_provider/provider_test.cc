@@ -100,5 +100,16 @@ TEST_F(ProviderTest, OthersMakeKeysAsBefore) {
   EXPECT_THAT(TakeErrors(), IsEmpty());
 }
 
+TEST_F(ProviderTest, InFrontOfDefaultItSaysSoWhenKeysAreMade) {
+  const LibCtx other(OSSL_LIB_CTX_new());
+  ASSERT_EQ(OSSL_PROVIDER_add_builtin(other.get(), "keyclave", OSSL_provider_init), 1);
+  const OwnProvider first(OSSL_PROVIDER_load(other.get(), "keyclave"));
+  const OwnProvider second(OSSL_PROVIDER_load(other.get(), "default"));
+  const EvpPkeyCtx gen(EVP_PKEY_CTX_new_from_name(other.get(), "EC", nullptr));
+  ASSERT_NE(gen, nullptr);
+  EXPECT_NE(EVP_PKEY_keygen_init(gen.get()), 1);
+  EXPECT_THAT(TakeErrors(), Contains(AllOf(HasSubstr("keyclave"), HasSubstr("before keyclave"))));
+}
+
 }  // namespace
 }  // namespace keyclave::ossl
