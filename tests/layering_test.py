@@ -35,7 +35,7 @@ class House:
             self._add(name, folders.strip('"').split(";"), rest.split())
         for name, folder, rest in re.findall(r"kc_module\(\s*([\w-]+)\s+(\w+)\s+[\w-]+\s+[\w.]+([^)]*)\)", text):
             self._add(name, [folder], ["kc_client", *rest.split()])
-        for name, folder in (("keyclaved", "enclave/main.cc"), ("keyclave", "enclave/ctl")):
+        for name, folder in (("keyclaved", "enclave/main.cc"), ("keyclave", "enclave/ctl/main.cc")):
             found = re.search(rf"target_link_libraries\(\s*{name} PRIVATE([^)]*)\)", text)
             self._add(name, [folder], found.group(1).split() if found else [])
 
