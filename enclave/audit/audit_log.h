@@ -8,7 +8,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
+#include "enclave/base/bytes.h"
 #include "enclave/base/clock.h"
 #include "enclave/base/mutex.h"
 

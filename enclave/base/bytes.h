@@ -54,6 +54,9 @@ std::string ToBase64(ByteSpan bytes);             // RFC 4648 §4, padded
 std::string ToBase64Url(ByteSpan bytes);          // RFC 4648 §5, without padding
 Result<Bytes> FromBase64(std::string_view text);  // either alphabet, padded or not; no white space
 
+// Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool IsUtf8(ByteSpan text);
+
 // Comparison whose time depends on the lengths only.
 bool EqualConstantTime(ByteSpan a, ByteSpan b);
 inline bool Equal(ByteSpan a, ByteSpan b) {

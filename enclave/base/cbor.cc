@@ -21,28 +21,6 @@ size_t ShortestHead(uint64_t value) {
   return value <= 0xffffffff ? 5 : 9;
 }
 
-bool IsUtf8(ByteSpan text) {
-  size_t i = 0;
-  while (i < text.size()) {
-    const uint8_t lead = text[i++];
-    if (lead < 0x80) continue;
-    const size_t more = lead >= 0xc2 && lead <= 0xdf   ? 1
-                        : (lead & 0xf0) == 0xe0        ? 2
-                        : lead >= 0xf0 && lead <= 0xf4 ? 3
-                                                       : 0;
-    if (more == 0 || more > text.size() - i) return false;
-    const uint8_t second = text[i];
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
-      return false;
-    }
-    for (size_t j = 0; j < more; ++j) {
-      if ((text[i++] & 0xc0) != 0x80) return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
 // One decoded item: what libcbor's callbacks saw. The kinds that are not accepted leave kOther.

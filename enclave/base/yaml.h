@@ -2,7 +2,8 @@
 // key.
 //
 // After Parse succeeded: the text is one YAML document, no mapping has the same key twice, nothing
-// is nested deeper than 32, there are no anchors, aliases or tags, and the text is at most 1 MiB.
+// is nested deeper than 32, there are no anchors, aliases or tags, the text is UTF-8 of at most
+// 1 MiB without control characters, and it has at most 65536 values.
 #pragma once
 
 #include <memory>
@@ -15,6 +16,7 @@
 namespace keyclave {
 
 class YamlMap;
+struct YamlNode;
 
 // A value with its place. Each As… returns kConfigWrongType with the place if the value is of
 // another type.
@@ -31,6 +33,7 @@ class YamlValue {
   bool IsQuoted() const;
   bool IsList() const;
   bool IsMap() const;
+  int Line() const;  // of the value's key, from 1
   // "client.yaml:12: expect.tee"
   std::string Where() const;
   // kConfigBadValue with the place and `why`.
@@ -39,9 +42,8 @@ class YamlValue {
  private:
   friend class YamlMap;
   friend Result<YamlValue> ParseYaml(std::string_view text, std::string_view name);
-  struct Node;
-  explicit YamlValue(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
-  std::shared_ptr<const Node> node_;
+  explicit YamlValue(std::shared_ptr<const YamlNode> node) : node_(std::move(node)) {}
+  std::shared_ptr<const YamlNode> node_;
 };
 
 // A mapping whose keys are taken one by one; Finish refuses what nobody took.

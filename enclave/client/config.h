@@ -1,33 +1,29 @@
 // client.yaml: where the enclave is, what it must prove, and how this process proves itself.
 //
-//   endpoint: unix:/run/keyclave/keyclaved.sock    # or tcp:HOST:PORT
-//   socket_owner: 0                # uid that must own the socket (unix only); default 0, or the
-//   process's own uid expect:                        # expression that the enclave's evidence must
-//   satisfy; required
+//   endpoint: unix:/run/keyclave/keyclaved.sock   # or tcp:HOST:PORT
+//   socket_owner: 0     # uid whose process must listen (unix only); default: 0 or the own uid
+//   expect:             # expression that the enclave's evidence must satisfy; required
 //     tee: {is: simulated}
-//   evidence: simulated            # how this process proves itself: a TEE type, or none
+//   evidence: simulated # how this process proves itself: a TEE type, or none (the default)
 //   simulated:
-//     key: /etc/keyclave/simulated-root.key     # signs this process's own simulated evidence
-//     root: /etc/keyclave/simulated-root.pub    # verifies the enclave's
-//   deadline: 5s                   # per call
-//   renew_before: 60s              # evidence is renewed so long before it expires
-//   max_connections: 16            # per process
+//     key: /etc/keyclave/simulated-root.key   # signs this process's own simulated evidence
+//     root: /etc/keyclave/simulated-root.pub  # verifies the enclave's
+//   deadline: 5s        # per call
+//   renew_before: 60s   # evidence is renewed so long before it expires
+//   max_connections: 16 # per process, at most 256
 #pragma once
 
 #include <chrono>
 
 #include "attest/expression.h"
 #include "attest/tee_type.h"
+#include "enclave/base/endpoint.h"
 
 namespace keyclave::client {
 
-struct Endpoint {
-  enum class Kind { kUnix, kTcp } kind = Kind::kUnix;
-  std::string path;  // kUnix
-  std::string host;  // kTcp
-  uint16_t port = 0;
-  std::string Text() const;
-};
+using keyclave::Endpoint;
+
+inline constexpr size_t kMaxConnections = 256;
 
 struct ClientConfig {
   std::string source;  // the file's path, for messages

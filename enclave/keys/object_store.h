@@ -91,6 +91,10 @@ struct StateFiles {
 };
 // Makes directory (0700), root secret, empty store and witness; kStoreExists if any is there.
 Status InitState(const std::string& directory);
+// For an operator who restored a backup, or lost the witness, and says that this store.db is to
+// count as the newest: checks everything but its age, then makes the witness anew. What happened
+// after it is given up: keys deleted since are back, policies changed since are the old ones.
+Status AcceptStore(const std::string& directory);
 
 class ObjectStore {
  public:

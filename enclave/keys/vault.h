@@ -1,11 +1,12 @@
 // The vault: sealed records over an untrusted Store.
 //
-// Root secret -> HKDF -> one AES-256-GCM key per token and one for the enclave's own records. A
-// record is bound by its associated data to its token, id, type, version and policy digest, so that
-// no row can stand in for another. The head (sealed too) holds the enclave's id, the epoch and a
-// digest over all rows, so that an edited, swapped, removed or individually rolled-back row is
-// noticed when the vault opens. The witness remembers the newest epoch outside the store, so that a
-// store of yesterday is noticed.
+// Root secret -> HKDF -> a key per token -> a key per version of a record, which seals it once
+// (AES-256-GCM, random nonce; key_schedule.h has the bounds). A record is bound by its associated
+// data to its token, id, type, version and policy digest, so that no row can stand in for another.
+// The head (sealed too) holds the enclave's id, the epoch and a digest over all rows, so that an
+// edited, swapped, removed or individually rolled-back row is noticed when the vault opens, and
+// when it is read later. The witness remembers the newest epoch outside the store, so that a store
+// of yesterday is noticed; the store is never more than one commit ahead of it.
 #pragma once
 
 #include "enclave/base/mutex.h"
@@ -30,7 +31,8 @@ struct RecordKey {
 
 struct Record {
   RecordKey key;
-  uint64_t version = 0;           // rises by one with each change of this record
+  uint64_t version = 0;  // rises by one with each change of this record, removal too; in a change
+                         // 0 (the next one) or the next one itself, else kInternal
   ByteArray<32> policy_digest{};  // zero where no policy governs
   Bytes body;
 };
@@ -49,7 +51,7 @@ class Witness {
     ByteArray<32> head_digest{};
   };
   virtual ~Witness() = default;
-  virtual Result<Mark> Read() = 0;  // kWitnessMissing
+  virtual Result<Mark> Read() = 0;  // kWitnessMissing, kWitnessInvalid
   virtual Status Advance(const Mark& mark) = 0;
   virtual std::string Name() const = 0;
 };
@@ -58,9 +60,10 @@ std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& ro
 
 class Vault {
  public:
-  // A new vault over an empty store: makes the enclave's id. / An existing one: checks everything,
-  // then hands every live record to `visit`. kStoreForeign, kStoreCorrupt, kStoreRolledBack,
-  // kWitnessMissing.
+  // A new vault over an empty store (else kStoreExists); the enclave's id comes from the root
+  // secret. / An existing one: hands every live record to `visit`, each genuine by itself, and then
+  // says whether they are all there are: without success, what was visited must not be used.
+  // kStoreForeign, kStoreCorrupt, kStoreNewer, kStoreRolledBack, kWitnessMissing, kWitnessInvalid.
   static Result<std::unique_ptr<Vault>> Create(std::unique_ptr<store::Store> store,
                                                std::unique_ptr<Witness> witness,
                                                SecretBytes root_secret);
@@ -72,7 +75,9 @@ class Vault {
 
   const ByteArray<16>& enclave_id() const;
   uint64_t epoch() const;
-  // All or none, durable when it returns.
+  // All or none, durable when it returns; several threads may call it. kNotFound for the removal of
+  // what is not there; the store's errors; kStoreIo or the witness's error while the witness cannot
+  // follow.
   Status Commit(std::vector<RecordChange> changes);
   Result<Record> Read(const RecordKey& key);  // kNotFound, kSealFailed
   // A key for another purpose of the enclave (audit, login tickets): HKDF with this label.

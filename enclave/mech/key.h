@@ -2,19 +2,11 @@
 // Immutable, shared.
 #pragma once
 
-#include <openssl/evp.h>
-
-#include <memory>
-
 #include "enclave/base/secret_bytes.h"
+#include "enclave/mech/prepared_uses.h"
 #include "enclave/wire/attributes.h"
 
 namespace keyclave::mech {
-
-struct EvpPkeyFree {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-using EvpPkey = std::unique_ptr<EVP_PKEY, EvpPkeyFree>;
 
 class Key {
  public:
@@ -29,12 +21,15 @@ class Key {
   uint64_t key_type() const { return key_type_; }        // CKK_…
   EVP_PKEY* pkey() const { return pkey_.get(); }         // asymmetric keys
   const SecretBytes& secret() const { return secret_; }  // symmetric keys
+  // A context for one use of an asymmetric key, set up as `use` says.
+  Result<EvpPkeyCtx> Begin(const PkeyUse& use) const { return uses_.Begin(pkey_.get(), use); }
 
  private:
   uint64_t object_class_;
   uint64_t key_type_;
   EvpPkey pkey_;
   SecretBytes secret_;
+  PreparedUses uses_;
 };
 
 // Key material at rest: PKCS#8 DER of a private key, the bytes of a secret key; empty for a public
@@ -52,8 +47,9 @@ struct NewKey {
 };
 
 // Key material from the attributes of a C_CreateObject template (CKA_PRIVATE_EXPONENT and primes,
-// CKA_VALUE), or from PKCS#8 (DER). The template's secret attributes are not in the result's
-// `attributes`.
+// CKA_VALUE; a public key has no material, only attributes), or from PKCS#8 (DER). The template's
+// secret attributes are not in the result's `attributes`. kTemplateIncomplete,
+// kAttributeValueInvalid, kCurveUnsupported, kDomainParamsInvalid; kKeyFileInvalid, kKeySizeRange.
 Result<NewKey> MaterialFromTemplate(const wire::AttributeList& attributes);
 Result<NewKey> MaterialFromPkcs8(ByteSpan der);
 // The secret attributes of a key (CKA_VALUE, CKA_PRIVATE_EXPONENT, …), for the few callers that may

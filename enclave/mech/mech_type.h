@@ -18,6 +18,8 @@ struct MechRow {
 struct MechFamily {
   std::string_view name;  // as policies say it: ecdsa, rsa-pss, aes-gcm
   std::span<const MechRow> rows;
+  // Whether the linked OpenSSL has what the row needs; null: every OpenSSL 3 has it.
+  bool (*available)(const MechRow&) = nullptr;
 
   // Each checks key type and size, the parameter's shape and the input's length, with the code
   // PKCS#11 wants: kKeyTypeInconsistent, kKeySizeRange, kMechanismParamInvalid, kDataLenRange,
@@ -48,7 +50,20 @@ std::vector<MechEntry> AllMechanisms();
 bool IsFamilyName(std::string_view name);
 
 // Key encodings for wrapping (PKCS#11 §6.7 of the mechanisms): PKCS#8 for private keys, the value
-// for secret keys.
+// for secret keys. kKeyNotWrappable for public keys.
 Result<SecretBytes> EncodeForWrap(const Key& key);
+
+// C_WrapKey, C_UnwrapKey and C_DeriveKey through a row, with PKCS#11's codes for keys in place of
+// those for data: kKeySizeRange, kWrappedKeyInvalid, kWrappedKeyLenRange, kTemplateIncomplete,
+// kTemplateInconsistent. `attributes` is the new key's template: CKA_CLASS, CKA_KEY_TYPE (a derived
+// key's default: a generic secret) and CKA_VALUE_LEN count. Usage attributes are the caller's
+// business.
+Result<Bytes> WrapKey(const MechEntry& entry, const Key& wrapping_key,
+                      const wire::Mechanism& mechanism, const Key& key);
+Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
+                         const wire::Mechanism& mechanism, ByteSpan wrapped,
+                         const wire::AttributeList& attributes);
+Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key,
+                         const wire::Mechanism& mechanism, const wire::AttributeList& attributes);
 
 }  // namespace keyclave::mech

@@ -179,6 +179,8 @@ struct HelloReply {
   std::optional<std::string> evidence_type;
   std::optional<Bytes> evidence;
   std::optional<Bytes> runtime_claims;
+  uint64_t session =
+      0;  // the session's number in this run of the daemon: another one has no logins
   template <class V>
   void Visit(V&& v) {
     v(1, nonce);
@@ -189,6 +191,7 @@ struct HelloReply {
     v(6, evidence_type);
     v(7, evidence);
     v(8, runtime_claims);
+    v(9, session);
   }
 };
 
@@ -316,7 +319,8 @@ struct FindObjectsRequest {
   AttributeList match;            // empty: every object that the caller may see
   std::optional<ObjectId> after;  // the last id of the page before
   uint64_t limit = 0;             // objects per page, at most 256
-  KC_FIELDS_4(token, match, after, limit)
+  std::optional<bool> all;        // operators: objects without a grant for the asking process too
+  KC_FIELDS_5(token, match, after, limit, all)
 };
 struct FindObjectsReply {
   std::vector<ObjectInfo> objects;

@@ -1,0 +1,59 @@
+#include "enclave/keys/object_index.h"
+
+namespace keyclave::keys {
+
+std::vector<ObjectIndex::Key> ObjectIndex::KeysOf(const Object& object) {
+  std::vector<Key> keys{{List::kAll, {}, object.id}};
+  if (const Bytes* id = object.attributes.Find(CKA_ID))
+    keys.push_back({List::kId, std::string(AsText(*id)), object.id});
+  if (const Bytes* label = object.attributes.Find(CKA_LABEL))
+    keys.push_back({List::kLabel, std::string(AsText(*label)), object.id});
+  return keys;
+}
+
+void ObjectIndex::Add(const ObjectPtr& object) {
+  for (Key& key : KeysOf(*object)) lists_[std::move(key)] = object;
+  by_policy_[object->policy].insert(object->id);
+  ++size_;
+}
+
+void ObjectIndex::Remove(const Object& object) {
+  for (const Key& key : KeysOf(object)) lists_.erase(key);
+  const auto policy = by_policy_.find(object.policy);
+  policy->second.erase(object.id);
+  if (policy->second.empty()) by_policy_.erase(policy);
+  --size_;
+}
+
+const std::set<wire::ObjectId>& ObjectIndex::UnderPolicy(const std::string& policy) const {
+  static const std::set<wire::ObjectId> kNone;
+  const auto found = by_policy_.find(policy);
+  return found == by_policy_.end() ? kNone : found->second;
+}
+
+// CKA_ID first, because it is shared by a key pair and its certificate only; an empty value may be
+// shared by everything, so any other list is better.
+ObjectIndex::Key ObjectIndex::ChooseList(const wire::AttributeList& match) {
+  const Bytes* id = match.Find(CKA_ID);
+  const Bytes* label = match.Find(CKA_LABEL);
+  const bool by_id = id != nullptr && (!id->empty() || label == nullptr || label->empty());
+  if (by_id) return {List::kId, std::string(AsText(*id))};
+  if (label != nullptr) return {List::kLabel, std::string(AsText(*label))};
+  return {List::kAll, {}};
+}
+
+std::vector<ObjectPtr> ObjectIndex::Candidates(const wire::AttributeList& match,
+                                               const std::optional<wire::ObjectId>& after,
+                                               size_t limit) const {
+  Key key = ChooseList(match);
+  if (after.has_value()) key.id = *after;
+  auto at = after.has_value() ? lists_.upper_bound(key) : lists_.lower_bound(key);
+  std::vector<ObjectPtr> found;
+  for (; at != lists_.end() && found.size() < limit; ++at) {
+    if (at->first.list != key.list || at->first.value != key.value) break;
+    found.push_back(at->second);
+  }
+  return found;
+}
+
+}  // namespace keyclave::keys

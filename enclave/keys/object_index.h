@@ -1,0 +1,44 @@
+// The objects of one token, ordered so that a search by CKA_ID or CKA_LABEL, a page of a listing
+// and the count of a policy's objects cost what the answer holds, not what the token holds.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "enclave/keys/object_store.h"
+
+namespace keyclave::keys {
+
+class ObjectIndex {
+ public:
+  void Add(const ObjectPtr& object);
+  void Remove(const Object& object);
+
+  size_t size() const { return size_; }
+  const std::set<wire::ObjectId>& UnderPolicy(const std::string& policy) const;
+
+  // At most `limit` candidates for `match`, by id, those after `after` only: a superset of what
+  // matches, because one attribute of `match` chooses them at most. When fewer than `limit` come,
+  // there are no more.
+  std::vector<ObjectPtr> Candidates(const wire::AttributeList& match,
+                                    const std::optional<wire::ObjectId>& after, size_t limit) const;
+
+ private:
+  // One ordered map holds three lists: all objects (kAll, empty value), and those with a CKA_ID or
+  // CKA_LABEL by its value.
+  enum class List : uint8_t { kAll, kId, kLabel };
+  struct Key {
+    List list;
+    std::string value;
+    wire::ObjectId id{};
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  static std::vector<Key> KeysOf(const Object& object);
+  static Key ChooseList(const wire::AttributeList& match);
+
+  std::map<Key, ObjectPtr> lists_;
+  std::map<std::string, std::set<wire::ObjectId>, std::less<>> by_policy_;
+  size_t size_ = 0;
+};
+
+}  // namespace keyclave::keys

@@ -1,0 +1,81 @@
+#include "enclave/keys/object_records.h"
+
+#include "enclave/base/hash.h"
+
+namespace keyclave::keys {
+namespace {
+
+struct ObjectBody {
+  std::string policy;
+  wire::AttributeList attributes;
+  std::optional<SecretBytes> material;
+  KC_FIELDS_3(policy, attributes, material)
+};
+
+Error Contradiction(std::string_view what) {
+  return Fail(Code::kStoreCorrupt, std::string(what) + " whose record contradicts itself");
+}
+
+}  // namespace
+
+RecordKey TokenRecordKey(const wire::TokenId& token) { return {RecordType::kToken, token, {}}; }
+
+RecordKey PolicyRecordKey(const wire::TokenId& token, std::string_view name) {
+  RecordKey key{RecordType::kPolicy, token, {}};
+  const ByteArray<32> digest = Sha256(AsBytes(name));
+  std::copy_n(digest.begin(), key.id.size(), key.id.begin());
+  return key;
+}
+
+RecordKey ObjectRecordKey(const Object& object) {
+  return {RecordType::kObject, object.token, object.id};
+}
+
+RecordChange TokenChange(const Token& token) {
+  return {{TokenRecordKey(token.id), 0, {}, wire::Encode(token)}};
+}
+
+RecordChange PolicyChange(const wire::TokenId& token, const PolicyText& policy) {
+  return {{PolicyRecordKey(token, policy.name), 0, policy.digest, wire::Encode(policy)}};
+}
+
+RecordChange ObjectChange(const Object& object, const SecretBytes& material,
+                          const ByteArray<32>& policy_digest) {
+  ObjectBody body{object.policy, object.attributes, std::nullopt};
+  if (object.has_material) body.material = material.Clone();
+  return {{ObjectRecordKey(object), object.version, policy_digest, wire::Encode(body)}};
+}
+
+RecordChange Removal(const RecordKey& key) { return {{key, 0, {}, {}}, true}; }
+
+Result<Token> ParseToken(const Record& record) {
+  KC_ASSIGN(Token token, wire::Decode<Token>(record.body));
+  if (token.id != record.key.token) return Contradiction("a token");
+  return token;
+}
+
+Result<PolicyText> ParsePolicy(const Record& record) {
+  KC_ASSIGN(PolicyText policy, wire::Decode<PolicyText>(record.body));
+  if (PolicyRecordKey(record.key.token, policy.name).id != record.key.id ||
+      policy.digest != record.policy_digest)
+    return Contradiction("a policy");
+  return policy;
+}
+
+Result<StoredObject> ParseObject(const Record& record) {
+  KC_ASSIGN(ObjectBody body, wire::Decode<ObjectBody>(record.body));
+  StoredObject stored;
+  Object& object = stored.object;
+  object.id = record.key.id;
+  object.token = record.key.token;
+  object.policy = std::move(body.policy);
+  object.attributes = std::move(body.attributes);
+  object.has_material = body.material.has_value();
+  object.version = record.version;
+  const Bytes* digest = object.attributes.Find(kCkaPolicyDigest);
+  if (digest == nullptr || !Equal(*digest, record.policy_digest)) return Contradiction("an object");
+  if (body.material.has_value()) stored.material = std::move(*body.material);
+  return stored;
+}
+
+}  // namespace keyclave::keys

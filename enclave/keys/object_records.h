@@ -1,0 +1,30 @@
+// What the bodies of token, policy and object records are (CBOR, docs/storage.md), and under which
+// keys they stand.
+#pragma once
+
+#include "enclave/keys/object_store.h"
+
+namespace keyclave::keys {
+
+RecordKey TokenRecordKey(const wire::TokenId& token);
+// A policy's id is the first half of the SHA-256 of its name, which is unique in its token.
+RecordKey PolicyRecordKey(const wire::TokenId& token, std::string_view name);
+RecordKey ObjectRecordKey(const Object& object);
+
+RecordChange TokenChange(const Token& token);
+RecordChange PolicyChange(const wire::TokenId& token, const PolicyText& policy);
+// The object with this version, material and policy digest.
+RecordChange ObjectChange(const Object& object, const SecretBytes& material,
+                          const ByteArray<32>& policy_digest);
+RecordChange Removal(const RecordKey& key);
+
+// kStoreCorrupt: a record that was sealed by us and says something else than we would.
+Result<Token> ParseToken(const Record& record);
+Result<PolicyText> ParsePolicy(const Record& record);
+struct StoredObject {
+  Object object;
+  SecretBytes material;
+};
+Result<StoredObject> ParseObject(const Record& record);
+
+}  // namespace keyclave::keys

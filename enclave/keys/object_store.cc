@@ -1,0 +1,290 @@
+// Opening, tokens and policies.
+#include "enclave/keys/object_store.h"
+
+#include <sys/stat.h>
+
+#include "enclave/base/hash.h"
+#include "enclave/keys/object_records.h"
+#include "enclave/keys/object_store_impl.h"
+#include "enclave/keys/state_files.h"
+
+namespace keyclave::keys {
+namespace {
+
+bool IsThere(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0;
+}
+
+Error NoSuchToken(const wire::TokenId& id) { return Fail(Code::kTokenNotFound, ToHex(id)); }
+
+Status CheckPolicyText(const PolicyText& policy) {
+  if (policy.name.empty() || policy.digest != Sha256(AsBytes(policy.text)))
+    return Fail(Code::kInvalidArgument, "a policy without a name or with a digest not its own");
+  return Done{};
+}
+
+// What the vault hands over, in any order, until all of it is known to belong together.
+struct Loaded {
+  std::vector<Token> tokens;
+  std::vector<std::pair<wire::TokenId, PolicyText>> policies;
+  std::vector<ObjectPtr> objects;
+
+  Status Take(const Record& record) {
+    switch (record.key.type) {
+      case RecordType::kToken: {
+        KC_ASSIGN(tokens.emplace_back(), ParseToken(record));
+        return Done{};
+      }
+      case RecordType::kPolicy: {
+        KC_ASSIGN(PolicyText policy, ParsePolicy(record));
+        policies.emplace_back(record.key.token, std::move(policy));
+        return Done{};
+      }
+      case RecordType::kObject: {
+        KC_ASSIGN(StoredObject stored, ParseObject(record));
+        objects.push_back(std::make_shared<Object>(std::move(stored.object)));
+        return Done{};
+      }
+      case RecordType::kEnclave:
+      case RecordType::kTombstone: break;
+    }
+    return Fail(Code::kStoreCorrupt, "a record of a type that is not used");
+  }
+};
+
+Error Orphan(std::string_view what) {
+  return Fail(Code::kStoreCorrupt, std::string(what) + " without its token or policy");
+}
+
+}  // namespace
+
+std::string Token::Serial() const { return ToHex(id).substr(0, 16); }
+
+Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
+                               std::unique_ptr<Witness> witness, SecretBytes root_secret) {
+  Loaded loaded;
+  KC_ASSIGN(vault, Vault::Open(std::move(store), std::move(witness), std::move(root_secret),
+                               [&](const Record& record) { return loaded.Take(record); }));
+  const WriterLock lock(state_mutex);
+  for (Token& token : loaded.tokens) {
+    const wire::TokenId id = token.id;
+    tokens[id].token = std::move(token);
+  }
+  for (auto& [token, policy] : loaded.policies) {
+    const auto found = tokens.find(token);
+    if (found == tokens.end()) return Orphan("a policy");
+    std::string name = policy.name;
+    found->second.policies[std::move(name)] = std::move(policy);
+  }
+  for (const ObjectPtr& object : loaded.objects) {
+    const auto found = tokens.find(object->token);
+    if (found == tokens.end()) return Orphan("an object");
+    const auto policy = found->second.policies.find(object->policy);
+    const Bytes* digest = object->attributes.Find(kCkaPolicyDigest);
+    if (policy == found->second.policies.end() || !Equal(*digest, policy->second.digest))
+      return Orphan("an object");
+    AddObject(object);
+  }
+  return Done{};
+}
+
+// Epochs of two starts over the same persisted state differ by chance (1 in 2^31), those over
+// different states by their upper half.
+void ObjectStore::Impl::Start() {
+  const auto random = RandomArray<4>();
+  for (const uint8_t byte : random) epoch_salt = epoch_salt << 8 | byte;
+  epoch_salt >>= 1;
+  const WriterLock lock(state_mutex);
+  Moved();
+}
+
+void ObjectStore::Impl::Moved() {
+  epoch = std::max(epoch + 1, (vault->epoch() << 32) + epoch_salt);
+}
+
+void ObjectStore::Impl::AddObject(const ObjectPtr& object) {
+  tokens[object->token].objects.Add(object);
+  objects[object->id] = object;
+  if (object->session != 0) session_objects[object->session].insert(object->id);
+}
+
+void ObjectStore::Impl::DropObject(const Object& object) {
+  const auto token = tokens.find(object.token);
+  if (token != tokens.end()) token->second.objects.Remove(object);
+  const auto session = session_objects.find(object.session);
+  if (session != session_objects.end()) {
+    session->second.erase(object.id);
+    if (session->second.empty()) session_objects.erase(session);
+  }
+  session_material.erase(object.id);
+  // Last: `object` may live in this entry.
+  objects.erase(object.id);
+}
+
+void ObjectStore::Impl::ReplaceObject(const ObjectPtr& object) {
+  ObjectPtr& current = objects[object->id];
+  ObjectIndex& index = tokens[object->token].objects;
+  index.Remove(*current);
+  index.Add(object);
+  current = object;
+}
+
+Result<const TokenState*> ObjectStore::Impl::TokenOf(const wire::TokenId& id) const {
+  const auto found = tokens.find(id);
+  if (found == tokens.end()) return NoSuchToken(id);
+  return &found->second;
+}
+
+ObjectStore::ObjectStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ObjectStore::~ObjectStore() = default;
+
+Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store::Store> store,
+                                                           std::unique_ptr<Witness> witness,
+                                                           SecretBytes root_secret, bool create) {
+  auto impl = std::make_unique<Impl>();
+  if (create) {
+    KC_ASSIGN(impl->vault,
+              Vault::Create(std::move(store), std::move(witness), std::move(root_secret)));
+  } else {
+    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), std::move(root_secret)));
+  }
+  impl->Start();
+  return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(impl)));
+}
+
+Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory) {
+  const std::string root_path = StateFiles::Root(directory);
+  const std::string store_path = StateFiles::Store(directory);
+  if (IsThere(store_path) && !IsThere(root_path))
+    return Fail(Code::kRootSecretInvalid,
+                root_path + " is missing; nothing in " + store_path +
+                    " can be read without it: put it back from your backup");
+  if (!IsThere(store_path) && IsThere(root_path))
+    return Fail(Code::kStoreMissing,
+                store_path + " is missing beside root.key: put it back from your backup");
+  KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path));
+  KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, false));
+  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret);
+  auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false);
+  if (!opened.ok()) return opened.error().In(store_path);
+  return opened;
+}
+
+std::string ObjectStore::enclave_id() const { return ToHex(impl_->vault->enclave_id()); }
+
+uint64_t ObjectStore::epoch() const {
+  const ReaderLock lock(impl_->state_mutex);
+  return impl_->epoch;
+}
+
+SecretBytes ObjectStore::DeriveKey(std::string_view label, size_t size) const {
+  return impl_->vault->DeriveKey(label, size);
+}
+
+size_t ObjectStore::object_count() const {
+  const ReaderLock lock(impl_->state_mutex);
+  return impl_->objects.size();
+}
+
+std::vector<Token> ObjectStore::Tokens() const {
+  std::vector<Token> all;
+  {
+    const ReaderLock lock(impl_->state_mutex);
+    for (const auto& [id, state] : impl_->tokens) all.push_back(state.token);
+  }
+  std::sort(all.begin(), all.end(), [](const Token& a, const Token& b) { return a.slot < b.slot; });
+  return all;
+}
+
+Result<Token> ObjectStore::FindToken(const wire::TokenId& id) const {
+  const ReaderLock lock(impl_->state_mutex);
+  KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
+  return state->token;
+}
+
+// Without a name: the only token, if there is but one.
+Result<Token> ObjectStore::FindTokenByName(const std::optional<std::string>& label,
+                                           const std::optional<std::string>& serial) const {
+  const ReaderLock lock(impl_->state_mutex);
+  const Token* found = nullptr;
+  for (const auto& [id, state] : impl_->tokens) {
+    const Token& token = state.token;
+    if (label.has_value() && *label != token.label) continue;
+    if (serial.has_value() && *serial != token.Serial()) continue;
+    if (found != nullptr) return Fail(Code::kTokenNotFound, "several tokens: name one");
+    found = &token;
+  }
+  if (found == nullptr) return Fail(Code::kTokenNotFound, label.value_or(serial.value_or("")));
+  return *found;
+}
+
+Result<Token> ObjectStore::CreateToken(Token token, const PolicyText& policy) {
+  KC_CHECK_OK(CheckPolicyText(policy));
+  const MutexLock writing(impl_->write_mutex);
+  token.id = RandomArray<16>();
+  token.default_policy = policy.name;
+  std::set<uint64_t> slots;
+  for (const Token& other : Tokens()) {
+    if (other.label == token.label) return Fail(Code::kTokenExists, token.label);
+    if (other.Serial() == token.Serial()) return Fail(Code::kInternal, "two tokens of one serial");
+    slots.insert(other.slot);
+  }
+  for (token.slot = 0; slots.contains(token.slot);) ++token.slot;
+  KC_CHECK_OK(impl_->vault->Commit({TokenChange(token), PolicyChange(token.id, policy)}));
+  const WriterLock lock(impl_->state_mutex);
+  TokenState& state = impl_->tokens[token.id];
+  state.token = token;
+  state.policies[policy.name] = policy;
+  impl_->Moved();
+  return token;
+}
+
+Status ObjectStore::UpdateToken(const Token& token) {
+  const MutexLock writing(impl_->write_mutex);
+  Token next = token;
+  {
+    const ReaderLock lock(impl_->state_mutex);
+    KC_ASSIGN(const TokenState* state, impl_->TokenOf(token.id));
+    if (!state->policies.contains(token.default_policy))
+      return Fail(Code::kPolicyNotFound, token.default_policy);
+    for (const auto& [id, other] : impl_->tokens) {
+      if (id != token.id && other.token.label == token.label)
+        return Fail(Code::kTokenExists, token.label);
+    }
+    next.slot = state->token.slot;
+    next.created = state->token.created;
+  }
+  KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
+  const WriterLock lock(impl_->state_mutex);
+  impl_->tokens[next.id].token = next;
+  impl_->Moved();
+  return Done{};
+}
+
+std::vector<PolicyText> ObjectStore::Policies(const wire::TokenId& token) const {
+  std::vector<PolicyText> all;
+  const ReaderLock lock(impl_->state_mutex);
+  const auto found = impl_->tokens.find(token);
+  if (found == impl_->tokens.end()) return all;
+  for (const auto& [name, policy] : found->second.policies) all.push_back(policy);
+  return all;
+}
+
+Result<PolicyText> ObjectStore::FindPolicy(const wire::TokenId& token,
+                                           const std::string& name) const {
+  const ReaderLock lock(impl_->state_mutex);
+  KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
+  const auto found = state->policies.find(name);
+  if (found == state->policies.end()) return Fail(Code::kPolicyNotFound, name);
+  return found->second;
+}
+
+uint64_t ObjectStore::CountUnderPolicy(const wire::TokenId& token,
+                                       const std::string& policy) const {
+  const ReaderLock lock(impl_->state_mutex);
+  const auto found = impl_->tokens.find(token);
+  return found == impl_->tokens.end() ? 0 : found->second.objects.UnderPolicy(policy).size();
+}
+
+}  // namespace keyclave::keys

@@ -1,0 +1,181 @@
+// Finding objects and opening their keys.
+#include "enclave/keys/attributes.h"
+#include "enclave/keys/object_records.h"
+#include "enclave/keys/object_store_impl.h"
+
+namespace keyclave::keys {
+namespace {
+
+constexpr size_t kBatch = 256;  // candidates taken under one lock
+
+// Which of several objects a reference without a class means: a key to use before the public key
+// and certificate that go with it.
+unsigned RankOf(uint64_t object_class) {
+  switch (object_class) {
+    case CKO_PRIVATE_KEY:
+    case CKO_SECRET_KEY: return 0;
+    case CKO_PUBLIC_KEY: return 1;
+    case CKO_CERTIFICATE: return 2;
+    default: return 3;
+  }
+}
+
+bool IsKey(const Object& object) {
+  const uint64_t object_class = object.Class();
+  return object_class == CKO_PRIVATE_KEY || object_class == CKO_SECRET_KEY ||
+         object_class == CKO_PUBLIC_KEY;
+}
+
+wire::AttributeList MatchOf(const wire::ObjectRef& ref) {
+  wire::AttributeList match;
+  if (ref.object_class.has_value()) match.SetUlong(CKA_CLASS, *ref.object_class);
+  if (ref.cka_id.has_value()) match.Set(CKA_ID, *ref.cka_id);
+  if (ref.label.has_value()) match.SetText(CKA_LABEL, *ref.label);
+  return match;
+}
+
+// The one object of the best rank among those it is shown.
+class BestMatch {
+ public:
+  // False when no other object can change the answer.
+  bool Take(const ObjectPtr& object) {
+    const unsigned rank = RankOf(object->Class());
+    if (found_ == nullptr || rank < rank_) {
+      found_ = object;
+      rank_ = rank;
+      several_ = false;
+    } else if (rank == rank_) {
+      several_ = true;
+    }
+    return !(several_ && rank_ == 0);
+  }
+  Result<ObjectPtr> Answer() const {
+    if (found_ == nullptr) return Fail(Code::kObjectNotFound);
+    if (several_) return Fail(Code::kObjectAmbiguous);
+    return found_;
+  }
+
+ private:
+  ObjectPtr found_;
+  unsigned rank_ = 0;
+  bool several_ = false;
+};
+
+}  // namespace
+
+ObjectPtr ObjectStore::Impl::FindObject(const wire::ObjectId& id) const {
+  const ReaderLock lock(state_mutex);
+  const auto found = objects.find(id);
+  return found == objects.end() ? nullptr : found->second;
+}
+
+Result<ObjectPtr> ObjectStore::Get(const wire::ObjectId& id) const {
+  ObjectPtr object = impl_->FindObject(id);
+  if (object == nullptr) return Fail(Code::kObjectNotFound, ToHex(id));
+  return object;
+}
+
+void ObjectStore::Impl::ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match,
+                                       std::optional<wire::ObjectId> after, const Visible& visible,
+                                       const std::function<bool(const ObjectPtr&)>& take) const {
+  std::vector<ObjectPtr> batch;
+  do {
+    batch.clear();
+    {
+      const ReaderLock lock(state_mutex);
+      const auto found = tokens.find(token);
+      if (found != tokens.end()) batch = found->second.objects.Candidates(match, after, kBatch);
+    }
+    for (const ObjectPtr& object : batch) {
+      if (Matches(object->attributes, match) && visible(*object) && !take(object)) return;
+      after = object->id;
+    }
+  } while (batch.size() == kBatch);
+}
+
+Result<ObjectPtr> ObjectStore::Resolve(const wire::ObjectRef& ref, const Visible& visible) const {
+  const wire::AttributeList match = MatchOf(ref);
+  std::vector<wire::TokenId> candidates;
+  if (ref.token_label.has_value() || ref.token_serial.has_value()) {
+    KC_ASSIGN(const Token token, FindTokenByName(ref.token_label, ref.token_serial));
+    candidates.push_back(token.id);
+  } else if (!ref.id.has_value()) {
+    for (const Token& token : Tokens()) candidates.push_back(token.id);
+  }
+  if (ref.id.has_value()) {
+    const ObjectPtr object = impl_->FindObject(*ref.id);
+    if (object == nullptr || (!candidates.empty() && candidates.front() != object->token) ||
+        !Matches(object->attributes, match) || !visible(*object))
+      return Fail(Code::kObjectNotFound);
+    return object;
+  }
+  BestMatch best;
+  for (const wire::TokenId& token : candidates) {
+    impl_->ForEachVisible(token, match, std::nullopt, visible,
+                          [&](const ObjectPtr& object) { return best.Take(object); });
+  }
+  return best.Answer();
+}
+
+std::vector<ObjectPtr> ObjectStore::Find(const wire::TokenId& token,
+                                         const wire::AttributeList& match,
+                                         const std::optional<wire::ObjectId>& after, size_t limit,
+                                         const Visible& visible) const {
+  std::vector<ObjectPtr> found;
+  if (limit == 0) return found;
+  if (const Bytes* unique = match.Find(CKA_UNIQUE_ID)) {
+    const Result<Bytes> id = FromHex(AsText(*unique));
+    if (!id.ok() || id->size() != sizeof(wire::ObjectId)) return found;
+    wire::ObjectId wanted;
+    std::copy(id->begin(), id->end(), wanted.begin());
+    const ObjectPtr object = impl_->FindObject(wanted);
+    if (object != nullptr && object->token == token && (!after || *after < wanted) &&
+        Matches(object->attributes, match) && visible(*object))
+      found.push_back(object);
+    return found;
+  }
+  impl_->ForEachVisible(token, match, after, visible, [&](const ObjectPtr& object) {
+    found.push_back(object);
+    return found.size() < limit;
+  });
+  return found;
+}
+
+Result<SecretBytes> ObjectStore::Impl::ReadMaterial(const Object& object) {
+  if (!object.has_material) return SecretBytes();
+  if (object.session != 0) {
+    std::shared_ptr<const SecretBytes> material;
+    {
+      const ReaderLock lock(state_mutex);
+      const auto found = session_material.find(object.id);
+      if (found != session_material.end()) material = found->second;
+    }
+    if (material == nullptr) return Fail(Code::kObjectNotFound, ToHex(object.id));
+    return material->Clone();
+  }
+  const Result<Record> record = vault->Read(ObjectRecordKey(object));
+  if (!record.ok() && record.code() == Code::kNotFound)
+    return Fail(Code::kObjectNotFound, ToHex(object.id));
+  if (!record.ok()) return record.error();
+  KC_ASSIGN(StoredObject stored, ParseObject(*record));
+  return std::move(stored.material);
+}
+
+Result<SecretBytes> ObjectStore::ReadMaterial(const Object& object) {
+  return impl_->ReadMaterial(object);
+}
+
+Result<std::shared_ptr<const mech::Key>> ObjectStore::OpenKey(const Object& object) {
+  if (KeyCache::KeyPtr cached = impl_->cache.Find(object.id, object.version)) return cached;
+  if (!IsKey(object)) return Fail(Code::kObjectNotFound, "the object is not a key");
+  KC_ASSIGN(const SecretBytes material, impl_->ReadMaterial(object));
+  KC_ASSIGN(KeyCache::KeyPtr key, mech::LoadKey(object.attributes, material));
+  impl_->cache.Insert(object.id, object.version, key);
+  // A change of the object drops its key from the cache after it has changed the state. So either
+  // that drop comes after this insertion, or the change is seen here.
+  const ObjectPtr current = impl_->FindObject(object.id);
+  if (current == nullptr || current->version != object.version) impl_->cache.Erase(object.id);
+  return key;
+}
+
+}  // namespace keyclave::keys

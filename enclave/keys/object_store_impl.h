@@ -1,0 +1,68 @@
+// What an ObjectStore is made of. Writers are serialised by write_mutex, which is held across the
+// vault's commit; readers see the state under state_mutex, which is held for moments only: never
+// across disk, cryptography or a caller's function.
+#pragma once
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "enclave/keys/key_cache.h"
+#include "enclave/keys/object_index.h"
+#include "enclave/keys/object_store.h"
+
+namespace keyclave::keys {
+
+struct TokenState {
+  Token token;
+  std::map<std::string, PolicyText, std::less<>> policies;
+  ObjectIndex objects;
+};
+
+struct ObjectStore::Impl {
+  static constexpr size_t kCachedKeys = 4096;
+
+  Status Load(std::unique_ptr<store::Store> store, std::unique_ptr<Witness> witness,
+              SecretBytes root_secret);
+  void Start();
+
+  // For a change that is in the vault (or needs none) and is being applied.
+  void Moved() KC_REQUIRES(state_mutex);
+  void AddObject(const ObjectPtr& object) KC_REQUIRES(state_mutex);
+  void DropObject(const Object& object) KC_REQUIRES(state_mutex);
+  void ReplaceObject(const ObjectPtr& object) KC_REQUIRES(state_mutex);
+
+  ObjectPtr FindObject(const wire::ObjectId& id) const KC_EXCLUDES(state_mutex);
+  // The state may not change while its pieces are used: the caller holds write_mutex or copies.
+  Result<const TokenState*> TokenOf(const wire::TokenId& id) const KC_REQUIRES(state_mutex);
+
+  Result<ObjectPtr> PrepareInsert(NewObject& fresh) const KC_EXCLUDES(state_mutex);
+  // The object anew: same id, next version, with this digest of its policy.
+  static std::shared_ptr<Object> NextVersion(const Object& object);
+  Result<RecordChange> Reseal(const Object& next) KC_EXCLUDES(state_mutex);
+  Status RemoveAll(const std::vector<ObjectPtr>& objects, std::vector<RecordChange> more)
+      KC_REQUIRES(write_mutex) KC_EXCLUDES(state_mutex);
+  Result<SecretBytes> ReadMaterial(const Object& object) KC_EXCLUDES(state_mutex);
+
+  // Calls `take` with each object of the token that matches and is visible, by id, after `after`,
+  // until it answers false. Nothing is locked meanwhile.
+  void ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match,
+                      std::optional<wire::ObjectId> after, const Visible& visible,
+                      const std::function<bool(const ObjectPtr&)>& take) const
+      KC_EXCLUDES(state_mutex);
+
+  std::unique_ptr<Vault> vault;
+  KeyCache cache{kCachedKeys};
+
+  Mutex write_mutex;
+  mutable SharedMutex state_mutex;
+  std::map<wire::TokenId, TokenState> tokens KC_GUARDED_BY(state_mutex);
+  std::unordered_map<wire::ObjectId, ObjectPtr, ObjectIdHash> objects KC_GUARDED_BY(state_mutex);
+  std::map<uint64_t, std::set<wire::ObjectId>> session_objects KC_GUARDED_BY(state_mutex);
+  std::unordered_map<wire::ObjectId, std::shared_ptr<const SecretBytes>, ObjectIdHash>
+      session_material KC_GUARDED_BY(state_mutex);
+  uint64_t epoch_salt = 0;
+  uint64_t epoch KC_GUARDED_BY(state_mutex) = 0;
+};
+
+}  // namespace keyclave::keys

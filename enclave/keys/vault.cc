@@ -1,0 +1,295 @@
+#include "enclave/keys/vault.h"
+
+#include <atomic>
+#include <optional>
+#include <set>
+
+#include "enclave/base/hash.h"
+#include "enclave/base/log.h"
+#include "enclave/keys/row_index.h"
+
+namespace keyclave::keys {
+
+struct Vault::Impl {
+  Impl(std::unique_ptr<store::Store> sealed_store, std::unique_ptr<Witness> rollback_witness,
+       const SecretBytes& root_secret)
+      : keys(root_secret),
+        enclave_id(keys.EnclaveId()),
+        sealer(keys),
+        store(std::move(sealed_store)),
+        witness(std::move(rollback_witness)) {}
+
+  Status CreateHead() KC_EXCLUDES(commit_mutex);
+  Status LoadHead() KC_EXCLUDES(commit_mutex);
+  Status CompareWithWitness() KC_REQUIRES(commit_mutex);
+  Status LoadRows(const std::function<Status(Record)>& visit) KC_EXCLUDES(commit_mutex);
+  Status CheckDigest() KC_REQUIRES(commit_mutex);
+  Status Commit(const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
+  Result<Record> Read(const RecordKey& key) KC_EXCLUDES(commit_mutex);
+
+  struct Sealed {
+    std::vector<store::Change> changes;
+    std::vector<RowIndex::Entry> entries;
+  };
+  Result<Sealed> SealAll(const std::vector<RecordChange>& changes);
+  Result<RowHeader> HeaderOf(const RecordChange& change, const store::RowId& row);
+  Status CatchUpWitness() KC_REQUIRES(commit_mutex);
+  Status CommitOrFindOut(const Sealed& sealed, const Bytes& new_head) KC_REQUIRES(commit_mutex);
+  void AdvanceWitness() KC_REQUIRES(commit_mutex);
+  Witness::Mark Newest() const KC_REQUIRES(commit_mutex) {
+    return {head.epoch, Sha256(head_bytes)};
+  }
+  std::optional<RowIndex::Entry> FindEntry(const store::RowId& row) KC_EXCLUDES(index_mutex);
+  Result<std::optional<Record>> TryRead(const RecordKey& key, const store::RowId& row);
+
+  const KeySchedule keys;
+  const ByteArray<16> enclave_id;
+  RowSealer sealer;
+  const std::unique_ptr<store::Store> store;
+  const std::unique_ptr<Witness> witness;
+
+  // One commit at a time. Never taken while index_mutex is held.
+  Mutex commit_mutex;
+  Head head KC_GUARDED_BY(commit_mutex);
+  Bytes head_bytes KC_GUARDED_BY(commit_mutex);  // as they are in the store
+  bool witness_behind KC_GUARDED_BY(commit_mutex) = false;
+  bool outcome_unknown KC_GUARDED_BY(commit_mutex) = false;
+  std::atomic<uint64_t> epoch{0};
+
+  // Written by the holder of commit_mutex only, who may therefore read it without this.
+  SharedMutex index_mutex;
+  RowIndex index;
+};
+
+namespace {
+
+std::string Rows(uint64_t count) { return std::to_string(count) + (count == 1 ? " row" : " rows"); }
+
+}  // namespace
+
+Status Vault::Impl::CreateHead() {
+  const MutexLock lock(commit_mutex);
+  KC_ASSIGN(const Bytes old_head, store->ReadHead());
+  if (!old_head.empty()) return Fail(Code::kStoreExists, "the store has a head");
+  KC_CHECK_OK(store->ForEach([](const store::RowId& /*row*/, ByteSpan /*sealed*/) -> Status {
+    return Fail(Code::kStoreExists, "the store has rows");
+  }));
+  KC_CHECK_OK(index.FinishLoading());
+  head = {1, 0, index.digest()};
+  KC_ASSIGN(head_bytes, SealHead(keys, head));
+  KC_CHECK_OK(store->Commit({}, head_bytes));
+  epoch.store(head.epoch);
+  return witness->Advance(Newest());
+}
+
+Status Vault::Impl::LoadHead() {
+  const MutexLock lock(commit_mutex);
+  KC_ASSIGN(head_bytes, store->ReadHead());
+  if (head_bytes.empty()) return Fail(Code::kStoreCorrupt, "the head is missing");
+  KC_ASSIGN(head, OpenHead(keys, head_bytes));
+  epoch.store(head.epoch);
+  return CompareWithWitness();
+}
+
+Status Vault::Impl::CompareWithWitness() {
+  KC_ASSIGN(const Witness::Mark mark, witness->Read());
+  const std::string both = "store epoch " + std::to_string(head.epoch) + ", witness epoch " +
+                           std::to_string(mark.epoch) + " (" + witness->Name() + ")";
+  constexpr std::string_view kMend =
+      ". Restore the newest store.db; if it is lost, keyclaved --accept-store accepts this one";
+  if (head.epoch < mark.epoch) return Fail(Code::kStoreRolledBack, both + std::string(kMend));
+  if (head.epoch == mark.epoch && !Equal(mark.head_digest, Sha256(head_bytes)))
+    return Fail(Code::kStoreRolledBack, both +
+                                            ", but another state of that epoch: two histories "
+                                            "part before it" +
+                                            std::string(kMend));
+  witness_behind = head.epoch > mark.epoch;
+  // A crash between a commit and its mark leaves a distance of one. More is harmless, but nothing
+  // of ours makes it: somebody put an older witness there.
+  if (head.epoch - mark.epoch > 1)
+    Log(LogLevel::kWarning, "the witness is older than a crash can make it: " + both);
+  return Done{};
+}
+
+Status Vault::Impl::LoadRows(const std::function<Status(Record)>& visit) {
+  const MutexLock lock(commit_mutex);
+  KC_CHECK_OK(store->ForEach([&](const store::RowId& row, ByteSpan sealed) -> Status {
+    Result<OpenedRow> opened = sealer.Open(row, sealed);
+    if (!opened.ok() && opened.code() == Code::kStoreNewer) return std::move(opened).error();
+    if (!opened.ok())
+      return Fail(Code::kStoreCorrupt, "row " + ToHex(row) + " was edited or swapped with another");
+    const RowHeader& header = opened->header;
+    index.Load({row, header.version, opened->tag, header.tombstone});
+    if (header.tombstone) return Done{};
+    return visit({header.key, header.version, header.policy_digest, std::move(opened->body)});
+  }));
+  KC_CHECK_OK(index.FinishLoading());
+  KC_CHECK_OK(CheckDigest());
+  // The state is whole and at least as new as the witness: it is the newest from now on.
+  return CatchUpWitness();
+}
+
+// Every row opened, so each is genuine by itself; the head says which of them belong here.
+Status Vault::Impl::CheckDigest() {
+  if (index.size() < head.rows)
+    return Fail(Code::kStoreCorrupt, Rows(head.rows - index.size()) + " missing of " +
+                                         std::to_string(head.rows) + ": removed from the store");
+  if (index.size() > head.rows)
+    return Fail(Code::kStoreCorrupt, Rows(index.size() - head.rows) + " extra beside " +
+                                         std::to_string(head.rows) + ": added to the store");
+  if (index.digest() != head.digest)
+    return Fail(Code::kStoreCorrupt,
+                "the rows are not those of epoch " + std::to_string(head.epoch) +
+                    ": at least one was put back to an older version or exchanged for one of "
+                    "another time");
+  return Done{};
+}
+
+Status Vault::Impl::CatchUpWitness() {
+  if (!witness_behind) return Done{};
+  KC_CHECK_OK(witness->Advance(Newest()));
+  witness_behind = false;
+  return Done{};
+}
+
+// The commit is durable already, so it counts even if the witness cannot follow; but no other
+// commit comes before it has. So the store is never more than one commit ahead.
+void Vault::Impl::AdvanceWitness() {
+  const Status advanced = witness->Advance(Newest());
+  witness_behind = !advanced.ok();
+  if (witness_behind)
+    Log(LogLevel::kError,
+        "the rollback witness does not follow the store; changes are refused "
+        "until it does: " +
+            advanced.error().Text());
+}
+
+Result<RowHeader> Vault::Impl::HeaderOf(const RecordChange& change, const store::RowId& row) {
+  const Record& record = change.record;
+  const RowIndex::Entry* entry = index.Find(row);
+  if (change.remove && (entry == nullptr || entry->tombstone))
+    return Fail(Code::kNotFound, "record to remove");
+  const uint64_t next = entry == nullptr ? 1 : entry->version + 1;
+  if (record.version != 0 && record.version != next)
+    return Fail(Code::kInternal, "a record's version does not follow the one before");
+  RowHeader header{record.key, change.remove, next, {}};
+  if (!change.remove) header.policy_digest = record.policy_digest;
+  return header;
+}
+
+Result<Vault::Impl::Sealed> Vault::Impl::SealAll(const std::vector<RecordChange>& changes) {
+  Sealed sealed;
+  std::set<store::RowId> rows;
+  for (const RecordChange& change : changes) {
+    const store::RowId row = sealer.IdOf(change.record.key);
+    if (!rows.insert(row).second) return Fail(Code::kInternal, "a record twice in one commit");
+    KC_ASSIGN(const RowHeader header, HeaderOf(change, row));
+    KC_ASSIGN(Bytes bytes,
+              sealer.Seal(row, header, change.remove ? ByteSpan() : ByteSpan(change.record.body)));
+    KC_ASSIGN(const RowTag tag, TagOf(bytes));
+    sealed.entries.push_back({row, header.version, tag, header.tombstone});
+    sealed.changes.push_back({row, std::move(bytes)});
+  }
+  return sealed;
+}
+
+// A store that answers with an error may have committed all the same (a lost reply, a sync that
+// failed late). Its head tells: it is the old one or the new one.
+Status Vault::Impl::CommitOrFindOut(const Sealed& sealed, const Bytes& new_head) {
+  const Status committed = store->Commit(sealed.changes, new_head);
+  if (committed.ok()) return Done{};
+  const Result<Bytes> found = store->ReadHead();
+  if (found.ok() && *found == new_head) return Done{};
+  outcome_unknown = !found.ok() || *found != head_bytes;
+  return committed.error();
+}
+
+Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
+  const MutexLock lock(commit_mutex);
+  if (outcome_unknown)
+    return Fail(Code::kStoreIo,
+                "it is not known whether an earlier change is in the store; restart keyclaved");
+  KC_CHECK_OK(CatchUpWitness());
+  KC_ASSIGN(const Sealed sealed, SealAll(changes));
+  RowIndex::Delta delta = index.Prepare(sealed.entries);
+  const Head next{head.epoch + 1, delta.size, delta.root};
+  KC_ASSIGN(Bytes next_bytes, SealHead(keys, next));
+  KC_CHECK_OK(CommitOrFindOut(sealed, next_bytes));
+  {
+    const WriterLock index_lock(index_mutex);
+    index.Apply(std::move(delta));
+  }
+  head = next;
+  head_bytes = std::move(next_bytes);
+  epoch.store(next.epoch);
+  AdvanceWitness();
+  return Done{};
+}
+
+std::optional<RowIndex::Entry> Vault::Impl::FindEntry(const store::RowId& row) {
+  const ReaderLock lock(index_mutex);
+  const RowIndex::Entry* entry = index.Find(row);
+  if (entry == nullptr || entry->tombstone) return std::nullopt;
+  return *entry;
+}
+
+// nullopt: the row is not the one that the index says, as a commit in flight can make it seem.
+Result<std::optional<Record>> Vault::Impl::TryRead(const RecordKey& key, const store::RowId& row) {
+  const std::optional<RowIndex::Entry> entry = FindEntry(row);
+  if (!entry.has_value()) return Fail(Code::kNotFound, "record");
+  const Result<Bytes> sealed = store->Read(row);
+  if (!sealed.ok() && sealed.code() == Code::kNotFound) return std::optional<Record>();
+  KC_CHECK_OK(sealed.ok() ? Status() : Status(sealed.error()));
+  Result<OpenedRow> opened = sealer.Open(row, *sealed);
+  if (!opened.ok() || opened->header.version != entry->version || opened->tag != entry->tag)
+    return std::optional<Record>();
+  return std::optional<Record>(
+      Record{key, opened->header.version, opened->header.policy_digest, std::move(opened->body)});
+}
+
+Result<Record> Vault::Impl::Read(const RecordKey& key) {
+  const store::RowId row = sealer.IdOf(key);
+  KC_ASSIGN(std::optional<Record> first, TryRead(key, row));
+  if (first.has_value()) return std::move(*first);
+  // Once more while no commit is under way: what does not fit now was edited or rolled back under
+  // the running daemon.
+  const MutexLock lock(commit_mutex);
+  KC_ASSIGN(std::optional<Record> second, TryRead(key, row));
+  if (second.has_value()) return std::move(*second);
+  return Fail(Code::kSealFailed, "row " + ToHex(row) +
+                                     " was edited, removed or put back to an older version while "
+                                     "the store was open");
+}
+
+Vault::Vault(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Vault::~Vault() = default;
+
+Result<std::unique_ptr<Vault>> Vault::Create(std::unique_ptr<store::Store> store,
+                                             std::unique_ptr<Witness> witness,
+                                             SecretBytes root_secret) {
+  if (root_secret.size() != kRootSecretSize) return Fail(Code::kRootSecretInvalid);
+  auto impl = std::make_unique<Impl>(std::move(store), std::move(witness), root_secret);
+  KC_CHECK_OK(impl->CreateHead());
+  return std::unique_ptr<Vault>(new Vault(std::move(impl)));
+}
+
+Result<std::unique_ptr<Vault>> Vault::Open(std::unique_ptr<store::Store> store,
+                                           std::unique_ptr<Witness> witness,
+                                           SecretBytes root_secret,
+                                           const std::function<Status(Record)>& visit) {
+  if (root_secret.size() != kRootSecretSize) return Fail(Code::kRootSecretInvalid);
+  auto impl = std::make_unique<Impl>(std::move(store), std::move(witness), root_secret);
+  KC_CHECK_OK(impl->LoadHead());
+  KC_CHECK_OK(impl->LoadRows(visit));
+  return std::unique_ptr<Vault>(new Vault(std::move(impl)));
+}
+
+const ByteArray<16>& Vault::enclave_id() const { return impl_->enclave_id; }
+uint64_t Vault::epoch() const { return impl_->epoch.load(); }
+Status Vault::Commit(std::vector<RecordChange> changes) { return impl_->Commit(changes); }
+Result<Record> Vault::Read(const RecordKey& key) { return impl_->Read(key); }
+SecretBytes Vault::DeriveKey(std::string_view label, size_t size) const {
+  return impl_->keys.PurposeKey(label, size);
+}
+
+}  // namespace keyclave::keys

@@ -1,0 +1,71 @@
+#include "enclave/mech/aes.h"
+
+#include <cstdlib>
+
+#include "enclave/mech/checks.h"
+#include "enclave/mech/evp.h"
+
+namespace keyclave::mech {
+namespace {
+
+constexpr const char* kNames[][3] = {
+    {"AES-128-ECB", "AES-192-ECB", "AES-256-ECB"},
+    {"AES-128-CBC", "AES-192-CBC", "AES-256-CBC"},
+    {"AES-128-CTR", "AES-192-CTR", "AES-256-CTR"},
+    {"AES-128-GCM", "AES-192-GCM", "AES-256-GCM"},
+    {"AES-128-WRAP", "AES-192-WRAP", "AES-256-WRAP"},
+    {"AES-128-WRAP-PAD", "AES-192-WRAP-PAD", "AES-256-WRAP-PAD"},
+};
+constexpr size_t kModes = std::size(kNames);
+using Fetched = std::array<std::array<const EVP_CIPHER*, 3>, kModes>;
+
+Fetched FetchAll() {
+  Fetched fetched{};
+  for (size_t mode = 0; mode < kModes; ++mode) {
+    for (size_t size = 0; size < 3; ++size) {
+      fetched[mode][size] = EVP_CIPHER_fetch(Library(), kNames[mode][size], nullptr);
+      // The default provider of every OpenSSL 3 has them all.
+      if (fetched[mode][size] == nullptr) std::abort();
+    }
+  }
+  return fetched;
+}
+
+}  // namespace
+
+const EVP_CIPHER* AesCipher(AesMode mode, size_t key_size) {
+  static const Fetched fetched = FetchAll();
+  return fetched[static_cast<size_t>(mode)][key_size / 8 - 2];
+}
+
+Result<ByteSpan> AesKey(const Key& key) {
+  KC_CHECK_OK(CheckSecret(key, CKK_AES));
+  return key.secret().Expose(SecretAccess());
+}
+
+Result<Bytes> AesTransform(AesMode mode, bool encrypt, ByteSpan key, ByteSpan iv, ByteSpan input,
+                           bool padding) {
+  const EvpCipherCtx context(EVP_CIPHER_CTX_new());
+  if (context == nullptr) return OpensslError("AES");
+  if (mode == AesMode::kWrap || mode == AesMode::kWrapPad) {
+    EVP_CIPHER_CTX_set_flags(context.get(), EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+  }
+  if (EVP_CipherInit_ex2(context.get(), AesCipher(mode, key.size()), key.data(),
+                         iv.empty() ? nullptr : iv.data(), encrypt ? 1 : 0, nullptr) != 1 ||
+      EVP_CIPHER_CTX_set_padding(context.get(), padding ? 1 : 0) != 1) {
+    return OpensslError("AES");
+  }
+  // Key wrapping adds at most two half blocks, padding at most one block.
+  Bytes output(input.size() + 2 * kAesBlock);
+  int updated = 0;
+  int finished = 0;
+  if (EVP_CipherUpdate(context.get(), output.data(), &updated, input.data(),
+                       static_cast<int>(input.size())) != 1 ||
+      EVP_CipherFinal_ex(context.get(), output.data() + updated, &finished) != 1) {
+    return OpensslError("AES");
+  }
+  output.resize(static_cast<size_t>(updated + finished));
+  return output;
+}
+
+}  // namespace keyclave::mech

@@ -1,0 +1,27 @@
+// What the AES mechanisms share: sizes, ciphers fetched once, one whole transformation.
+#pragma once
+
+#include "enclave/mech/key.h"
+#include "enclave/mech/mech_numbers.h"
+
+namespace keyclave::mech {
+
+inline constexpr size_t kAesBlock = 16;
+inline constexpr size_t kMaxGenericSecret = 1024;  // bytes
+
+inline bool IsAesKeySize(size_t bytes) { return bytes == 16 || bytes == 24 || bytes == 32; }
+
+enum class AesMode : uint8_t { kEcb, kCbc, kCtr, kGcm, kWrap, kWrapPad };
+
+// `key_size` must be an AES key's. Lives as long as the process.
+const EVP_CIPHER* AesCipher(AesMode mode, size_t key_size);
+
+// The key's bytes; kKeyTypeInconsistent for another key.
+Result<ByteSpan> AesKey(const Key& key);
+
+// The whole input through a cipher without authentication tag; an empty `iv` means the mode's
+// default. kCryptoFailed where the cipher refuses.
+Result<Bytes> AesTransform(AesMode mode, bool encrypt, ByteSpan key, ByteSpan iv, ByteSpan input,
+                           bool padding = false);
+
+}  // namespace keyclave::mech

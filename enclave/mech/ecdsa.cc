@@ -1,0 +1,108 @@
+// ECDSA (pkcs11-curr-v3.0 §2.3.1): signatures are r and s, each as long as the curve's order,
+// concatenated. CKM_ECDSA signs a digest that the caller made; the others hash first.
+
+#include <openssl/core_names.h>
+
+#include "enclave/mech/ec_curve.h"
+#include "enclave/mech/evp.h"
+#include "enclave/mech/families.h"
+#include "enclave/mech/hash_alg.h"
+#include "enclave/mech/pkey_run.h"
+
+namespace keyclave::mech {
+namespace {
+
+constexpr size_t kMinBits = 256;
+constexpr size_t kMaxBits = 521;
+constexpr uint64_t kFlags = kFlagSign | kFlagEc;
+
+constexpr MechRow kRows[] = {
+    {CKM_ECDSA, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA1, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA224, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA256, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA384, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA512, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA3_224, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA3_256, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA3_384, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA3_512, kMinBits, kMaxBits, kFlags},
+};
+
+// The order of a curve of Keyclave has as many bits as its field.
+size_t HalfSize(const Key& key) {
+  return (static_cast<size_t>(EVP_PKEY_get_bits(key.pkey())) + 7) / 8;
+}
+
+// What is signed. "CKM_ECDSA … input: any length; if the digest is longer than the order's bits, it
+// is truncated" (§2.3.6): OpenSSL truncates as FIPS 186-4 §6.4 says.
+Result<Bytes> DigestOf(const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  if (mechanism.type == CKM_ECDSA) {
+    if (input.empty()) return Fail(Code::kDataLenRange);
+    return ToBytes(input);
+  }
+  const HashAlg* hash = FindHash(&HashAlg::ecdsa, mechanism.type);
+  if (hash == nullptr) return Fail(Code::kMechanismInvalid);
+  return hash->Digest(input);
+}
+
+Result<Bytes> ToHalves(ByteSpan der, size_t half) {
+  const uint8_t* next = der.data();
+  const EcdsaSig signature(d2i_ECDSA_SIG(nullptr, &next, static_cast<long>(der.size())));
+  Bytes halves(2 * half);
+  const int width = static_cast<int>(half);
+  if (signature == nullptr ||
+      BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), halves.data(), width) != width ||
+      BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), halves.data() + half, width) != width) {
+    return OpensslError("ECDSA signature");
+  }
+  return halves;
+}
+
+Result<Bytes> FromHalves(ByteSpan halves) {
+  const int width = static_cast<int>(halves.size() / 2);
+  const EcdsaSig signature(ECDSA_SIG_new());
+  BigNum r(BN_bin2bn(halves.data(), width, nullptr));
+  BigNum s(BN_bin2bn(halves.data() + width, width, nullptr));
+  if (!signature || !r || !s || ECDSA_SIG_set0(signature.get(), r.get(), s.get()) != 1) {
+    return OpensslError("ECDSA signature");
+  }
+  // The signature owns both now.
+  (void)r.release();
+  (void)s.release();
+  const int size = i2d_ECDSA_SIG(signature.get(), nullptr);
+  if (size <= 0) return OpensslError("ECDSA signature");
+  Bytes der(static_cast<size_t>(size));
+  uint8_t* next = der.data();
+  if (i2d_ECDSA_SIG(signature.get(), &next) != size) return OpensslError("ECDSA signature");
+  return der;
+}
+
+Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_CHECK_OK(CheckPrivate(key, CKK_EC));
+  KC_ASSIGN(const Bytes digest, DigestOf(mechanism, input));
+  const auto max_der = static_cast<size_t>(EVP_PKEY_get_size(key.pkey()));
+  KC_ASSIGN(const Bytes der, RunSign(key, {.verb = PkeyVerb::kSign}, digest, max_der));
+  return ToHalves(der, HalfSize(key));
+}
+
+Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
+              ByteSpan signature) {
+  KC_CHECK_OK(CheckPublic(key, CKK_EC));
+  KC_ASSIGN(const Bytes digest, DigestOf(mechanism, input));
+  if (signature.size() != 2 * HalfSize(key)) return Fail(Code::kSignatureLenRange);
+  KC_ASSIGN(const Bytes der, FromHalves(signature));
+  return RunVerify(key, {.verb = PkeyVerb::kVerify}, digest, der);
+}
+
+}  // namespace
+
+constinit const MechFamily kEcdsaFamily = {
+    .name = "ecdsa",
+    .rows = kRows,
+    .sign = Sign,
+    .verify = Verify,
+};
+
+}  // namespace keyclave::mech

@@ -1,0 +1,17 @@
+// One operation of an asymmetric key through EVP: runs a prepared use over its input.
+#pragma once
+
+#include "enclave/mech/key.h"
+
+namespace keyclave::mech {
+
+// At most max_size bytes of signature. kCryptoFailed.
+Result<Bytes> RunSign(const Key& key, const PkeyUse& use, ByteSpan input, size_t max_size);
+// kSignatureInvalid for every signature that does not verify.
+Status RunVerify(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan signature);
+// `label` is OAEP's; empty for other paddings.
+Result<Bytes> RunEncrypt(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan label = {});
+// kEncryptedDataInvalid for every ciphertext that does not open, whatever the reason.
+Result<Bytes> RunDecrypt(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan label = {});
+
+}  // namespace keyclave::mech

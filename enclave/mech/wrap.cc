@@ -1,0 +1,121 @@
+// Wrapping, unwrapping and deriving through a mechanism's row: encodings, and the codes that
+// PKCS#11 has for them.
+
+#include "enclave/mech/key_type.h"
+#include "enclave/mech/mech_type.h"
+
+namespace keyclave::mech {
+namespace {
+
+// What encryption says of its input, as C_WrapKey and C_UnwrapKey say it of a key
+// (pkcs11-base-v3.0 §5.14.3, §5.14.4).
+Error ForWrap(const Error& error) {
+  if (error.code() == Code::kDataLenRange || error.code() == Code::kDataInvalid) {
+    return Fail(Code::kKeySizeRange, "the key does not fit the wrapping mechanism");
+  }
+  return error;
+}
+
+Error ForUnwrap(const Error& error) {
+  if (error.code() == Code::kEncryptedDataLenRange) return Fail(Code::kWrappedKeyLenRange);
+  if (error.code() == Code::kEncryptedDataInvalid) return Fail(Code::kWrappedKeyInvalid);
+  return error;
+}
+
+Result<uint64_t> Required(const wire::AttributeList& attributes, uint64_t type,
+                          std::string_view name) {
+  KC_CHECK_OK(RequiredAttribute(attributes, type, name));
+  const std::optional<uint64_t> value = attributes.Ulong(type);
+  if (!value.has_value()) return Fail(Code::kAttributeValueInvalid, std::string(name));
+  return *value;
+}
+
+// CKA_VALUE_LEN, if the template has it.
+Result<std::optional<size_t>> ValueLength(const wire::AttributeList& attributes) {
+  if (!attributes.Has(CKA_VALUE_LEN)) return std::optional<size_t>();
+  KC_ASSIGN(const uint64_t length, Required(attributes, CKA_VALUE_LEN, "CKA_VALUE_LEN"));
+  return std::optional<size_t>(length);
+}
+
+// "the plaintext … if CKA_VALUE_LEN is in the template, is truncated to that length": only what a
+// mechanism without padding added may go, and it must be the zeros that wrapping adds.
+Status TruncateTo(SecretBytes& value, size_t length) {
+  if (length > value.size()) return Fail(Code::kWrappedKeyInvalid);
+  const ByteSpan tail = value.Expose(SecretAccess()).subspan(length);
+  if (std::any_of(tail.begin(), tail.end(), [](uint8_t byte) { return byte != 0; })) {
+    return Fail(Code::kWrappedKeyInvalid);
+  }
+  value.Truncate(length);
+  return Done{};
+}
+
+Result<NewKey> SecretFromWrapped(SecretBytes value, uint64_t key_type,
+                                 const wire::AttributeList& attributes) {
+  KC_ASSIGN(const std::optional<size_t> length, ValueLength(attributes));
+  if (length.has_value()) KC_CHECK_OK(TruncateTo(value, *length));
+  if (!IsSecretKeyType(key_type)) return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE");
+  if (!IsSecretSize(key_type, value.size())) return Fail(Code::kWrappedKeyInvalid);
+  return NewSecretKey(key_type, std::move(value));
+}
+
+}  // namespace
+
+Result<SecretBytes> EncodeForWrap(const Key& key) {
+  if (key.object_class() == CKO_SECRET_KEY) return key.secret().Clone();
+  if (key.object_class() != CKO_PRIVATE_KEY) {
+    return Fail(Code::kKeyNotWrappable, "only private and secret keys are wrapped");
+  }
+  KC_ASSIGN(NewKey encoded, NewKeyFromPkey(key.pkey()));
+  return std::move(encoded.material);
+}
+
+Result<Bytes> WrapKey(const MechEntry& entry, const Key& wrapping_key,
+                      const wire::Mechanism& mechanism, const Key& key) {
+  if ((entry.row->flags & CKF_WRAP) == 0) return Fail(Code::kMechanismInvalid);
+  KC_ASSIGN(const SecretBytes encoded, EncodeForWrap(key));
+  const auto run = entry.family->wrap != nullptr ? entry.family->wrap : entry.family->encrypt;
+  Result<Bytes> wrapped = run(wrapping_key, mechanism, encoded.Expose(SecretAccess()));
+  if (!wrapped.ok()) return ForWrap(wrapped.error());
+  return wrapped;
+}
+
+Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
+                         const wire::Mechanism& mechanism, ByteSpan wrapped,
+                         const wire::AttributeList& attributes) {
+  if ((entry.row->flags & CKF_UNWRAP) == 0) return Fail(Code::kMechanismInvalid);
+  KC_ASSIGN(const uint64_t object_class, Required(attributes, CKA_CLASS, "CKA_CLASS"));
+  KC_ASSIGN(const uint64_t key_type, Required(attributes, CKA_KEY_TYPE, "CKA_KEY_TYPE"));
+  const auto run = entry.family->unwrap != nullptr ? entry.family->unwrap : entry.family->decrypt;
+  Result<Bytes> opened = run(unwrapping_key, mechanism, wrapped);
+  if (!opened.ok()) return ForUnwrap(opened.error());
+  SecretBytes encoded = SecretBytes::Take(*opened);
+  if (object_class == CKO_SECRET_KEY) {
+    return SecretFromWrapped(std::move(encoded), key_type, attributes);
+  }
+  if (object_class != CKO_PRIVATE_KEY) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
+  Result<NewKey> made = MaterialFromPkcs8(encoded.Expose(SecretAccess()));
+  if (!made.ok()) return Fail(Code::kWrappedKeyInvalid);
+  if (made->attributes.Ulong(CKA_KEY_TYPE) != key_type) {
+    return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE is not that of the wrapped key");
+  }
+  return made;
+}
+
+Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key,
+                         const wire::Mechanism& mechanism, const wire::AttributeList& attributes) {
+  if ((entry.row->flags & CKF_DERIVE) == 0) return Fail(Code::kMechanismInvalid);
+  const uint64_t object_class = attributes.Ulong(CKA_CLASS).value_or(CKO_SECRET_KEY);
+  const uint64_t key_type = attributes.Ulong(CKA_KEY_TYPE).value_or(CKK_GENERIC_SECRET);
+  if (object_class != CKO_SECRET_KEY) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
+  if (!IsSecretKeyType(key_type)) return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE");
+  KC_ASSIGN(const std::optional<size_t> length, ValueLength(attributes));
+  if (length.has_value() && !IsSecretSize(key_type, *length)) {
+    return Fail(Code::kAttributeValueInvalid, "CKA_VALUE_LEN");
+  }
+  KC_ASSIGN(SecretBytes value, entry.family->derive(base_key, mechanism, length.value_or(0)));
+  if (!IsSecretSize(key_type, value.size()))
+    return Fail(Code::kTemplateIncomplete, "CKA_VALUE_LEN");
+  return NewSecretKey(key_type, std::move(value));
+}
+
+}  // namespace keyclave::mech

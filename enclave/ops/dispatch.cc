@@ -1,0 +1,133 @@
+#include "enclave/ops/dispatch.h"
+
+#include "enclave/base/log.h"
+#include "enclave/ops/handlers.h"
+
+namespace keyclave::ops {
+namespace {
+
+template <wire::Op op, class Permission, auto handler>
+Result<Bytes> RunRow(Call& call, ByteSpan fields) {
+  KC_ASSIGN(const auto request, wire::Decode<RequestOf<op>>(fields));
+  KC_ASSIGN(const typename Permission::Proof proof, Permission::Enforce(call, request));
+  KC_ASSIGN(const auto reply, handler(call, request, proof));
+  return wire::Encode(reply);
+}
+
+template <wire::Op op, class Permission, auto handler>
+constexpr Row MakeRow(AuditClass audit, Pace pace = Pace::kQuick,
+                      SessionNeed need = SessionNeed::kHello) {
+  return {op, need, audit, pace, &RunRow<op, Permission, handler>};
+}
+
+constexpr auto kNone = AuditClass::kNone;
+constexpr auto kChange = AuditClass::kChange;
+using authz::Operation;
+
+constexpr Row kTable[] = {
+    MakeRow<Op::kHello, Anyone, Hello>(kNone, Pace::kQuick, SessionNeed::kNothing),
+    MakeRow<Op::kAttest, Anyone, Attest>(kNone),
+    MakeRow<Op::kStatus, Anyone, ReportStatus>(kNone),
+
+    MakeRow<Op::kListTokens, Anyone, ListTokens>(kNone),
+    MakeRow<Op::kCreateToken, OperatorOnly, CreateToken>(kChange, Pace::kSlow),
+    MakeRow<Op::kInitToken, InitialiseToken, InitToken>(kChange, Pace::kSlow),
+    MakeRow<Op::kInitPin, SecurityOfficer, InitPin>(kChange, Pace::kSlow),
+    MakeRow<Op::kSetPin, SeeToken, SetPin>(kChange, Pace::kSlow),
+    MakeRow<Op::kLogin, SeeToken, Login>(kChange, Pace::kSlow),
+    MakeRow<Op::kLogout, SeeToken, Logout>(kNone),
+    MakeRow<Op::kDeleteToken, OperatorOnly, DeleteToken>(kChange, Pace::kSlow),
+
+    MakeRow<Op::kFindObjects, SeeToken, FindObjects>(kNone),
+    MakeRow<Op::kCreateObject, CreateIn, CreateObject>(kChange, Pace::kSlow),
+    MakeRow<Op::kCopyObject, ChangeObject, CopyObject>(kChange),
+    MakeRow<Op::kDestroyObject, ChangeObject, DestroyObject>(kChange),
+    MakeRow<Op::kSetAttributes, ChangeObject, SetAttributes>(kChange),
+    MakeRow<Op::kGetObject, SeeObject, GetObject>(kNone),
+    MakeRow<Op::kGenerateKey, CreateIn, GenerateKey>(kChange),
+    MakeRow<Op::kGenerateKeyPair, CreateIn, GenerateKeyPair>(kChange, Pace::kSlow),
+    MakeRow<Op::kImportKey, CreateIn, ImportKey>(kChange, Pace::kSlow),
+    MakeRow<Op::kCertify, ChangeObject, Certify>(kChange, Pace::kSlow),
+
+    MakeRow<Op::kSign, Use<Operation::kSign>, Sign>(kNone),
+    MakeRow<Op::kVerify, Use<Operation::kVerify>, Verify>(kNone),
+    MakeRow<Op::kEncrypt, Use<Operation::kEncrypt>, Encrypt>(kNone),
+    MakeRow<Op::kDecrypt, Use<Operation::kDecrypt>, Decrypt>(kNone),
+    MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kChange),
+    MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
+    MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
+    MakeRow<Op::kRandom, Anyone, Random>(kNone),
+    MakeRow<Op::kListMechanisms, Anyone, ListMechanisms>(kNone),
+
+    MakeRow<Op::kApplyPolicy, ManageToken, ApplyPolicy>(kChange, Pace::kSlow),
+    MakeRow<Op::kListPolicies, ManageToken, ListPolicies>(kNone),
+    MakeRow<Op::kShowPolicy, ManageToken, ShowPolicy>(kNone),
+    MakeRow<Op::kExplain, ChangeObject, ExplainDenial>(kNone),
+    MakeRow<Op::kReadAudit, OperatorOnly, ReadAudit>(kNone, Pace::kSlow),
+};
+
+bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
+  return peer.is_unix && std::find(config.operators.begin(), config.operators.end(), peer.uid) !=
+                             config.operators.end();
+}
+
+Status AuditChange(Call& call) {
+  std::vector<audit::Field> fields = {{"operation", std::string(wire::OpName(call.op))}};
+  fields.insert(fields.end(), call.audit_fields.begin(), call.audit_fields.end());
+  fields.push_back({"caller", CallerName(call)});
+  return call.service.audit.Write("change", fields);
+}
+
+}  // namespace
+
+const Row* FindRow(wire::Op op) {
+  static_assert(std::size(kTable) < 128);
+  const auto* found = std::find_if(std::begin(kTable), std::end(kTable),
+                                   [&](const Row& row) { return row.op == op; });
+  return found == std::end(kTable) ? nullptr : found;
+}
+
+Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
+  const Row* row = FindRow(body.op);
+  if (row == nullptr) return Fail(Code::kUnknownOperation);
+  if (row->need == SessionNeed::kHello && !call.connection.hello_done)
+    return Fail(Code::kWrongState, "Hello comes first");
+  const uint64_t limit = service_.config.limits.requests_per_session;
+  if (limit != 0 && call.session.requests.fetch_add(1, std::memory_order_relaxed) >= limit) {
+    return Fail(Code::kSessionLimit);
+  }
+  service_.counts.by_op[static_cast<size_t>(body.op)].fetch_add(1, std::memory_order_relaxed);
+  auto reply = row->run(call, body.fields);
+  if (reply.ok() && row->audit == AuditClass::kChange) KC_CHECK_OK(AuditChange(call));
+  return reply;
+}
+
+Bytes Dispatcher::Handle(session::Connection& connection, const wire::Frame& request) {
+  Call call{service_, connection, *connection.session, {}, service_.clock.Now(), false, {}};
+  call.is_operator = IsOperator(service_.config, connection.peer);
+  const auto body = wire::ParseRequest(request.body);
+  if (!body.ok())
+    return wire::BuildErrorReply(request.id, service_.store.epoch(), body.code(),
+                                 body.error().detail());
+  call.op = body->op;
+  auto reply = Run(call, *body);
+  const uint64_t epoch = service_.store.epoch();
+  if (reply.ok()) return wire::BuildReply(request.id, epoch, *reply);
+  const Error& error = reply.error();
+  if (LogEnabled(LogLevel::kDebug)) {
+    Log(LogLevel::kDebug, std::string(wire::OpName(call.op)) + " for " + CallerName(call) + ": " +
+                              error.Text() + " (" + error.file() + ":" +
+                              std::to_string(error.line()) + ")");
+  }
+  return wire::BuildErrorReply(request.id, epoch, error.code(),
+                               call.is_operator ? error.detail() : "");
+}
+
+bool Dispatcher::IsSlow(const wire::Frame& request) const {
+  const auto body = wire::ParseRequest(request.body);
+  if (!body.ok()) return false;
+  const Row* row = FindRow(body->op);
+  return row != nullptr && row->pace == Pace::kSlow;
+}
+
+}  // namespace keyclave::ops

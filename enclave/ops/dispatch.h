@@ -1,0 +1,50 @@
+// The dispatch table: one row per operation of the wire, and the way of a request through it.
+//
+// A row is made from the operation, a permission and a handler. The permission is a type whose
+// Enforce makes the proof that the handler takes as its last argument, so a row without a
+// permission, or a handler that skips it, does not compile.
+#pragma once
+
+#include "enclave/ops/access.h"
+
+namespace keyclave::ops {
+
+enum class SessionNeed {
+  kNothing,  // before Hello
+  kHello,    // the enclave has proved itself on this connection
+};
+
+enum class AuditClass {
+  kNone,    // reads; uses of keys are audited by AuthorizeUse
+  kChange,  // every success is a record, written before the reply
+};
+
+enum class Pace {
+  kQuick,
+  kSlow,  // takes milliseconds or more: runs beside the event loop
+};
+
+struct Row {
+  wire::Op op;
+  SessionNeed need;
+  AuditClass audit;
+  Pace pace;
+  Result<Bytes> (*run)(Call&,
+                       ByteSpan fields);  // decodes, enforces the permission, handles, encodes
+};
+
+// nullptr for an operation that is not in the table (a test checks that each of ops.inc is).
+const Row* FindRow(wire::Op op);
+
+class Dispatcher final : public server::RequestHandler {
+ public:
+  explicit Dispatcher(Service& service) : service_(service) {}
+  Bytes Handle(session::Connection& connection, const wire::Frame& request) override;
+  bool IsSlow(const wire::Frame& request) const override;
+
+ private:
+  Result<Bytes> Run(Call& call, const wire::RequestBody& body);
+  Service& service_;
+};
+
+}  // namespace keyclave::ops

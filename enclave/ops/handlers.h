@@ -1,0 +1,79 @@
+// The handlers of the dispatch table. Each takes the call, the decoded request and the proof of its
+// permission.
+#pragma once
+
+#include "enclave/ops/permission.h"
+
+namespace keyclave::ops {
+
+template <wire::Op op>
+using RequestOf = typename wire::OpTraits<op>::Request;
+template <wire::Op op>
+using ReplyOf = Result<typename wire::OpTraits<op>::Reply>;
+using wire::Op;
+
+// session_ops.cc
+ReplyOf<Op::kHello> Hello(Call&, const wire::HelloRequest&, const Anyone::Proof&);
+ReplyOf<Op::kAttest> Attest(Call&, const wire::AttestRequest&, const Anyone::Proof&);
+ReplyOf<Op::kStatus> ReportStatus(Call&, const wire::StatusRequest&, const Anyone::Proof&);
+ReplyOf<Op::kRandom> Random(Call&, const wire::RandomRequest&, const Anyone::Proof&);
+ReplyOf<Op::kListMechanisms> ListMechanisms(Call&, const wire::Empty&, const Anyone::Proof&);
+
+// token_ops.cc
+ReplyOf<Op::kListTokens> ListTokens(Call&, const wire::Empty&, const Anyone::Proof&);
+ReplyOf<Op::kCreateToken> CreateToken(Call&, const wire::CreateTokenRequest&,
+                                      const OperatorOnly::Proof&);
+ReplyOf<Op::kInitToken> InitToken(Call&, const wire::InitTokenRequest&,
+                                  const InitialiseToken::Proof&);
+ReplyOf<Op::kDeleteToken> DeleteToken(Call&, const wire::DeleteTokenRequest&,
+                                      const OperatorOnly::Proof&);
+// login_ops.cc
+ReplyOf<Op::kInitPin> InitPin(Call&, const wire::InitPinRequest&, const VisibleToken&);
+ReplyOf<Op::kSetPin> SetPin(Call&, const wire::SetPinRequest&, const VisibleToken&);
+ReplyOf<Op::kLogin> Login(Call&, const wire::LoginRequest&, const VisibleToken&);
+ReplyOf<Op::kLogout> Logout(Call&, const wire::LogoutRequest&, const VisibleToken&);
+
+// object_ops.cc
+ReplyOf<Op::kFindObjects> FindObjects(Call&, const wire::FindObjectsRequest&, const VisibleToken&);
+ReplyOf<Op::kGetObject> GetObject(Call&, const wire::GetObjectRequest&, const AuthorizedObject&);
+ReplyOf<Op::kSetAttributes> SetAttributes(Call&, const wire::SetAttributesRequest&,
+                                          const AuthorizedObject&);
+ReplyOf<Op::kCopyObject> CopyObject(Call&, const wire::CopyObjectRequest&, const AuthorizedObject&);
+ReplyOf<Op::kDestroyObject> DestroyObject(Call&, const wire::DestroyObjectRequest&,
+                                          const AuthorizedObject&);
+ReplyOf<Op::kCertify> Certify(Call&, const wire::CertifyRequest&, const AuthorizedObject&);
+
+// create_ops.cc
+ReplyOf<Op::kCreateObject> CreateObject(Call&, const wire::CreateObjectRequest&,
+                                        const AuthorizedCreation&);
+ReplyOf<Op::kGenerateKey> GenerateKey(Call&, const wire::GenerateKeyRequest&,
+                                      const AuthorizedCreation&);
+ReplyOf<Op::kGenerateKeyPair> GenerateKeyPair(Call&, const wire::GenerateKeyPairRequest&,
+                                              const AuthorizedCreation&);
+ReplyOf<Op::kImportKey> ImportKey(Call&, const wire::ImportKeyRequest&, const AuthorizedCreation&);
+ReplyOf<Op::kUnwrapKey> UnwrapKey(Call&, const wire::UnwrapKeyRequest&, const AuthorizedObject&);
+ReplyOf<Op::kDeriveKey> DeriveKey(Call&, const wire::DeriveKeyRequest&, const AuthorizedObject&);
+
+// key_ops.cc
+ReplyOf<Op::kSign> Sign(Call&, const wire::SignRequest&, const AuthorizedObject&);
+ReplyOf<Op::kVerify> Verify(Call&, const wire::VerifyRequest&, const AuthorizedObject&);
+ReplyOf<Op::kEncrypt> Encrypt(Call&, const wire::EncryptRequest&, const AuthorizedObject&);
+ReplyOf<Op::kDecrypt> Decrypt(Call&, const wire::DecryptRequest&, const AuthorizedObject&);
+ReplyOf<Op::kWrapKey> WrapKey(Call&, const wire::WrapKeyRequest&, const AuthorizedObject&);
+// The mechanism's row, after checking the key's own attributes: usage (CKA_SIGN …),
+// CKA_ALLOWED_MECHANISMS, dates. kMechanismInvalid if the mechanism does not do what `flag`
+// (CKF_SIGN …) says.
+Result<mech::MechEntry> CheckKeyUse(const Call& call, const keys::Object& key,
+                                    const wire::Mechanism& mechanism, uint64_t flag,
+                                    uint64_t usage_attribute);
+
+// policy_ops.cc
+ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call&, const wire::ApplyPolicyRequest&,
+                                      const AuthorizedToken&);
+ReplyOf<Op::kListPolicies> ListPolicies(Call&, const wire::ListPoliciesRequest&,
+                                        const AuthorizedToken&);
+ReplyOf<Op::kShowPolicy> ShowPolicy(Call&, const wire::ShowPolicyRequest&, const AuthorizedToken&);
+ReplyOf<Op::kExplain> ExplainDenial(Call&, const wire::ExplainRequest&, const AuthorizedObject&);
+ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const OperatorOnly::Proof&);
+
+}  // namespace keyclave::ops

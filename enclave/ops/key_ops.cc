@@ -1,0 +1,110 @@
+// Use of keys: sign, verify, encrypt, decrypt, wrap.
+
+#include "enclave/base/byte_reader.h"
+#include "enclave/ops/handlers.h"
+
+namespace keyclave::ops {
+namespace {
+
+// CKA_ALLOWED_MECHANISMS, a list of CK_MECHANISM_TYPE; absent or empty: any.
+Status CheckAllowedMechanisms(const keys::Object& key, uint64_t mechanism) {
+  const Bytes* allowed = key.attributes.Find(CKA_ALLOWED_MECHANISMS);
+  if (allowed == nullptr || allowed->empty()) return Done{};
+  ByteReader reader(*allowed);
+  while (reader.remaining() >= sizeof(uint64_t)) {
+    KC_ASSIGN(const uint64_t type, reader.TakeLe<uint64_t>());
+    if (type == mechanism) return Done{};
+  }
+  return Fail(Code::kMechanismInvalid, "the key's CKA_ALLOWED_MECHANISMS leaves it out");
+}
+
+// CKA_START_DATE and CKA_END_DATE: YYYYMMDD, or empty.
+Status CheckDates(const keys::Object& key, UnixTime now) {
+  std::string today = FormatTime(now).substr(0, 10);
+  std::erase(today, '-');
+  const std::string start = key.attributes.Text(CKA_START_DATE);
+  const std::string end = key.attributes.Text(CKA_END_DATE);
+  if (start.size() == 8 && today < start)
+    return Fail(Code::kKeyFunctionNotPermitted, "before its CKA_START_DATE");
+  if (end.size() == 8 && today > end)
+    return Fail(Code::kKeyFunctionNotPermitted, "after its CKA_END_DATE");
+  return Done{};
+}
+
+}  // namespace
+
+Result<mech::MechEntry> CheckKeyUse(const Call& call, const keys::Object& key,
+                                    const wire::Mechanism& mechanism, uint64_t flag,
+                                    uint64_t usage_attribute) {
+  KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(mechanism.type));
+  if ((entry.row->flags & flag) == 0)
+    return Fail(Code::kMechanismInvalid, "the mechanism does not do this");
+  if (!key.attributes.IsTrue(usage_attribute)) return Fail(Code::kKeyFunctionNotPermitted);
+  KC_CHECK_OK(CheckAllowedMechanisms(key, mechanism.type));
+  KC_CHECK_OK(CheckDates(key, call.now));
+  return entry;
+}
+
+ReplyOf<Op::kSign> Sign(Call& call, const wire::SignRequest& request, const AuthorizedObject& key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(call, key.object(), request.mechanism, CKF_SIGN, CKA_SIGN));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  KC_ASSIGN(Bytes signature, entry.family->sign(*handle, request.mechanism, request.input));
+  return wire::OutputReply{std::move(signature)};
+}
+
+ReplyOf<Op::kVerify> Verify(Call& call, const wire::VerifyRequest& request,
+                            const AuthorizedObject& key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(call, key.object(), request.mechanism, CKF_VERIFY, CKA_VERIFY));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  KC_CHECK_OK(entry.family->verify(*handle, request.mechanism, request.input, request.signature));
+  return wire::Empty{};
+}
+
+ReplyOf<Op::kEncrypt> Encrypt(Call& call, const wire::EncryptRequest& request,
+                              const AuthorizedObject& key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(call, key.object(), request.mechanism, CKF_ENCRYPT, CKA_ENCRYPT));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  KC_ASSIGN(Bytes ciphertext, entry.family->encrypt(*handle, request.mechanism, request.input));
+  return wire::OutputReply{std::move(ciphertext)};
+}
+
+ReplyOf<Op::kDecrypt> Decrypt(Call& call, const wire::DecryptRequest& request,
+                              const AuthorizedObject& key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(call, key.object(), request.mechanism, CKF_DECRYPT, CKA_DECRYPT));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  KC_ASSIGN(Bytes plaintext, entry.family->decrypt(*handle, request.mechanism, request.input));
+  return wire::OutputReply{std::move(plaintext)};
+}
+
+// A key leaves the enclave only wrapped, only if it is extractable, and only where its own policy
+// grants `release`.
+ReplyOf<Op::kWrapKey> WrapKey(Call& call, const wire::WrapKeyRequest& request,
+                              const AuthorizedObject& wrapping_key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(call, wrapping_key.object(), request.mechanism, CKF_WRAP, CKA_WRAP));
+  KC_ASSIGN(const AuthorizedObject target,
+            AuthorizeUse(call, request.key, authz::Operation::kRelease, entry.family->name));
+  const wire::AttributeList& attributes = target.object().attributes;
+  if (!attributes.IsTrue(CKA_EXTRACTABLE)) return Fail(Code::kKeyUnextractable);
+  if (attributes.IsTrue(CKA_WRAP_WITH_TRUSTED) &&
+      !wrapping_key.object().attributes.IsTrue(CKA_TRUSTED)) {
+    return Fail(Code::kKeyNotWrappable, "the key asks for a trusted wrapping key");
+  }
+  const uint64_t target_class = target.object().Class();
+  if (target_class != CKO_SECRET_KEY && target_class != CKO_PRIVATE_KEY)
+    return Fail(Code::kKeyNotWrappable);
+  KC_ASSIGN(const auto target_key, call.service.store.OpenKey(target.object()));
+  KC_ASSIGN(const SecretBytes encoded, mech::EncodeForWrap(*target_key));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(wrapping_key.object()));
+  const auto wrap = entry.family->wrap != nullptr ? entry.family->wrap : entry.family->encrypt;
+  KC_ASSIGN(Bytes wrapped, wrap(*handle, request.mechanism, encoded.Expose(SecretAccess())));
+  call.audit_fields = {{"object", ToHex(target.object().id)},
+                       {"under", ToHex(wrapping_key.object().id)}};
+  return wire::OutputReply{std::move(wrapped)};
+}
+
+}  // namespace keyclave::ops

@@ -1,0 +1,132 @@
+// The permissions that rows of the dispatch table are made with. Enforce gives the proof or the
+// refusal.
+#pragma once
+
+#include "enclave/mech/mech_type.h"
+#include "enclave/ops/access.h"
+
+namespace keyclave::ops {
+
+// Operations that every connected process may call: they open sessions, or tell nothing about
+// objects.
+struct Anyone {
+  struct Proof {};
+  template <class Request>
+  static Result<Proof> Enforce(Call& /*call*/, const Request& /*request*/) {
+    return Proof{};
+  }
+};
+
+struct OperatorOnly {
+  class Proof {
+    friend struct OperatorOnly;
+    Proof() = default;
+  };
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& /*request*/) {
+    KC_CHECK_OK(RequireOperator(call));
+    return Proof();
+  }
+};
+
+struct SeeToken {
+  using Proof = VisibleToken;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeTokenSight(call, request.token);
+  }
+};
+
+// To initialise an existing token one administers it (and knows its SO PIN, which the handler
+// asks); to make one by C_InitToken one is an operator.
+struct InitialiseToken {
+  class Proof {
+   public:
+    const std::optional<keys::Token>& existing() const { return existing_; }
+
+   private:
+    friend struct InitialiseToken;
+    explicit Proof(std::optional<keys::Token> existing) : existing_(std::move(existing)) {}
+    std::optional<keys::Token> existing_;
+  };
+  static Result<Proof> Enforce(Call& call, const wire::InitTokenRequest& request) {
+    if (!request.token) {
+      KC_CHECK_OK(RequireOperator(call));
+      return Proof(std::nullopt);
+    }
+    KC_ASSIGN(const AuthorizedToken managed, AuthorizeToken(call, *request.token));
+    return Proof(managed.token());
+  }
+};
+
+// The security officer is logged in to the token.
+struct SecurityOfficer {
+  using Proof = VisibleToken;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    KC_ASSIGN(VisibleToken token, AuthorizeTokenSight(call, request.token));
+    if (call.session.LoginOf(request.token) != wire::LoginState::kSecurityOfficer)
+      return Fail(Code::kNotLoggedIn);
+    return token;
+  }
+};
+
+struct ManageToken {
+  using Proof = AuthorizedToken;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeToken(call, request.token);
+  }
+};
+
+struct CreateIn {
+  using Proof = AuthorizedCreation;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeCreation(call, request.token);
+  }
+};
+
+// The member of a request that names the object which the operation is about.
+inline const wire::ObjectRef& SubjectOf(const wire::SignRequest& r) { return r.key; }
+inline const wire::ObjectRef& SubjectOf(const wire::VerifyRequest& r) { return r.key; }
+inline const wire::ObjectRef& SubjectOf(const wire::WrapKeyRequest& r) { return r.wrapping_key; }
+inline const wire::ObjectRef& SubjectOf(const wire::UnwrapKeyRequest& r) {
+  return r.unwrapping_key;
+}
+inline const wire::ObjectRef& SubjectOf(const wire::DeriveKeyRequest& r) { return r.base_key; }
+inline const wire::ObjectRef& SubjectOf(const wire::CertifyRequest& r) { return r.key; }
+inline const wire::ObjectRef& SubjectOf(const wire::ExplainRequest& r) { return r.key; }
+inline const wire::ObjectRef& SubjectOf(const wire::CopyObjectRequest& r) { return r.object; }
+inline const wire::ObjectRef& SubjectOf(const wire::DestroyObjectRequest& r) { return r.object; }
+inline const wire::ObjectRef& SubjectOf(const wire::SetAttributesRequest& r) { return r.object; }
+inline const wire::ObjectRef& SubjectOf(const wire::GetObjectRequest& r) { return r.object; }
+
+// Use of a key: the policy must grant the operation with the request's mechanism.
+template <authz::Operation operation>
+struct Use {
+  using Proof = AuthorizedObject;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(request.mechanism.type));
+    return AuthorizeUse(call, SubjectOf(request), operation, entry.family->name);
+  }
+};
+
+struct ChangeObject {
+  using Proof = AuthorizedObject;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeChange(call, SubjectOf(request));
+  }
+};
+
+struct SeeObject {
+  using Proof = AuthorizedObject;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeSight(call, SubjectOf(request));
+  }
+};
+
+}  // namespace keyclave::ops

@@ -1,0 +1,39 @@
+#include "enclave/ops/policy_cache.h"
+
+namespace keyclave::ops {
+
+Result<PolicyCache::PolicyPtr> PolicyCache::OfObject(const keys::ObjectStore& store,
+                                                     const keys::Object& object) {
+  const Bytes* digest = object.attributes.Find(kCkaPolicyDigest);
+  if (digest != nullptr && digest->size() == 32) {
+    ByteArray<32> key{};
+    std::copy(digest->begin(), digest->end(), key.begin());
+    const ReaderLock lock(mutex_);
+    if (const auto found = by_digest_.find(key); found != by_digest_.end()) return found->second;
+  }
+  return Named(store, object.token, object.policy);
+}
+
+Result<PolicyCache::PolicyPtr> PolicyCache::Named(const keys::ObjectStore& store,
+                                                  const wire::TokenId& token,
+                                                  const std::string& name) {
+  KC_ASSIGN(const keys::PolicyText text, store.FindPolicy(token, name));
+  return Parsed(text);
+}
+
+Result<PolicyCache::PolicyPtr> PolicyCache::Parsed(const keys::PolicyText& text) {
+  {
+    const ReaderLock lock(mutex_);
+    if (const auto found = by_digest_.find(text.digest); found != by_digest_.end())
+      return found->second;
+  }
+  KC_ASSIGN(authz::Policy policy, authz::Policy::Parse(text.text, text.name));
+  auto shared = std::make_shared<const authz::Policy>(std::move(policy));
+  const WriterLock lock(mutex_);
+  // Policies change rarely; what piles up from old versions is dropped now and then.
+  if (by_digest_.size() >= 4096) by_digest_.clear();
+  by_digest_.emplace(text.digest, shared);
+  return shared;
+}
+
+}  // namespace keyclave::ops

@@ -1,0 +1,27 @@
+// Parsed policies by digest: parsing happens when a policy is first used or applied, never on the
+// path of an operation.
+#pragma once
+
+#include "enclave/authz/policy.h"
+#include "enclave/base/mutex.h"
+#include "enclave/keys/object_store.h"
+
+namespace keyclave::ops {
+
+class PolicyCache {
+ public:
+  using PolicyPtr = std::shared_ptr<const authz::Policy>;
+  // The parsed policy that governs an object, or a token's policy by name. kPolicyNotFound,
+  // kPolicySyntax.
+  Result<PolicyPtr> OfObject(const keys::ObjectStore& store, const keys::Object& object);
+  Result<PolicyPtr> Named(const keys::ObjectStore& store, const wire::TokenId& token,
+                          const std::string& name);
+
+ private:
+  Result<PolicyPtr> Parsed(const keys::PolicyText& text);
+
+  SharedMutex mutex_;
+  std::map<ByteArray<32>, PolicyPtr> by_digest_ KC_GUARDED_BY(mutex_);
+};
+
+}  // namespace keyclave::ops

@@ -1,0 +1,52 @@
+// What the daemon's operations work with: one Service for the whole process, one Call for each
+// request.
+#pragma once
+
+#include "enclave/audit/audit_log.h"
+#include "enclave/config/daemon_config.h"
+#include "enclave/keys/object_store.h"
+#include "enclave/ops/denial_log.h"
+#include "enclave/ops/policy_cache.h"
+#include "enclave/ops/use_ledger.h"
+#include "enclave/server/handler.h"
+#include "enclave/session/handshake.h"
+
+namespace keyclave::ops {
+
+// How often each operation was answered since start, and how often anything was denied.
+struct OperationCounts {
+  std::array<std::atomic<uint64_t>, 128> by_op{};
+  std::atomic<uint64_t> denied{0};
+};
+
+struct Service {
+  const config::DaemonConfig& config;
+  const Clock& clock;
+  keys::ObjectStore& store;
+  session::SessionMap& sessions;
+  const session::HandshakeContext& handshake;
+  audit::AuditLog& audit;
+  UnixTime started = 0;
+  std::vector<std::string>
+      warnings;  // what an operator should know: simulated mode, unlocked memory
+  std::vector<wire::ClaimText> claims;                // the enclave's own
+  Bytes audit_key;                                    // SubjectPublicKeyInfo
+  const server::ServerStats* server_stats = nullptr;  // set before the server starts
+  PolicyCache policies;
+  DenialLog denials;
+  UseLedger uses;
+  OperationCounts counts;
+};
+
+struct Call {
+  Service& service;
+  session::Connection& connection;
+  session::Session& session;
+  wire::Op op{};
+  UnixTime now = 0;
+  bool is_operator = false;
+  std::vector<audit::Field>
+      audit_fields;  // what a change's audit record says beside operation and caller
+};
+
+}  // namespace keyclave::ops

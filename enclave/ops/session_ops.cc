@@ -1,0 +1,78 @@
+// Operations about the connection and the enclave itself.
+
+#include "enclave/base/hash.h"
+#include "enclave/ops/handlers.h"
+
+namespace keyclave::ops {
+namespace {
+
+constexpr uint64_t kMaxRandom = 64 * 1024;  // bytes
+
+}  // namespace
+
+ReplyOf<Op::kHello> Hello(Call& call, const wire::HelloRequest& request,
+                          const Anyone::Proof& /*proof*/) {
+  return session::HandleHello(call.service.handshake, call.connection, request);
+}
+
+ReplyOf<Op::kAttest> Attest(Call& call, const wire::AttestRequest& request,
+                            const Anyone::Proof& /*proof*/) {
+  auto reply = session::HandleAttest(call.service.handshake, call.connection, request);
+  if (!reply.ok()) {
+    const Status written =
+        call.service.audit.Write("evidence-refused", {{"type", request.evidence_type},
+                                                      {"code", std::string(CodeName(reply.code()))},
+                                                      {"caller", CallerName(call)}});
+    if (!written.ok()) return written.error();
+  }
+  return reply;
+}
+
+// Health in full for operators; to others only what the handshake tells anyway.
+ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*request*/,
+                                  const Anyone::Proof& /*proof*/) {
+  const Service& service = call.service;
+  wire::StatusReply reply;
+  reply.version = KEYCLAVE_VERSION;
+  reply.enclave_id = service.store.enclave_id();
+  reply.tee = service.config.tee;
+  reply.simulated = service.config.IsSimulated();
+  reply.warnings = service.warnings;
+  reply.audit_key = service.audit_key;
+  if (!call.is_operator) return reply;
+  reply.started = service.started;
+  reply.tokens = service.store.Tokens().size();
+  reply.objects = service.store.object_count();
+  reply.connections = service.server_stats->connections.load(std::memory_order_relaxed);
+  reply.sessions = service.sessions.size();
+  reply.epoch = service.store.epoch();
+  reply.evidence = service.claims;
+  for (size_t op = 0; op < service.counts.by_op.size(); ++op) {
+    const uint64_t count = service.counts.by_op[op].load(std::memory_order_relaxed);
+    if (count != 0)
+      reply.operations.push_back({std::string(wire::OpName(static_cast<wire::Op>(op))), count});
+  }
+  reply.operations.push_back({"denied", service.counts.denied.load(std::memory_order_relaxed)});
+  return reply;
+}
+
+ReplyOf<Op::kRandom> Random(Call& /*call*/, const wire::RandomRequest& request,
+                            const Anyone::Proof& /*proof*/) {
+  if (request.size > kMaxRandom) return Fail(Code::kTooLarge, "at most 65536 random bytes at once");
+  wire::OutputReply reply;
+  reply.output.resize(request.size);
+  RandomFill(reply.output);
+  return reply;
+}
+
+ReplyOf<Op::kListMechanisms> ListMechanisms(Call& /*call*/, const wire::Empty& /*request*/,
+                                            const Anyone::Proof& /*proof*/) {
+  wire::ListMechanismsReply reply;
+  for (const mech::MechEntry& entry : mech::AllMechanisms()) {
+    reply.mechanisms.push_back(
+        {entry.row->type, entry.row->min_key_size, entry.row->max_key_size, entry.row->flags});
+  }
+  return reply;
+}
+
+}  // namespace keyclave::ops
