@@ -101,7 +101,8 @@ CK_RV ToRv(Code code) {
     case Code::kInternal:
     case Code::kIo:
     case Code::kNotFound:
-    case Code::kPermissionDenied: return CKR_GENERAL_ERROR;
+    case Code::kPermissionDenied:
+    case Code::kAddressInUse: return CKR_GENERAL_ERROR;
     case Code::kOutOfMemory: return CKR_HOST_MEMORY;
     case Code::kUnsupported: return CKR_FUNCTION_NOT_SUPPORTED;
     case Code::kInvalidArgument: return CKR_ARGUMENTS_BAD;
@@ -208,6 +209,8 @@ CK_RV ToRv(Code code) {
     case Code::kSealFailed:
     case Code::kStoreIo:
     case Code::kWitnessMissing:
+    case Code::kWitnessInvalid:
+    case Code::kRootSecretInvalid:
     case Code::kAuditBroken:
     case Code::kAuditUnavailable: return CKR_DEVICE_ERROR;
 

@@ -104,6 +104,12 @@ SlotPtr SlotList::Add(CK_SLOT_ID id) {
   return slots_.insert_or_assign(id, std::make_shared<Slot>(id)).first->second;
 }
 
-CK_SLOT_ID SlotList::NextId() const { return slots_.empty() ? 0 : slots_.rbegin()->first + 1; }
+// The lowest free number, as the enclave counts: a token made in a spare slot is found there by the
+// next process too.
+CK_SLOT_ID SlotList::NextId() const {
+  CK_SLOT_ID id = 0;
+  while (slots_.contains(id)) ++id;
+  return id;
+}
 
 }  // namespace keyclave::pkcs11
