@@ -14,8 +14,8 @@ namespace keyclave::config {
 namespace {
 
 Result<std::string> AbsolutePath(const YamlValue& value) {
-  KC_ASSIGN(std::string path, value.AsText());
-  if (!path.starts_with('/')) return value.Bad("must be an absolute path");
+  auto path = value.AsText();
+  if (path.ok() && !path->starts_with("/")) return value.Bad("must be an absolute path");
   return path;
 }
 
