@@ -1,9 +1,12 @@
-// An expression over claims: `all any not at-least(n)` over terms `claim: {comparator: operand}`
-// (DESIGN §5). Evaluation is linear in the expression's size; a claim that is absent makes every
-// comparator false but `exists: false`.
+// An expression over claims: `all any not at-least` over terms `claim: {comparator: operand}`
+// (docs/policy.md has the grammar).
+//
+// - A term over a claim that is absent, of another type, or only the channel's word where a TEE's
+//   is wanted, is neither true nor false but unknown; so is its negation. Therefore nothing ever
+//   becomes satisfied by leaving a claim out.
+// - Evaluation is linear in the expression's size.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "attest/claims.h"
@@ -12,8 +15,8 @@
 
 namespace keyclave::attest {
 
-inline constexpr size_t kMaxExpressionDepth = 16;
-inline constexpr size_t kMaxExpressionTerms = 1024;
+inline constexpr size_t kMaxExpressionDepth = 8;     // combinators within each other, and a term
+inline constexpr size_t kMaxExpressionTerms = 1024;  // every element of `in` counts as a term
 
 // The first term that failed, and what stood against it.
 struct FailedTerm {
@@ -26,19 +29,15 @@ struct FailedTerm {
 
 class Expression {
  public:
-  // `sets` names are checked by the caller's policy; in issue A in-set is refused with a clear
-  // error.
+  // kConfig… with the place. in-set and `exists: false` are refused.
   static Result<Expression> Parse(const YamlValue& yaml);
 
   // nullopt if the claims satisfy it.
   std::optional<FailedTerm> FirstFailure(const ClaimSet& claims, UnixTime now) const;
-  bool Satisfied(const ClaimSet& claims, UnixTime now) const {
-    return !FirstFailure(claims, now).has_value();
-  }
+  bool Satisfied(const ClaimSet& claims, UnixTime now) const;
 
-  // Whether every way to satisfy it includes at least one term over an attested claim that
-  // identifies the workload or its platform (what a permit must have unless it says
-  // allow_unattested).
+  // Whether every way to satisfy it includes an exact value (is, in) of an attested claim that
+  // names the workload: what a permit must have unless it says allow_unattested.
   bool RequiresAttested() const;
   // Whether it can be satisfied with tee simulated / debug true named in as many words.
   bool MentionsSimulated() const;
@@ -47,9 +46,8 @@ class Expression {
   std::string Print() const;
 
  private:
-  struct Node;
-  explicit Expression(std::shared_ptr<const Node> root) : root_(std::move(root)) {}
-  std::shared_ptr<const Node> root_;
+  explicit Expression(std::shared_ptr<const struct ExpressionNode> root) : root_(std::move(root)) {}
+  std::shared_ptr<const ExpressionNode> root_;
 };
 
 }  // namespace keyclave::attest

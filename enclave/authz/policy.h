@@ -1,5 +1,5 @@
-// A policy: who may do what with a key, under which evidence (DESIGN §5). Strict: what it does not
-// say is refused.
+// A policy: who may do what with a key, under which evidence (docs/policy.md). Strict: what it does
+// not say is refused.
 #pragma once
 
 #include <set>
@@ -38,9 +38,7 @@ class OperationSet {
   uint32_t bits_ = 0;
 };
 
-// Whether a name is a mechanism family (mech::IsFamilyName; handed in so that the command line
-// needs no OpenSSL).
-using IsFamily = bool (*)(std::string_view name);
+inline constexpr size_t kMaxPermits = 256;
 
 struct Permit {
   OperationSet operations;
@@ -49,16 +47,17 @@ struct Permit {
   std::optional<uint64_t> max_age;  // seconds since the evidence was verified
   std::optional<UnixTime> valid_from;
   std::optional<UnixTime> valid_until;  // exclusive
+  // Without it the permit is for real TEEs outside debug mode only, whatever `when` says.
   bool allow_unattested = false;
   int line = 0;
 };
 
 class Policy {
  public:
-  // kPolicySyntax, kConfig… with line; kPolicyUnattested for a permit without an attested term, or
-  // with debug or simulated evidence, that lacks allow_unattested. Grammar that this version does
-  // not enforce (input other than any, limits, approvals, change, in-set) is refused, never
-  // ignored.
+  // kPolicySyntax, kConfig… with line; kPolicyUnattested for a permit without a term that names the
+  // workload, or with debug or simulated evidence, that lacks allow_unattested. Grammar that this
+  // version does not enforce (input other than any, limits, approvals, change, in-set) is refused,
+  // never ignored.
   static Result<Policy> Parse(std::string_view text, std::string_view file_name);
 
   const std::string& name() const { return name_; }

@@ -65,6 +65,8 @@ bool YamlValue::IsQuoted() const { return node_->quoted; }
 bool YamlValue::IsList() const { return node_->kind == YamlNode::Kind::kList; }
 bool YamlValue::IsMap() const { return node_->kind == YamlNode::Kind::kMap; }
 
+int YamlValue::Line() const { return node_->line; }
+
 std::string YamlValue::Where() const {
   std::string path;
   for (const YamlNode* node = node_.get(); node->parent != nullptr; node = node->parent) {

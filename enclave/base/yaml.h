@@ -33,6 +33,7 @@ class YamlValue {
   bool IsQuoted() const;
   bool IsList() const;
   bool IsMap() const;
+  int Line() const;  // of the value's key, from 1
   // "client.yaml:12: expect.tee"
   std::string Where() const;
   // kConfigBadValue with the place and `why`.

@@ -1,18 +1,15 @@
 // The tree is built from yaml-cpp's events, because events show what its own tree hides: duplicate
 // keys, anchors, aliases and tags.
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
-#include <cerrno>
-#include <cstring>
 #include <set>
 #include <sstream>
 
+#include "enclave/base/file.h"
 #include "enclave/base/yaml_node.h"
 
 namespace keyclave {
@@ -195,19 +192,12 @@ Result<YamlValue> ParseYaml(std::string_view text, std::string_view name) {
 }
 
 Result<YamlValue> ParseYamlFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Fail(Code::kConfigNotFound, path + ": " + std::strerror(errno));
-  std::string text;
-  std::array<char, 16384> buffer;
-  ssize_t got = 0;
-  do {
-    got = read(fd, buffer.data(), buffer.size());
-    if (got > 0) text.append(buffer.data(), static_cast<size_t>(got));
-  } while ((got > 0 && text.size() <= kMaxText) || (got < 0 && errno == EINTR));
-  const int error = errno;
-  close(fd);
-  if (got < 0) return Fail(Code::kConfigNotFound, path + ": " + std::strerror(error));
-  return ParseYaml(text, path);
+  const auto text = ReadFile(path, kMaxText);
+  if (!text.ok()) {
+    const bool large = text.code() == Code::kTooLarge;
+    return Fail(large ? Code::kTooLarge : Code::kConfigNotFound, text.error().detail());
+  }
+  return ParseYaml(AsText(text.value()), path);
 }
 
 }  // namespace keyclave

@@ -52,14 +52,15 @@ class Client {
 
   // The store's epoch as of the latest reply: cached attributes are good while it stands.
   uint64_t epoch() const;
-  // A number that changes when this process is a fork of the one before or the enclave has
-  // restarted: login state is gone.
+  // A number that changes when this process is a fork of the one before, or the enclave has
+  // restarted or ended the session: session objects are gone. Logins go on where the enclave took
+  // their tickets (never in a fork).
   uint64_t generation() const;
   ClientStats stats() const;
   const ClientConfig& config() const { return config_; }
 
   // Logs this process in to a token; kept (as the enclave's ticket, never the PIN) and presented
-  // again after a restart of the daemon. Logout forgets it.
+  // again after a restart of the daemon. Logout forgets it, also when the daemon does not answer.
   Status Login(const wire::TokenId& token, wire::LoginState user, SecretBytes pin);
   Status Logout(const wire::TokenId& token);
 
@@ -68,8 +69,11 @@ class Client {
 
  private:
   class State;
+  struct Attempt;
   Result<Bytes> CallRaw(wire::Op op, Bytes fields);
-  std::shared_ptr<State> Current() const;
+  Result<std::optional<Bytes>> Try(State& state, Attempt& attempt);
+  // This process's state; made on its first use.
+  State& Current() const;
 
   const ClientConfig config_;
   mutable std::atomic<State*> state_{nullptr};

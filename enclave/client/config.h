@@ -23,6 +23,8 @@ namespace keyclave::client {
 
 using keyclave::Endpoint;
 
+inline constexpr size_t kMaxConnections = 256;
+
 struct ClientConfig {
   std::string source;  // the file's path, for messages
   Endpoint endpoint;

@@ -14,17 +14,16 @@ namespace keyclave::config {
 namespace {
 
 Result<std::string> AbsolutePath(const YamlValue& value) {
-  KC_ASSIGN(std::string path, value.AsText());
-  if (!path.starts_with('/')) return value.Bad("must be an absolute path");
+  auto path = value.AsText();
+  if (path.ok() && !path->starts_with('/')) return value.Bad("must be an absolute path");
   return path;
 }
 
-Result<std::string> ListenAddress(const YamlValue& value) {
-  KC_ASSIGN(std::string address, value.AsText());
-  if (address.starts_with("unix:/")) return address;
-  const size_t colon = address.rfind(':');
-  if (address.starts_with("tcp:") && colon > 4 && colon + 1 < address.size()) return address;
-  return value.Bad("must be unix:/ABSOLUTE/PATH or tcp:HOST:PORT");
+Result<Endpoint> ListenAddress(const YamlValue& value) {
+  KC_ASSIGN(const std::string address, value.AsText());
+  auto endpoint = ParseEndpoint(address);
+  if (!endpoint.ok()) return value.Bad(endpoint.error().detail());
+  return endpoint;
 }
 
 // The names of evidence types that this build knows, for messages.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attest/tee_type.h"
+#include "enclave/base/endpoint.h"
 #include "enclave/base/yaml.h"
 
 namespace keyclave::config {
@@ -18,8 +19,8 @@ struct Limits {
 };
 
 struct DaemonConfig {
-  std::string state;                // directory of root secret, store, witness and audit log
-  std::vector<std::string> listen;  // unix:PATH or tcp:HOST:PORT
+  std::string state;  // directory of root secret, store, witness and audit log
+  std::vector<Endpoint> listen;
   uint32_t socket_mode = 0666;
   std::string tee;                  // the enclave's own evidence type
   attest::Trust trust;              // what callers may present

@@ -14,14 +14,20 @@ enum class Origin { kCreated, kGenerated, kUnwrapped, kDerived };
 // CKA_NEVER_EXTRACTABLE, CKA_KEY_GEN_MECHANISM, CKA_CHECK_VALUE as the origin says. Secret
 // attributes are never in it. kTemplateIncomplete, kTemplateInconsistent, kAttributeReadOnly,
 // kAttributeTypeInvalid, kAttributeValueInvalid; the detail names the attribute.
+//
+// `made` may hold more than the class has: what does not belong is left out, so one NewKey serves
+// both halves of a pair. It names CKA_CLASS where the template need not: for the halves of a pair.
+// For a derived key it carries the base key's CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE.
+// Only a security officer may set CKA_TRUSTED.
 Result<wire::AttributeList> CompleteTemplate(const wire::AttributeList& requested,
                                              const wire::AttributeList& made, Origin origin,
-                                             uint64_t mechanism);
+                                             uint64_t mechanism, bool security_officer = false);
 
 // C_SetAttributeValue / C_CopyObject: the object's attributes with `changes` applied, or why not
 // (kAttributeReadOnly, kActionProhibited, …). Sensitive only rises, extractable only falls.
 Result<wire::AttributeList> ApplyChanges(const wire::AttributeList& current,
-                                         const wire::AttributeList& changes, bool copy);
+                                         const wire::AttributeList& changes, bool copy,
+                                         bool security_officer = false);
 
 // C_FindObjects: every attribute of `match` is present with exactly that value. Sensitive
 // attributes never match.

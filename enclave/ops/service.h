@@ -20,18 +20,22 @@ struct OperationCounts {
 };
 
 struct Service {
+  Service(const config::DaemonConfig& settings, const Clock& time, keys::ObjectStore& objects,
+          session::SessionMap& callers, const session::HandshakeContext& proofs, audit::AuditLog& log)
+      : config(settings), clock(time), store(objects), sessions(callers), handshake(proofs), audit(log) {}
+
   const config::DaemonConfig& config;
   const Clock& clock;
   keys::ObjectStore& store;
   session::SessionMap& sessions;
   const session::HandshakeContext& handshake;
   audit::AuditLog& audit;
-  const server::ServerStats& server_stats;
   UnixTime started = 0;
   std::vector<std::string>
       warnings;  // what an operator should know: simulated mode, unlocked memory
-  std::vector<wire::ClaimText> claims;  // the enclave's own
-  Bytes audit_key;                      // SubjectPublicKeyInfo
+  std::vector<wire::ClaimText> claims;                // the enclave's own
+  Bytes audit_key;                                    // SubjectPublicKeyInfo
+  const server::ServerStats* server_stats = nullptr;  // set before the server starts
   PolicyCache policies;
   DenialLog denials;
   UseLedger uses;

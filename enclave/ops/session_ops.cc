@@ -43,7 +43,7 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   reply.started = service.started;
   reply.tokens = service.store.Tokens().size();
   reply.objects = service.store.object_count();
-  reply.connections = service.server_stats.connections.load(std::memory_order_relaxed);
+  reply.connections = service.server_stats->connections.load(std::memory_order_relaxed);
   reply.sessions = service.sessions.size();
   reply.epoch = service.store.epoch();
   reply.evidence = service.claims;

@@ -1,5 +1,5 @@
 // An attested session: what the enclave knows of one calling process, keyed by that process's TLS
-// key. All connections that prove the same key share it; it ends when its evidence does.
+// key. All connections that prove the same key (from the same user) share it.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,9 @@ class Session {
   Session(uint64_t id, const Peer& peer);
 
   uint64_t id() const { return id_; }
-  const ByteArray<32>& tls_key() const { return tls_key_; }
+  const ByteArray<32>& tls_key() const { return peer_.tls_key; }
+  // Of the connection that opened it.
+  const Peer& peer() const { return peer_; }
 
   // The claims in force: verified ones joined by the transport's (which never replace them); only
   // the transport's before the first Attest and after expiry.
@@ -43,6 +45,9 @@ class Session {
   std::shared_ptr<const Identity> identity() const;
   // Installs newly verified evidence and forgets all grants.
   void SetEvidence(const attest::Verified& evidence, UnixTime expires_at);
+  // Falls back to the transport's claims if the evidence has expired; true if that happened now.
+  // The server calls it before it hands over requests, so that identity() is never out of date.
+  bool ExpireEvidence(UnixTime now);
 
   // The grant for a policy (by digest), evaluated on first use and after the evidence or the policy
   // changed.
@@ -57,7 +62,7 @@ class Session {
 
  private:
   const uint64_t id_;
-  const ByteArray<32> tls_key_;
+  const Peer peer_;
   const attest::ClaimSet transport_;
   mutable Mutex mutex_;
   std::shared_ptr<const Identity> identity_ KC_GUARDED_BY(mutex_);

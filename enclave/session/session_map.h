@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <tuple>
 
 #include "enclave/session/session.h"
 
@@ -18,8 +19,8 @@ class SessionMap {
   // `on_end` is called once for every session that ends (its session objects go then).
   SessionMap(SessionLimits limits, const Clock& clock, std::function<void(const Session&)> on_end);
 
-  // The session of this TLS key, or a new one; kTooManyConnections above max_sessions. Counts a
-  // connection in / out.
+  // The session of this TLS key and user, or a new one; kTooManyConnections above max_sessions.
+  // Counts a connection in / out.
   Result<SessionPtr> Join(const Peer& peer);
   void Leave(const SessionPtr& session);
   // Ends what lingered long enough; called every few seconds.
@@ -29,6 +30,9 @@ class SessionMap {
   void ForEach(const std::function<void(Session&)>& visit) const;
 
  private:
+  // A process that changes its user keeps its TLS key, but must not keep what its old user proved.
+  using Key = std::tuple<ByteArray<32>, bool, uint32_t, uint32_t>;
+  static Key KeyOf(const Peer& peer) { return {peer.tls_key, peer.is_unix, peer.uid, peer.gid}; }
   struct Entry {
     SessionPtr session;
     UnixTime idle_since = 0;
@@ -38,7 +42,7 @@ class SessionMap {
   const std::function<void(const Session&)> on_end_;
   mutable Mutex mutex_;
   uint64_t next_id_ KC_GUARDED_BY(mutex_) = 1;
-  std::map<ByteArray<32>, Entry> sessions_ KC_GUARDED_BY(mutex_);
+  std::map<Key, Entry> sessions_ KC_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyclave::session

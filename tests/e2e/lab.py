@@ -14,13 +14,14 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
-import stat
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
+
+from nginx import Nginx  # noqa: F401 (tests take all from here)
+from processes import (PATIENCE, SANITIZER_RUNTIME, accepts, alive, child_pids, end_process, free_port,  # noqa: F401
+                       is_socket, need, wait_until)
 
 SOURCE_DIR = pathlib.Path(os.environ.get("KEYCLAVE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
 BUILD_DIR = pathlib.Path(os.environ.get("KEYCLAVE_BUILD_DIR") or SOURCE_DIR / "build" / "release").resolve()
@@ -28,10 +29,6 @@ KEYCLAVE = BUILD_DIR / "bin" / "keyclave"
 KEYCLAVED = BUILD_DIR / "bin" / "keyclaved"
 PKCS11_MODULE = BUILD_DIR / "lib" / "keyclave-pkcs11.so"
 PROVIDER = BUILD_DIR / "lib" / "keyclave.so"
-SANITIZE = os.environ.get("KEYCLAVE_SANITIZE", "")
-SANITIZER_RUNTIME = os.environ.get("KEYCLAVE_SANITIZER_RUNTIME", "")
-# How much longer everything may take in a build with sanitizers.
-PATIENCE = 5 if SANITIZE else 1
 
 # Every operation for every caller that shows simulated evidence: for tests and development only.
 PERMISSIVE_POLICY = """\
@@ -43,55 +40,6 @@ permit:
       tee: {is: simulated}
     allow_unattested: true
 """
-
-# Debian package of each program that a test may need.
-PACKAGES = {
-    "nginx": "nginx", "curl": "curl", "openssl": "openssl", "pkcs11-tool": "opensc", "p11tool": "gnutls-bin",
-    "certtool": "gnutls-bin", "gnutls-serv": "gnutls-bin", "gnutls-cli": "gnutls-bin", "p11-kit": "p11-kit",
-    "softhsm2-util": "softhsm2",
-}
-
-
-def need(program):
-    """The program's path; a test without its program fails, it does not skip."""
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
-    if not path:
-        raise AssertionError(f"{program} is not installed: apt-get install {PACKAGES.get(program, program)}")
-    return path
-
-
-def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_until(condition, what, seconds=20.0, process=None):
-    """Asks `condition` until it is true (its value is returned). Fails after `seconds`, or once `process` has ended."""
-    deadline = time.monotonic() + seconds * PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"waiting for {what}: the process ended with {process.returncode}")
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds * PATIENCE:.0f} s in vain for {what}")
-        if process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.02)
-        else:
-            time.sleep(0.02)
-
-
-def alive(pid):
-    """Whether a process of this id runs (a zombie does not)."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
 
 
 class CommandFailed(AssertionError):
@@ -133,17 +81,16 @@ class Lab:
         for folder in (self.config_dir, self.socket.parent, self.reports):
             folder.mkdir(parents=True, exist_ok=True)
         self.reports.chmod(0o1777)
-        self.openssl_conf = self.config_dir / "openssl-keyclave.cnf"
-        self.openssl_conf.write_text(
-            "openssl_conf = openssl_init\n[openssl_init]\nproviders = provider_sect\n"
-            "[provider_sect]\ndefault = default_sect\nkeyclave = keyclave_sect\n"
-            f"[default_sect]\nactivate = 1\n[keyclave_sect]\nmodule = {PROVIDER}\nactivate = 1\n")
+        self.openssl_conf = self.config_dir / "openssl.cnf"  # keyclave init writes it
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("KEYCLAVE_", "OPENSSL_", "SOFTHSM"))}
         self.env["KEYCLAVE_CONFIG"] = str(self.client_config)
         self.env["OPENSSL_CONF"] = str(self.openssl_conf)
         self.env.setdefault("HOME", str(self.dir))
         self.run([KEYCLAVE, "init", "--simulated", "--config-dir", self.config_dir, "--state", self.state,
                   "--socket", self.socket])
+        if os.geteuid() != 0:  # whose locked memory is limited
+            text = self.config.read_text()
+            self.config.write_text(text.replace("allow_unlocked_memory: false", "allow_unlocked_memory: true"))
         if callable(daemon_config):
             self.config.write_text(daemon_config(self.config.read_text()))
         elif daemon_config:
@@ -281,113 +228,6 @@ class Lab:
 
     def openssl(self, *arguments, check=True, **more):
         return self.run([need("openssl"), *arguments], check=check, **more)
-
-
-def end_process(process, seconds=20):
-    """SIGTERM, then SIGKILL for what does not listen; returns the exit status."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=seconds * PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    return process.returncode
-
-
-class Nginx:
-    """Debian's nginx with a configuration of its own: 4 workers, ports of 127.0.0.1, every file in the lab's folder."""
-
-    def __init__(self, lab, servers, binary=None, workers=4, name="nginx", user="www-data"):
-        """`servers`: list of (port, certificate file, key file or list of such pairs, extra server lines)."""
-        self.lab, self.name = lab, name
-        self.binary = str(binary or need("nginx"))
-        self.dir = lab.dir / name
-        self.root = self.dir / "www"
-        self.root.mkdir(parents=True)
-        (self.root / "index.html").write_text(f"served by {name}\n")
-        for folder in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
-            (self.dir / folder).mkdir(mode=0o777)
-            (self.dir / folder).chmod(0o777)
-        self.pid_file = self.dir / "nginx.pid"
-        self.error_log = self.lab.dir / f"{name}-error.log"
-        self.config = self.dir / "nginx.conf"
-        self.ports = [server[0] for server in servers]
-        self.config.write_text(self._config_text(servers, workers, user))
-        self.process = None
-
-    def _config_text(self, servers, workers, user):
-        lines = [f"worker_processes {workers};", "daemon off;", f"pid {self.pid_file};",
-                 f"error_log {self.error_log} info;", "env KEYCLAVE_CONFIG;", "env OPENSSL_CONF;",
-                 "env LD_PRELOAD;", "env ASAN_OPTIONS;", "env UBSAN_OPTIONS;", "env TSAN_OPTIONS;",
-                 "events { worker_connections 1024; }", "http {", "  access_log off;"]
-        if os.geteuid() == 0:
-            lines.insert(0, f"user {user};")
-        for kind, folder in (("client_body", "body"), ("proxy", "proxy"), ("fastcgi", "fastcgi"), ("uwsgi", "uwsgi"),
-                             ("scgi", "scgi")):
-            lines.append(f"  {kind}_temp_path {self.dir / folder};")
-        for port, certificate, key, *extra in servers:
-            pairs = key if isinstance(key, list) else [(certificate, key)]
-            lines += ["  server {", f"    listen 127.0.0.1:{port} ssl;", "    server_name localhost;"]
-            for one_certificate, one_key in pairs:
-                lines += [f"    ssl_certificate {one_certificate};", f"    ssl_certificate_key {one_key};"]
-            lines += ["    ssl_protocols TLSv1.2 TLSv1.3;", f"    root {self.root};"]
-            lines += [f"    {line}" for line in extra] + ["  }"]
-        return "\n".join(lines + ["}", ""])
-
-    def check(self):
-        """`nginx -t`; the finished process."""
-        return self.lab.run([self.binary, "-t", "-p", self.dir, "-c", self.config], check=False)
-
-    def start(self):
-        """Starts it and returns once every port accepts connections."""
-        self.process = self.lab.spawn([self.binary, "-p", self.dir, "-c", self.config], f"{self.name}.log")
-        for port in self.ports:
-            wait_until(lambda port=port: accepts(port), f"{self.name} on port {port}", process=self.process)
-        return self
-
-    def workers(self):
-        """Process ids of the workers that are not shutting down."""
-        return [pid for pid in child_pids(self.process.pid)
-                if b"shutting down" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-    def reload(self):
-        """SIGHUP; returns once other workers than before serve."""
-        before = set(self.workers())
-        self.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: (now := set(self.workers())) and not now & before and all(map(accepts, self.ports)),
-                   f"new workers of {self.name}", process=self.process)
-
-    def stop(self):
-        """Ends it; returns the exit status."""
-        return end_process(self.process)
-
-
-def child_pids(pid):
-    """Process ids of the living children of `pid`."""
-    children = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[1]) == pid and fields[0] not in "ZX":
-                    children.append(int(entry.name))
-    return sorted(children)
-
-
-def accepts(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
-        return True
-    except OSError:
-        return False
-
-
-def is_socket(path):
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 class LabTest(unittest.TestCase):

@@ -1,0 +1,43 @@
+#include "attest/appraise.h"
+
+namespace keyclave::attest {
+namespace {
+
+const Claim* FindAttested(const ClaimSet& claims, std::string_view name) {
+  const Claim* claim = claims.Find(name);
+  return claim != nullptr && claim->origin == Origin::kAttested ? claim : nullptr;
+}
+
+}  // namespace
+
+std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, bool simulated, bool debug) {
+  const Claim* tee = FindAttested(claims, "tee");
+  const auto* name = tee == nullptr ? nullptr : std::get_if<std::string>(&tee->value);
+  if (name == nullptr || (*name == "simulated" && !simulated)) {
+    return FailedTerm{"tee", "a TEE that keeps its host out", name == nullptr ? "absent" : *name,
+                      0};
+  }
+  const Claim* mode = FindAttested(claims, "debug");
+  const bool* on = mode == nullptr ? nullptr : std::get_if<bool>(&mode->value);
+  if (on == nullptr || (*on && !debug))
+    return FailedTerm{"debug", "is false", on == nullptr ? "absent" : "true", 0};
+  return std::nullopt;
+}
+
+Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
+                           const ClaimSet& transport, UnixTime now) {
+  ClaimSet claims = verified.claims();
+  for (const auto& [name, claim] : transport) {
+    if (claims.Find(name) == nullptr) claims.Set(name, claim.value, Origin::kTransport);
+  }
+  auto failed = expect.FirstFailure(claims, now);
+  if (!failed.has_value())
+    failed = FailedProtection(claims, expect.MentionsSimulated(), expect.MentionsDebug());
+  if (failed.has_value()) {
+    return Fail(Code::kAppraisalFailed,
+                failed->term + ": wanted " + failed->wanted + ", got " + failed->got);
+  }
+  return Appraised(std::move(claims));
+}
+
+}  // namespace keyclave::attest

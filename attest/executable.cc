@@ -1,0 +1,79 @@
+#include "attest/executable.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "enclave/base/hash.h"
+
+namespace keyclave::attest {
+namespace {
+
+constexpr const char* kOwnExecutable = "/proc/self/exe";
+constexpr std::string_view kDeleted = " (deleted)";
+constexpr size_t kMaxName = 64;
+constexpr size_t kChunk = size_t{64} << 10;
+
+class OwnExecutable {
+ public:
+  OwnExecutable() : fd_(open(kOwnExecutable, O_RDONLY | O_CLOEXEC)) {}
+  OwnExecutable(const OwnExecutable&) = delete;
+  OwnExecutable& operator=(const OwnExecutable&) = delete;
+  ~OwnExecutable() {
+    if (fd_ >= 0) close(fd_);
+  }
+  bool is_open() const { return fd_ >= 0; }
+  ssize_t Read(std::span<uint8_t> chunk) const {
+    ssize_t got = 0;
+    do {
+      got = read(fd_, chunk.data(), chunk.size());
+    } while (got < 0 && errno == EINTR);
+    return got;
+  }
+
+ private:
+  const int fd_;
+};
+
+Error Unavailable() {
+  return Fail(Code::kEvidenceUnavailable,
+              std::string(kOwnExecutable) + ": " + std::strerror(errno));
+}
+
+std::string OwnName() {
+  std::array<char, 4096> path{};
+  const ssize_t length = readlink(kOwnExecutable, path.data(), path.size());
+  if (length <= 0) return "?";
+  std::string_view name(path.data(), static_cast<size_t>(length));
+  if (name.ends_with(kDeleted)) name.remove_suffix(kDeleted.size());
+  name = name.substr(name.rfind('/') + 1).substr(0, kMaxName);
+  std::string printable(name);
+  for (char& c : printable) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return printable;
+}
+
+}  // namespace
+
+Result<Executable> MeasureOwnExecutable() {
+  const OwnExecutable file;
+  if (!file.is_open()) return Unavailable();
+  KC_ASSIGN(Hasher hasher, Hasher::Create(HashAlgorithm::kSha256));
+  std::vector<uint8_t> chunk(kChunk);
+  for (;;) {
+    const ssize_t got = file.Read(chunk);
+    if (got < 0) return Unavailable();
+    if (got == 0) break;
+    KC_CHECK_OK(hasher.Update(std::span(chunk).first(static_cast<size_t>(got))));
+  }
+  KC_ASSIGN(const Bytes digest, hasher.Finish());
+  Executable executable;
+  std::copy(digest.begin(), digest.end(), executable.measurement.begin());
+  executable.name = OwnName();
+  return executable;
+}
+
+}  // namespace keyclave::attest

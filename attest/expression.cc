@@ -1,0 +1,247 @@
+#include "attest/expression.h"
+
+#include <algorithm>
+
+#include "attest/expression_node.h"
+#include "attest/glob.h"
+
+namespace keyclave::attest {
+namespace {
+
+using Kind = ExpressionNode::Kind;
+
+Truth ToTruth(bool holds) { return holds ? Truth::kTrue : Truth::kFalse; }
+Truth Negated(Truth truth) {
+  if (truth == Truth::kUnknown) return truth;
+  return ToTruth(truth == Truth::kFalse);
+}
+
+bool Equals(const bool* value, const Operand& operand) {
+  const bool* wanted = std::get_if<bool>(&operand);
+  return wanted != nullptr && *wanted == *value;
+}
+
+// kUnknown if the claim's type has no such comparison.
+Truth CompareBool(bool value, const ExpressionNode& term) {
+  bool comparable = false;
+  for (const Operand& operand : term.operands) {
+    comparable |= std::holds_alternative<bool>(operand);
+    if (Equals(&value, operand)) return Truth::kTrue;
+  }
+  return comparable ? Truth::kFalse : Truth::kUnknown;
+}
+
+Truth CompareNumber(int64_t value, const ExpressionNode& term) {
+  bool comparable = false;
+  for (const Operand& operand : term.operands) {
+    const int64_t* wanted = std::get_if<int64_t>(&operand);
+    if (wanted == nullptr) continue;
+    comparable = true;
+    switch (term.comparator) {
+      case Comparator::kMin: return ToTruth(value >= *wanted);
+      case Comparator::kMax: return ToTruth(value <= *wanted);
+      case Comparator::kBefore:
+      case Comparator::kAfter: return Truth::kUnknown;  // a number is not a time
+      default: break;
+    }
+    if (value == *wanted) return Truth::kTrue;
+  }
+  return comparable ? Truth::kFalse : Truth::kUnknown;
+}
+
+Truth CompareTime(const std::string& value, const ExpressionNode& term) {
+  const auto time = ParseTime(value);
+  if (!time.ok()) return Truth::kUnknown;
+  switch (term.comparator) {
+    case Comparator::kBefore: return ToTruth(*time < std::get<int64_t>(term.operands.front()));
+    case Comparator::kAfter: return ToTruth(*time > std::get<int64_t>(term.operands.front()));
+    default: break;
+  }
+  const auto same = [&](const Operand& operand) { return std::get<int64_t>(operand) == *time; };
+  return ToTruth(std::any_of(term.operands.begin(), term.operands.end(), same));
+}
+
+Truth CompareText(const std::string& value, const ExpressionNode& term) {
+  const bool time = term.info.type == ClaimType::kTime || term.comparator == Comparator::kBefore ||
+                    term.comparator == Comparator::kAfter;
+  if (time) return CompareTime(value, term);
+  bool comparable = false;
+  for (const Operand& operand : term.operands) {
+    const std::string* wanted = std::get_if<std::string>(&operand);
+    if (wanted == nullptr) continue;
+    comparable = true;
+    const bool holds =
+        term.comparator == Comparator::kMatches ? GlobMatches(*wanted, value) : *wanted == value;
+    if (holds) return Truth::kTrue;
+  }
+  return comparable ? Truth::kFalse : Truth::kUnknown;
+}
+
+Truth CompareList(const std::vector<std::string>& values, const ExpressionNode& term) {
+  bool every = true;
+  bool some = false;
+  for (const std::string& value : values) {
+    const Truth truth = CompareText(value, term);
+    if (truth == Truth::kUnknown) return Truth::kUnknown;
+    every &= truth == Truth::kTrue;
+    some |= truth == Truth::kTrue;
+  }
+  return ToTruth(term.info.every ? every : some);
+}
+
+struct Comparison {
+  const ExpressionNode& term;
+  Truth operator()(bool value) const { return CompareBool(value, term); }
+  Truth operator()(int64_t value) const { return CompareNumber(value, term); }
+  Truth operator()(const std::string& value) const { return CompareText(value, term); }
+  Truth operator()(const std::vector<std::string>& values) const {
+    return CompareList(values, term);
+  }
+};
+
+// The claim that a term is about; nullptr if it is absent, or if only the channel tells what a TEE
+// should.
+const Claim* FindFor(const ExpressionNode& term, const ClaimSet& claims) {
+  const Claim* claim = claims.Find(term.claim);
+  if (claim == nullptr) return nullptr;
+  return claim->origin == Origin::kTransport && !term.info.transport ? nullptr : claim;
+}
+
+Truth EvaluateTerm(const ExpressionNode& term, const ClaimSet& claims) {
+  const Claim* claim = FindFor(term, claims);
+  if (claim == nullptr) return Truth::kUnknown;
+  if (term.comparator == Comparator::kExists) return Truth::kTrue;
+  return std::visit(Comparison{term}, claim->value);
+}
+
+// True if `needed` children are; false if they cannot be, whatever the unknown ones are.
+Truth EvaluateCount(const ExpressionNode& node, size_t needed, const ClaimSet& claims) {
+  size_t satisfied = 0;
+  size_t possible = 0;
+  for (const ExpressionNode& child : node.children) {
+    const Truth truth = Evaluate(child, claims);
+    satisfied += truth == Truth::kTrue ? 1 : 0;
+    possible += truth == Truth::kFalse ? 0 : 1;
+  }
+  if (satisfied >= needed) return Truth::kTrue;
+  return possible < needed ? Truth::kFalse : Truth::kUnknown;
+}
+
+std::string Got(const ExpressionNode& term, const ClaimSet& claims) {
+  constexpr size_t kMaxShown = 256;
+  const Claim* claim = claims.Find(term.claim);
+  if (claim == nullptr) return "absent";
+  std::string text = ToText(claim->value);
+  if (text.size() > kMaxShown) text.replace(kMaxShown, std::string::npos, "...");
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return claim->origin == Origin::kTransport ? text + " (not attested)" : text;
+}
+
+std::string Cut(std::string text) {
+  constexpr size_t kMaxPrinted = 512;
+  if (text.size() > kMaxPrinted) text.replace(kMaxPrinted, std::string::npos, "...");
+  return text;
+}
+
+// For a node that is not true.
+FailedTerm Describe(const ExpressionNode& node, const ClaimSet& claims) {
+  if (node.kind == Kind::kTerm)
+    return {Cut(PrintNode(node)), Cut(PrintWanted(node)), Got(node, claims), node.line};
+  if (node.kind == Kind::kNot) {
+    const ExpressionNode& child = node.children.front();
+    if (child.kind == Kind::kTerm) {
+      return {Cut(PrintNode(node)), Cut("not " + PrintWanted(child)), Got(child, claims),
+              node.line};
+    }
+    const bool holds = Evaluate(child, claims) == Truth::kTrue;
+    return {Cut(PrintNode(node)), "not satisfied",
+            holds ? "satisfied" : "unknown: a claim is absent", node.line};
+  }
+  size_t satisfied = 0;
+  const ExpressionNode* failing = nullptr;
+  for (const ExpressionNode& child : node.children) {
+    if (Evaluate(child, claims) == Truth::kTrue) {
+      ++satisfied;
+    } else if (failing == nullptr) {
+      failing = &child;
+    }
+  }
+  FailedTerm failed = Describe(*failing, claims);
+  if (node.kind == Kind::kAtLeast) {
+    failed.wanted += " (" + std::to_string(satisfied) + " of " + std::to_string(node.at_least) +
+                     " needed terms hold)";
+  } else if (node.kind == Kind::kAny && node.children.size() > 1) {
+    failed.wanted += " (or another of " + std::to_string(node.children.size()) + " alternatives)";
+  }
+  return failed;
+}
+
+bool NamesWorkload(const ExpressionNode& node) {
+  const auto& children = node.children;
+  switch (node.kind) {
+    case Kind::kTerm:
+      return node.info.identifies &&
+             (node.comparator == Comparator::kIs || node.comparator == Comparator::kIn);
+    case Kind::kNot: return false;
+    case Kind::kAll: return std::any_of(children.begin(), children.end(), NamesWorkload);
+    case Kind::kAny: return std::all_of(children.begin(), children.end(), NamesWorkload);
+    case Kind::kAtLeast: {
+      const auto naming = std::count_if(children.begin(), children.end(), NamesWorkload);
+      return children.size() - static_cast<size_t>(naming) < node.at_least;
+    }
+  }
+  return false;
+}
+
+// Whether a term that has to hold (or, under `not`, must not) has this operand.
+bool Mentions(const ExpressionNode& node, std::string_view claim, const Operand& when_true,
+              const Operand* when_false, bool negated) {
+  if (node.kind == Kind::kTerm) {
+    const Operand* wanted = negated ? when_false : &when_true;
+    return wanted != nullptr && node.claim == claim &&
+           std::find(node.operands.begin(), node.operands.end(), *wanted) != node.operands.end();
+  }
+  const bool inner = node.kind == Kind::kNot ? !negated : negated;
+  return std::any_of(node.children.begin(), node.children.end(), [&](const ExpressionNode& child) {
+    return Mentions(child, claim, when_true, when_false, inner);
+  });
+}
+
+}  // namespace
+
+Truth Evaluate(const ExpressionNode& node, const ClaimSet& claims) {
+  switch (node.kind) {
+    case Kind::kTerm: return EvaluateTerm(node, claims);
+    case Kind::kNot: return Negated(Evaluate(node.children.front(), claims));
+    case Kind::kAll: return EvaluateCount(node, node.children.size(), claims);
+    case Kind::kAny: return EvaluateCount(node, 1, claims);
+    case Kind::kAtLeast: return EvaluateCount(node, node.at_least, claims);
+  }
+  return Truth::kUnknown;
+}
+
+bool Expression::Satisfied(const ClaimSet& claims, UnixTime /*now*/) const {
+  return Evaluate(*root_, claims) == Truth::kTrue;
+}
+
+std::optional<FailedTerm> Expression::FirstFailure(const ClaimSet& claims, UnixTime now) const {
+  if (Satisfied(claims, now)) return std::nullopt;
+  return Describe(*root_, claims);
+}
+
+bool Expression::RequiresAttested() const { return NamesWorkload(*root_); }
+
+bool Expression::MentionsSimulated() const {
+  return Mentions(*root_, "tee", Operand(std::string("simulated")), nullptr, false);
+}
+
+bool Expression::MentionsDebug() const {
+  const Operand off(false);
+  return Mentions(*root_, "debug", Operand(true), &off, false);
+}
+
+std::string Expression::Print() const { return "{" + PrintNode(*root_) + "}"; }
+
+}  // namespace keyclave::attest

@@ -1,0 +1,27 @@
+// Load: the same work on a number of threads for a while, counted.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace keyclave::bench {
+
+struct LoadResult {
+  uint64_t operations = 0;   // finished within the measured time, by all threads
+  double seconds = 0;        // that the measurement took
+  double cpu_seconds = 0;    // of this process, during it
+  double median_micros = 0;  // of one operation
+  double p99_micros = 0;
+};
+
+// Makes one operation; called on the thread that will use it. An operation that fails throws.
+using Worker = std::function<std::function<void()>()>;
+
+// Runs `threads` workers: first `warm_up` seconds that do not count, then `seconds` that do.
+// Rethrows the first failure.
+LoadResult RunLoad(unsigned threads, double warm_up, double seconds, const Worker& worker);
+
+// One line of JSON.
+void Print(const LoadResult& result);
+
+}  // namespace keyclave::bench

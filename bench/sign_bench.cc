@@ -1,0 +1,87 @@
+// sign_bench: signatures per second of one key, wherever it lives. Prints one line of JSON. Each
+// thread's first and last signature is verified with the public key outside the measured time; a
+// wrong one fails the run.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <mutex>
+
+#include "bench/load.h"
+#include "bench/signer.h"
+
+namespace {
+
+using keyclave::bench::Digest;
+using keyclave::bench::Signature;
+using keyclave::bench::Signer;
+
+// Digests that differ, so that nothing can answer from memory.
+Digest MakeDigest(uint64_t number) {
+  Digest digest{};
+  for (size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<uint8_t>(number >> (8 * (i % 8)) ^ (i * 37 + 1));
+  }
+  return digest;
+}
+
+struct Sample {
+  Digest digest{};
+  Signature signature;
+};
+
+keyclave::bench::LoadResult Measure(Signer& signer, unsigned threads, double warm_up,
+                                    double seconds) {
+  std::mutex mutex;
+  uint64_t lanes = 0;
+  std::vector<std::shared_ptr<Sample>> last;
+  const auto result = keyclave::bench::RunLoad(threads, warm_up, seconds, [&] {
+    const std::lock_guard lock(mutex);
+    auto sample = std::make_shared<Sample>();
+    last.push_back(sample);
+    return [sign = signer.ForThread(), sample, next = ++lanes << 40]() mutable {
+      sample->digest = MakeDigest(++next);
+      sample->signature = sign(sample->digest);
+    };
+  });
+  for (const auto& sample : last) {
+    if (!signer.Verify(sample->digest, sample->signature))
+      throw std::runtime_error("a signature does not verify");
+  }
+  return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"signatures per second, RSA PKCS #1 v1.5 or ECDSA over SHA-256 digests"};
+  keyclave::bench::Pkcs11Options pkcs11;
+  std::string uri;
+  std::string pin_file;
+  unsigned threads = 1;
+  double seconds = 1;
+  double warm_up = 0.3;
+  auto* module = app.add_option("--module", pkcs11.module, "PKCS#11 module to load");
+  app.add_option("--token", pkcs11.token, "label of the token")->needs(module);
+  app.add_option("--label", pkcs11.label, "CKA_LABEL of the key")->needs(module);
+  app.add_option("--pin-file", pin_file, "file with the user PIN")->needs(module);
+  app.add_option("--uri", uri, "what OSSL_STORE opens: a PEM file or a pkcs11: URI")
+      ->excludes(module);
+  app.add_option("--threads", threads)->check(CLI::Range(1U, 256U));
+  app.add_option("--seconds", seconds, "measured time");
+  app.add_option("--warm-up", warm_up, "seconds before, not counted");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (!pin_file.empty()) {
+      std::ifstream in(pin_file);
+      if (!std::getline(in, pkcs11.pin)) throw std::runtime_error("cannot read " + pin_file);
+    }
+    const auto signer =
+        uri.empty() ? MakePkcs11Signer(pkcs11) : keyclave::bench::MakeEvpSigner(uri);
+    keyclave::bench::Print(Measure(*signer, threads, warm_up, seconds));
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sign_bench: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,42 @@
+// What sign_bench measures: somebody who signs SHA-256 digests with an RSA (PKCS #1 v1.5) or P-256
+// key. Errors are std::runtime_error.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace keyclave::bench {
+
+using Digest = std::array<uint8_t, 32>;
+using Signature = std::vector<uint8_t>;
+
+class Signer {
+ public:
+  virtual ~Signer() = default;
+  // For one thread: signs a digest. RSA signatures as PKCS #1 has them, ECDSA ones as DER.
+  virtual std::function<Signature(const Digest&)> ForThread() = 0;
+  // Whether the signature is one of this key's, checked with the public key by OpenSSL outside the
+  // measurement.
+  virtual bool Verify(const Digest& digest, const Signature& signature) = 0;
+};
+
+struct Pkcs11Options {
+  std::string module;
+  std::string token;
+  std::string pin;  // empty: no login
+  std::string label;
+};
+std::unique_ptr<Signer> MakePkcs11Signer(const Pkcs11Options& options);
+// `uri`: what OSSL_STORE opens: a PEM file (the key is then in memory), or pkcs11:… with Keyclave's
+// provider active.
+std::unique_ptr<Signer> MakeEvpSigner(const std::string& uri);
+
+// Verifies with an OpenSSL public key given as SubjectPublicKeyInfo (DER).
+bool VerifyWith(const std::vector<uint8_t>& public_key_info, const Digest& digest,
+                const Signature& signature);
+
+}  // namespace keyclave::bench

@@ -1,0 +1,25 @@
+// The names of mechanism families that policies may use (docs/policy.md). They stand here and not
+// in enclave/mech, so that a policy can be checked by a program that has no key operations.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace keyclave::authz {
+
+inline constexpr std::array<std::string_view, 27> kFamilies = {
+    // signatures, encryption and agreement with key pairs
+    "rsa-pkcs1", "rsa-pss", "rsa-oaep", "rsa-x509", "rsa-tls", "ecdsa", "ecdh", "eddsa", "xdh",
+    "sm2", "ml-dsa", "ml-kem", "slh-dsa",
+    // secret keys
+    "aes-gcm", "aes-cbc", "aes-ctr", "aes-ecb", "aes-kw", "aes-ccm", "aes-cmac", "rsa-aes-key-wrap",
+    "hmac", "hkdf", "generic-secret",
+    // new keys
+    "rsa-keygen", "ec-keygen", "aes-keygen"};
+
+constexpr bool IsFamily(std::string_view name) {
+  return std::find(kFamilies.begin(), kFamilies.end(), name) != kFamilies.end();
+}
+
+}  // namespace keyclave::authz

@@ -1,0 +1,243 @@
+#include "enclave/authz/policy.h"
+
+#include <array>
+
+#include "enclave/authz/families.h"
+#include "enclave/base/hash.h"
+
+namespace keyclave::authz {
+namespace {
+
+using attest::Expression;
+
+constexpr std::array<std::string_view, kOperationCount> kOperationNames = {
+    "sign",   "verify", "encrypt", "decrypt", "wrap",
+    "unwrap", "derive", "release", "read",    "manage"};
+constexpr size_t kMaxName = 64;
+constexpr int64_t kMaxVersion = int64_t{1} << 53;  // JSON readers keep it exact
+
+template <class List>
+std::string Join(const List& list) {
+  std::string text;
+  for (const std::string_view item : list) text.append(text.empty() ? "" : ", ").append(item);
+  return text;
+}
+
+// Grammar that the design has and this version cannot keep: a promise that nobody enforces is worse
+// than none.
+Status RefuseUnenforced(YamlMap& map, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    const auto value = map.Take(key);
+    if (value.has_value()) {
+      return Fail(Code::kPolicySyntax,
+                  value->Where() + ": not enforced by this version, and so refused: remove it");
+    }
+  }
+  return Done{};
+}
+
+Result<std::string> ParseName(const YamlValue& yaml) {
+  constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  KC_ASSIGN(std::string name, yaml.AsText());
+  const bool good = !name.empty() && name.size() <= kMaxName &&
+                    kLetters.find(name.front()) != std::string_view::npos &&
+                    name.find_first_not_of(std::string(kLetters) + "._-") == std::string::npos;
+  if (!good)
+    return yaml.Bad("a name has at most 64 letters, digits, '.', '_', '-'; the first is no sign");
+  return name;
+}
+
+Result<OperationSet> ParseOperations(const YamlValue& yaml) {
+  KC_ASSIGN(const std::vector<YamlValue> items, yaml.AsList());
+  if (items.empty()) return yaml.Bad("a permit without operations permits nothing");
+  OperationSet operations;
+  for (const YamlValue& item : items) {
+    KC_ASSIGN(const std::string name, item.AsText());
+    const auto operation = ParseOperation(name);
+    if (!operation.has_value())
+      return item.Bad("no such operation (known: " + Join(kOperationNames) + ")");
+    if (operations.Has(*operation)) return item.Bad("named twice");
+    operations.Add(*operation);
+  }
+  return operations;
+}
+
+Result<std::set<std::string, std::less<>>> ParseMechanisms(const YamlValue& yaml) {
+  KC_ASSIGN(const std::vector<YamlValue> items, yaml.AsList());
+  if (items.empty())
+    return yaml.Bad("a permit without mechanisms permits nothing; leave the key out for any");
+  std::set<std::string, std::less<>> mechanisms;
+  for (const YamlValue& item : items) {
+    KC_ASSIGN(std::string name, item.AsText());
+    if (!IsFamily(name)) return item.Bad("no such mechanism (known: " + Join(kFamilies) + ")");
+    if (!mechanisms.insert(std::move(name)).second) return item.Bad("named twice");
+  }
+  return mechanisms;
+}
+
+Result<std::optional<UnixTime>> TakeTime(YamlMap& map, std::string_view key) {
+  const auto yaml = map.Take(key);
+  if (!yaml.has_value()) return std::optional<UnixTime>();
+  KC_ASSIGN(const std::string text, yaml->AsText());
+  const auto time = ParseTime(text);
+  if (!time.ok()) return yaml->Bad(time.error().detail());
+  return std::optional(*time);
+}
+
+Status ParseValid(const YamlValue& yaml, Permit& permit) {
+  KC_ASSIGN(YamlMap map, yaml.AsMap());
+  KC_ASSIGN(permit.valid_from, TakeTime(map, "from"));
+  KC_ASSIGN(permit.valid_until, TakeTime(map, "until"));
+  KC_CHECK_OK(map.Finish());
+  if (!permit.valid_from.has_value() && !permit.valid_until.has_value())
+    return yaml.Bad("wanted from, until or both");
+  if (permit.valid_from.has_value() && permit.valid_until.has_value() &&
+      *permit.valid_from >= *permit.valid_until) {
+    return yaml.Bad("it ends before it begins");
+  }
+  return Done{};
+}
+
+Status ParseLimitsOfTime(YamlMap& map, Permit& permit) {
+  if (const auto max_age = map.Take("max_age")) {
+    KC_ASSIGN(permit.max_age, max_age->AsSeconds());
+    if (*permit.max_age == 0) return max_age->Bad("no evidence is that young");
+  }
+  if (const auto valid = map.Take("valid")) KC_CHECK_OK(ParseValid(*valid, permit));
+  return Done{};
+}
+
+// A permit for whoever comes, or for evidence that anybody can forge, must be meant.
+Status CheckAttested(const YamlValue& when, const Permit& permit) {
+  if (permit.allow_unattested) return Done{};
+  std::string problem;
+  if (permit.when.MentionsSimulated()) {
+    problem = "simulated evidence can be forged by anybody";
+  } else if (permit.when.MentionsDebug()) {
+    problem = "a TEE in debug mode can be read by its host";
+  } else if (!permit.when.RequiresAttested()) {
+    problem =
+        "it can be satisfied without naming the workload: add `measurement: {is: …}` (or `signer`) "
+        "to what must hold";
+  } else {
+    return Done{};
+  }
+  return Fail(Code::kPolicyUnattested, when.Where() + ": " + problem +
+                                           "; if that is wanted, say `allow_unattested: true` in "
+                                           "this permit");
+}
+
+Result<Permit> ParsePermit(const YamlValue& yaml) {
+  KC_ASSIGN(YamlMap map, yaml.AsMap());
+  KC_ASSIGN(const YamlValue operations, map.Require("operations"));
+  const auto mechanisms = map.Take("mechanisms");
+  if (!map.Take("when").has_value()) {
+    return Fail(Code::kConfigMissingKey,
+                map.Where() +
+                    ": the key when is missing: a permit says whom it is for, such as "
+                    "`when: {measurement: {is: …}}`");
+  }
+  KC_ASSIGN(const YamlValue when, map.Require("when"));
+  KC_ASSIGN(Expression expression, Expression::Parse(when));
+  Permit permit{.operations = {},
+                .mechanisms = std::nullopt,
+                .when = std::move(expression),
+                .max_age = std::nullopt,
+                .valid_from = std::nullopt,
+                .valid_until = std::nullopt,
+                .allow_unattested = false,
+                .line = yaml.Line()};
+  KC_ASSIGN(permit.operations, ParseOperations(operations));
+  if (mechanisms.has_value()) {
+    KC_ASSIGN(permit.mechanisms, ParseMechanisms(*mechanisms));
+  }
+  KC_CHECK_OK(ParseLimitsOfTime(map, permit));
+  if (const auto allow = map.Take("allow_unattested")) {
+    KC_ASSIGN(permit.allow_unattested, allow->AsBool());
+  }
+  if (const auto input = map.Take("input")) {
+    KC_ASSIGN(const std::string name, input->AsText());
+    if (name != "any") {
+      return Fail(Code::kPolicySyntax, input->Where() +
+                                           ": only `any` is enforced by this version, others are "
+                                           "refused: remove it");
+    }
+  }
+  KC_CHECK_OK(RefuseUnenforced(map, {"limits", "approvals", "wrap"}));
+  KC_CHECK_OK(map.Finish());
+  KC_CHECK_OK(CheckAttested(when, permit));
+  return permit;
+}
+
+}  // namespace
+
+std::string_view OperationName(Operation operation) {
+  return kOperationNames.at(static_cast<size_t>(operation));
+}
+
+std::optional<Operation> ParseOperation(std::string_view name) {
+  const auto found = std::find(kOperationNames.begin(), kOperationNames.end(), name);
+  if (found == kOperationNames.end()) return std::nullopt;
+  return static_cast<Operation>(found - kOperationNames.begin());
+}
+
+std::string OperationSet::Text() const {
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    if (Has(static_cast<Operation>(i))) names.push_back(kOperationNames.at(i));
+  }
+  return Join(names);
+}
+
+Result<Policy> Policy::Parse(std::string_view text, std::string_view file_name) {
+  KC_ASSIGN(const YamlValue root, ParseYaml(text, file_name));
+  KC_ASSIGN(YamlMap map, root.AsMap());
+  Policy policy;
+  policy.digest_ = Sha256(AsBytes(text));
+  KC_ASSIGN(const YamlValue name, map.Require("policy"));
+  KC_ASSIGN(policy.name_, ParseName(name));
+  KC_ASSIGN(const YamlValue version, map.Require("version"));
+  KC_ASSIGN(const int64_t number, version.AsInt(1, kMaxVersion));
+  policy.version_ = static_cast<uint64_t>(number);
+  KC_ASSIGN(const YamlValue permit, map.Require("permit"));
+  KC_CHECK_OK(RefuseUnenforced(map, {"change", "locked"}));
+  KC_CHECK_OK(map.Finish());
+  KC_ASSIGN(const std::vector<YamlValue> items, permit.AsList());
+  if (items.empty()) return permit.Bad("a policy without permits permits nothing to anybody");
+  if (items.size() > kMaxPermits)
+    return permit.Bad("more than " + std::to_string(kMaxPermits) + " permits");
+  for (const YamlValue& item : items) {
+    KC_ASSIGN(Permit parsed, ParsePermit(item));
+    policy.permits_.push_back(std::move(parsed));
+  }
+  return policy;
+}
+
+std::vector<std::string> Policy::Warnings() const {
+  std::vector<std::string> warnings;
+  for (size_t i = 0; i < permits_.size(); ++i) {
+    const Permit& permit = permits_[i];
+    const auto warn = [&](std::string_view what) {
+      warnings.push_back("permit " + std::to_string(i + 1) + " (line " +
+                         std::to_string(permit.line) + "): " + std::string(what));
+    };
+    const bool simulated = permit.when.MentionsSimulated();
+    const bool debug = permit.when.MentionsDebug();
+    if (simulated) warn("simulated evidence can be forged by anybody on the caller's machine");
+    if (debug) warn("a TEE in debug mode can be read by its host");
+    if (!permit.when.RequiresAttested()) {
+      warn("it does not name the workload: any program that fits the rest may use the key");
+    } else if (permit.allow_unattested && !simulated && !debug) {
+      warn("allow_unattested lets simulated and debug evidence in, and is not needed here");
+    }
+    if (!permit.mechanisms.has_value())
+      warn("it permits every mechanism: name those that are used");
+    if (permit.operations.Has(Operation::kManage))
+      warn("manage lets the caller make, change and delete keys");
+    if (permit.operations.Has(Operation::kRelease)) warn("release lets the key leave the enclave");
+  }
+  return warnings;
+}
+
+}  // namespace keyclave::authz

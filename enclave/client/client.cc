@@ -1,0 +1,171 @@
+#include "enclave/client/client.h"
+
+#include "enclave/client/state.h"
+
+namespace keyclave::client {
+namespace {
+
+// Whether executing a request twice does no more than executing it once. No default: a new
+// operation must be thought about.
+bool IsRepeatable(wire::Op op) {
+  using wire::Op;
+  switch (op) {
+    case Op::kHello:
+    case Op::kStatus:
+    case Op::kListTokens:
+    case Op::kFindObjects:
+    case Op::kGetObject:
+    case Op::kCertify:
+    case Op::kSign:
+    case Op::kVerify:
+    case Op::kEncrypt:
+    case Op::kDecrypt:
+    case Op::kWrapKey:
+    case Op::kRandom:
+    case Op::kListMechanisms:
+    case Op::kListPolicies:
+    case Op::kShowPolicy:
+    case Op::kExplain:
+    case Op::kReadAudit: return true;
+    case Op::kAttest:
+    case Op::kCreateToken:
+    case Op::kInitToken:
+    case Op::kInitPin:
+    case Op::kSetPin:
+    case Op::kLogin:
+    case Op::kLogout:
+    case Op::kDeleteToken:
+    case Op::kCreateObject:
+    case Op::kCopyObject:
+    case Op::kDestroyObject:
+    case Op::kSetAttributes:
+    case Op::kGenerateKey:
+    case Op::kGenerateKeyPair:
+    case Op::kImportKey:
+    case Op::kUnwrapKey:
+    case Op::kDeriveKey:
+    case Op::kApplyPolicy: return false;
+  }
+  return false;
+}
+
+bool WantsEvidence(uint64_t code) {
+  return code == static_cast<uint64_t>(Code::kEvidenceExpired) ||
+         code == static_cast<uint64_t>(Code::kUnknownSession) ||
+         code == static_cast<uint64_t>(Code::kNotAttested);
+}
+
+}  // namespace
+
+// One call of CallRaw: what was tried already. Each remedy is tried once.
+struct Client::Attempt {
+  wire::Op op{};
+  const Bytes& fields;
+  Deadline deadline;
+  State::Which which = State::Which::kAny;
+  bool renewed = false;
+  bool restored = false;
+};
+
+Client::Client(ClientConfig config) : config_(std::move(config)) {}
+
+Client::~Client() {
+  State* state = state_.load();
+  if (state == nullptr) return;
+  if (state->IsOfThisProcess()) {
+    delete state;
+  } else {
+    // A fork that never called: the parent's threads may have been anywhere in this state.
+    state->CloseInherited();
+  }
+}
+
+Client::State& Client::Current() const {
+  State* state = state_.load();
+  if (state != nullptr && state->IsOfThisProcess()) return *state;
+  auto fresh = std::make_unique<State>(config_, state);
+  if (!state_.compare_exchange_strong(state, fresh.get())) return *state;  // another thread did
+  if (state != nullptr) state->CloseInherited();
+  return *fresh.release();
+}
+
+// nullopt: a remedy was applied, try again.
+Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
+  KC_ASSIGN(State::Lease lease, state.Take(attempt.which, attempt.deadline));
+  // A connection that turns out dead: a new one, once, if the request cannot have done anything or
+  // may do it again.
+  const auto lost = [&](const Error& error, bool may_have_run) -> Result<std::optional<Bytes>> {
+    lease.Drop();
+    const bool again = error.code() == Code::kChannelClosed &&
+                       attempt.which == State::Which::kAny &&
+                       (!may_have_run || IsRepeatable(attempt.op));
+    if (!again) return error;
+    attempt.which = State::Which::kNew;
+    return std::optional<Bytes>();
+  };
+  const Status fresh = state.RenewIfDue(lease, attempt.deadline);
+  if (!fresh.ok()) return lost(fresh.error(), false);
+  state.CountRequest();
+  auto reply = lease.channel().Exchange(attempt.op, attempt.fields, attempt.deadline);
+  if (!reply.ok()) return lost(reply.error(), lease.channel().MayHaveRun());
+  state.Saw(*reply);
+  if (reply->code == 0) return std::optional<Bytes>(std::move(reply->fields));
+
+  if (WantsEvidence(reply->code) && !attempt.renewed && !config_.evidence_type.empty()) {
+    attempt.renewed = true;
+    const Status renewed = state.Renew(lease, attempt.deadline);
+    if (!renewed.ok()) return lost(renewed.error(), false);
+    return std::optional<Bytes>();
+  }
+  if (reply->code == static_cast<uint64_t>(Code::kNotLoggedIn) && !attempt.restored) {
+    attempt.restored = true;
+    const auto restored = state.RestoreLogins(lease.channel(), attempt.deadline);
+    if (!restored.ok()) return lost(restored.error(), false);
+    if (*restored) return std::optional<Bytes>();
+  }
+  return ReplyError(*reply);
+}
+
+Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields) {
+  State& state = Current();
+  Attempt attempt{
+      .op = op,
+      .fields = fields,
+      .deadline = std::chrono::steady_clock::now() + config_.deadline * wire::OpDeadlineFactor(op)};
+  for (;;) {
+    KC_ASSIGN(std::optional<Bytes> reply, Try(state, attempt));
+    if (reply.has_value()) return *std::move(reply);
+  }
+}
+
+uint64_t Client::epoch() const { return Current().epoch(); }
+uint64_t Client::generation() const { return Current().generation(); }
+ClientStats Client::stats() const { return Current().stats(); }
+
+Status Client::Login(const wire::TokenId& token, wire::LoginState user, SecretBytes pin) {
+  wire::LoginRequest request;
+  request.token = token;
+  request.user = user;
+  request.pin = std::move(pin);
+  KC_ASSIGN(wire::LoginReply reply, Call<wire::Op::kLogin>(request));
+  Current().KeepLogin(token, {.user = user, .ticket = std::move(reply.ticket)});
+  return Done{};
+}
+
+// Forgotten first: a connection that is opened meanwhile must not log in again.
+Status Client::Logout(const wire::TokenId& token) {
+  Current().ForgetLogin(token);
+  KC_CHECK_OK(Call<wire::Op::kLogout>(wire::LogoutRequest{token}));
+  return Done{};
+}
+
+Result<attest::ClaimSet> Client::EnclaveClaims() {
+  const Deadline deadline = std::chrono::steady_clock::now() + config_.deadline;
+  State& state = Current();
+  KC_ASSIGN(State::Lease lease, state.Take(State::Which::kAny, deadline));
+  const auto claims = state.ClaimsOf(lease.channel());
+  if (claims == nullptr) return Fail(Code::kInternal, "a channel without the enclave's claims");
+  return *claims;
+}
+
+}  // namespace keyclave::client

@@ -1,0 +1,136 @@
+#include "enclave/client/config.h"
+
+#include <cstdlib>
+
+#include "attest/simulated_root.h"
+#include "enclave/base/file.h"
+
+namespace keyclave::client {
+namespace {
+
+constexpr std::string_view kDefaultPath = "/etc/keyclave/client.yaml";
+constexpr size_t kMaxConfig = size_t{1} << 20;  // bytes
+constexpr uint64_t kMaxSeconds = 24 * 3600;
+constexpr std::string_view kSimulated = "simulated";
+
+Result<std::string> AbsolutePath(const YamlValue& value) {
+  auto path = value.AsText();
+  if (path.ok() && !path->starts_with("/")) return value.Bad("must be an absolute path");
+  return path;
+}
+
+Result<std::chrono::seconds> Seconds(const YamlValue& value, uint64_t min) {
+  KC_ASSIGN(const uint64_t seconds, value.AsSeconds());
+  if (seconds < min || seconds > kMaxSeconds) {
+    return value.Bad("must be from " + std::to_string(min) + "s to 24h");
+  }
+  return std::chrono::seconds(seconds);
+}
+
+Result<Endpoint> ReadEndpoint(YamlMap& map) {
+  KC_ASSIGN(const YamlValue value, map.Require("endpoint"));
+  KC_ASSIGN(const std::string text, value.AsText());
+  auto endpoint = ParseEndpoint(text);
+  if (!endpoint.ok()) return value.Bad(endpoint.error().detail());
+  if (endpoint->kind == Endpoint::Kind::kTcp && endpoint->port == 0) {
+    return value.Bad("the port must not be 0");
+  }
+  return endpoint;
+}
+
+Status ReadSocketOwner(YamlMap& map, ClientConfig& config) {
+  const auto owner = map.Take("socket_owner");
+  if (!owner.has_value()) return Done{};
+  if (config.endpoint.kind != Endpoint::Kind::kUnix) {
+    return owner->Bad("is only for unix endpoints");
+  }
+  KC_ASSIGN(const int64_t uid, owner->AsInt(0, UINT32_MAX - 1));
+  config.socket_owner = static_cast<uint32_t>(uid);
+  return Done{};
+}
+
+// The files of the development root. Whoever names the public key believes simulated enclaves;
+// whether one is wanted is still up to `expect`.
+Status ReadSimulated(YamlMap& map, ClientConfig& config) {
+  const auto simulated = map.Take(kSimulated);
+  if (!simulated.has_value()) return Done{};
+  KC_ASSIGN(YamlMap files, simulated->AsMap());
+  if (const auto root = files.Take("root")) {
+    KC_ASSIGN(const std::string path, AbsolutePath(*root));
+    auto spki = attest::ReadSimulatedRoot(path);
+    if (!spki.ok()) return spki.error().In(root->Where());
+    config.trust.accepted_types.emplace_back(kSimulated);
+    config.trust.simulated_roots.push_back(std::move(spki).value());
+  }
+  if (const auto key = files.Take("key")) {
+    KC_ASSIGN(config.producer.simulated_key_file, AbsolutePath(*key));
+  }
+  return files.Finish();
+}
+
+Status ReadEvidence(YamlMap& map, ClientConfig& config) {
+  const auto evidence = map.Take("evidence");
+  if (!evidence.has_value()) return Done{};
+  KC_ASSIGN(const std::string type, evidence->AsText());
+  if (type == "none") return Done{};
+  if (attest::FindTeeType(type) == nullptr) {
+    std::string known = "none";
+    for (const attest::TeeType* tee : attest::AllTeeTypes()) known.append(", ").append(tee->name);
+    return evidence->Bad("must be one of: " + known);
+  }
+  if (type == kSimulated && config.producer.simulated_key_file.empty()) {
+    return evidence->Bad("needs simulated: {key: FILE}");
+  }
+  config.evidence_type = type;
+  return Done{};
+}
+
+Status ReadLimits(YamlMap& map, ClientConfig& config) {
+  if (const auto deadline = map.Take("deadline")) {
+    KC_ASSIGN(config.deadline, Seconds(*deadline, 1));
+  }
+  if (const auto before = map.Take("renew_before")) {
+    KC_ASSIGN(config.renew_before, Seconds(*before, 0));
+  }
+  if (const auto connections = map.Take("max_connections")) {
+    KC_ASSIGN(const int64_t count, connections->AsInt(1, int64_t{kMaxConnections}));
+    config.max_connections = static_cast<size_t>(count);
+  }
+  return Done{};
+}
+
+}  // namespace
+
+std::string DefaultConfigPath() {
+  const char* given = ::secure_getenv("KEYCLAVE_CONFIG");
+  return given != nullptr && *given != '\0' ? std::string(given) : std::string(kDefaultPath);
+}
+
+Result<ClientConfig> LoadClientConfig(const std::string& path) {
+  const auto text = ReadFile(path, kMaxConfig);
+  if (!text.ok()) return Fail(Code::kConfigNotFound, text.error().Text());
+  return ParseClientConfig(AsText(*text), path);
+}
+
+Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string& name) {
+  KC_ASSIGN(const YamlValue document, ParseYaml(text, name));
+  KC_ASSIGN(YamlMap map, document.AsMap());
+  KC_ASSIGN(Endpoint endpoint, ReadEndpoint(map));
+  KC_ASSIGN(const YamlValue expect, map.Require("expect"));
+  KC_ASSIGN(attest::Expression expression, attest::Expression::Parse(expect));
+  ClientConfig config{.source = name,
+                      .endpoint = std::move(endpoint),
+                      .socket_owner = {},
+                      .expect = std::move(expression),
+                      .evidence_type = {},
+                      .producer = {},
+                      .trust = {}};
+  KC_CHECK_OK(ReadSocketOwner(map, config));
+  KC_CHECK_OK(ReadSimulated(map, config));
+  KC_CHECK_OK(ReadEvidence(map, config));
+  KC_CHECK_OK(ReadLimits(map, config));
+  KC_CHECK_OK(map.Finish());
+  return config;
+}
+
+}  // namespace keyclave::client

@@ -1,0 +1,23 @@
+// A connected socket to the enclave, or the reason why there is none, within a deadline.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "enclave/base/endpoint.h"
+#include "enclave/wire/fd.h"
+
+namespace keyclave::client {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+// Waits until the socket has one of poll's events (or broke). kDeadline.
+Status WaitFor(int fd, short events, Deadline deadline);
+
+// The socket is non-blocking, closed on exec, above the standard streams. kUnreachable says what to
+// do; kSocketOwner if a unix socket's listener runs as another user than `owner` (by default: root
+// or this process's own user); kDeadline.
+Result<wire::Fd> Connect(const Endpoint& endpoint, std::optional<uint32_t> owner,
+                         Deadline deadline);
+
+}  // namespace keyclave::client

@@ -1,0 +1,138 @@
+// What a Client holds in one process: its TLS key, the pool of channels, what it knows of the
+// enclave, its logins. A forked child gets a State of its own and leaves the parent's untouched.
+//
+// What holds: a channel in the pool is attested; opening and proving a channel is one thread's
+// business at a time (the turn), so that threads which race on first use wait instead of proving
+// the same thing twice; nothing waits beyond its deadline.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+
+#include "enclave/base/mutex.h"
+#include "enclave/client/client.h"
+#include "enclave/client/prover.h"
+
+namespace keyclave::client {
+
+class Client::State {
+ public:
+  // `parent`: the state of the process that this one is a fork of, or nullptr.
+  State(const ClientConfig& config, State* parent);
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  bool IsOfThisProcess() const;
+  // In a child: closes the parent's sockets there, without a word to the enclave.
+  void CloseInherited() { fds_.CloseAll(); }
+
+  // One channel for its holder's exclusive use; goes back to the pool at the end.
+  class Lease {
+   public:
+    Lease(State& state, std::unique_ptr<Channel> channel, uint64_t evidence)
+        : state_(&state), channel_(std::move(channel)), evidence_(evidence) {}
+    Lease(Lease&& other) noexcept = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (channel_) state_->Give(std::move(channel_));
+    }
+    Channel& channel() { return *channel_; }
+    // The number of the evidence in force when it was taken.
+    uint64_t evidence() const { return evidence_; }
+    // The channel is of no more use.
+    void Drop() { state_->Discard(std::move(channel_)); }
+
+   private:
+    State* state_;
+    std::unique_ptr<Channel> channel_;
+    const uint64_t evidence_;
+  };
+  enum class Which {
+    kAny,  // an idle channel, or a new one
+    kNew,  // a new one: idle ones may be as dead as the one before
+  };
+  Result<Lease> Take(Which which, Deadline deadline);
+
+  // Renews this process's evidence, and the enclave's, if they are about to expire. Does not fail
+  // while what is there is still good.
+  Status RenewIfDue(Lease& lease, Deadline deadline);
+  // Renews unless that has happened since the lease was taken.
+  Status Renew(Lease& lease, Deadline deadline);
+
+  // Logins survive a restart of the daemon by their tickets.
+  struct Login {
+    wire::LoginState user = wire::LoginState::kNone;
+    Bytes ticket;
+    friend bool operator==(const Login&, const Login&) = default;
+  };
+  void KeepLogin(const wire::TokenId& token, Login login);
+  void ForgetLogin(const wire::TokenId& token);
+  // Presents every ticket; a refused one is forgotten. Whether the enclave accepted any.
+  Result<bool> RestoreLogins(Channel& channel, Deadline deadline);
+
+  void Saw(const Channel::Reply& reply);
+  std::shared_ptr<const attest::ClaimSet> ClaimsOf(const Channel& channel) const;
+  uint64_t epoch() const { return epoch_.load(); }
+  uint64_t generation() const { return generation_.load(); }
+  ClientStats stats() const;
+  void CountRequest() { requests_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  // What is known of one run of the daemon, by its TLS key.
+  struct Enclave {
+    std::shared_ptr<const attest::ClaimSet> claims;
+    Deadline appraised_until{};
+    uint64_t session = 0;
+    Deadline session_until{};
+    Deadline renew_at{};
+    uint64_t evidence = 0;  // counts this process's proofs
+  };
+  enum class Prove { kIfNeeded, kAnew };
+  // Ends the holder's turn.
+  class Turn {
+   public:
+    explicit Turn(State& state) : state_(state) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { state_.EndTurn(); }
+
+   private:
+    State& state_;
+  };
+
+  Result<Lease> OpenNew(Deadline deadline);
+  Result<std::unique_ptr<Channel>> OpenProven(Deadline deadline);
+  void Give(std::unique_ptr<Channel> channel);
+  void Discard(std::unique_ptr<Channel> channel);
+  Status BeginTurn(Deadline deadline);
+  void EndTurn();
+  // Only by the holder of the turn.
+  Status ProveBoth(Channel& channel, Prove prove, Deadline deadline);
+  Enclave KnownOf(const Channel& channel) const;
+  bool Record(const Channel& channel, const Enclave& enclave);
+  void PutOffRenewal(const Channel& channel);
+  Status PresentTicket(Channel& channel, const wire::TokenId& token, const Login& login,
+                       Deadline deadline, bool& accepted);
+
+  const ClientConfig& config_;
+  const int pid_;
+  State* const parent_;  // keeps it reachable: it may not be destroyed here
+  FdTable fds_;
+  std::shared_ptr<const wire::TlsIdentity> identity_;  // the turn's
+  std::atomic<uint64_t> epoch_;
+  std::atomic<uint64_t> generation_;
+  std::atomic<uint64_t> requests_{0};
+  std::atomic<uint64_t> connections_{0};
+  std::atomic<uint64_t> attestations_{0};
+
+  mutable Mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<std::unique_ptr<Channel>> idle_ KC_GUARDED_BY(mutex_);
+  size_t open_ KC_GUARDED_BY(mutex_) = 0;  // idle, leased, or being opened
+  bool turn_taken_ KC_GUARDED_BY(mutex_) = false;
+  std::map<ByteArray<32>, Enclave> enclaves_ KC_GUARDED_BY(mutex_);
+  std::map<wire::TokenId, Login> logins_ KC_GUARDED_BY(mutex_);
+};
+
+}  // namespace keyclave::client

@@ -1,0 +1,175 @@
+// keyclave audit: read the enclave's audit log, and check a copy of it offline.
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "enclave/audit/audit_log.h"
+#include "enclave/base/file.h"
+#include "enclave/ctl/enclave_link.h"
+#include "enclave/ctl/key_file.h"
+#include "enclave/ctl/output.h"
+
+namespace keyclave::ctl {
+namespace {
+
+constexpr uint64_t kPage = 1000;              // lines
+constexpr size_t kMaxFile = size_t{1} << 30;  // bytes
+constexpr std::string_view kPublicKey = "PUBLIC KEY";
+
+struct ShowOptions {
+  uint64_t from = 1;
+  uint64_t limit = 0;  // 0: all
+};
+
+struct VerifyOptions {
+  std::string path;
+  std::string key_file;
+};
+
+// "7  2026-…Z  denial  operation=sign …": the chain's own members are left out.
+std::string LineText(const std::string& line) {
+  const Json record = Json::parse(line, nullptr, false);
+  if (!record.is_object()) return Harmless(line) + "\n";
+  const auto member = [&](const char* name) {
+    const auto found = record.find(name);
+    if (found == record.end()) return std::string("?");
+    return Harmless(found->is_string() ? found->get<std::string>() : found->dump());
+  };
+  const std::string event = member("event");
+  const Colour colour = event == "denial" ? Colour::kBad : Colour::kBold;
+  std::string text = member("seq") + "  " + member("time") + "  " + Paint(colour, event);
+  for (const auto& [name, value] : record.items()) {
+    const bool shown = name == "seq" || name == "time" || name == "event" || name == "prev" ||
+                       name == "hash" || name == "signature";
+    if (!shown) {
+      text += "  " + Harmless(name) + "=" +
+              Harmless(value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  return text + "\n";
+}
+
+Result<int> Show(const ShowOptions& options, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  uint64_t next = options.from;
+  uint64_t left = options.limit == 0 ? UINT64_MAX : options.limit;
+  while (left > 0) {
+    KC_ASSIGN(const wire::ReadAuditReply reply,
+              enclave->Call<wire::Op::kReadAudit>({next, std::min(kPage, left)}));
+    // For programs the lines as they are: one JSON object each, fit for `audit verify`.
+    for (const std::string& line : reply.lines) {
+      Print(globals.json ? line + "\n" : LineText(line));
+    }
+    next += reply.lines.size();
+    left -= std::min<uint64_t>(left, reply.lines.size());
+    if (!reply.more || reply.lines.empty()) break;
+  }
+  return kExitOk;
+}
+
+Result<int> Key(const std::string& out, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  KC_ASSIGN(const wire::StatusReply status, enclave->Call<wire::Op::kStatus>({}));
+  const std::string pem = ToPem(kPublicKey, status.audit_key);
+  if (!out.empty()) KC_CHECK_OK(ReplaceFile(out, AsBytes(pem), 0644));
+  if (globals.json) {
+    PrintJson({{"enclave", status.enclave_id}, {"pem", pem}, {"file", out}});
+  } else {
+    Print(out.empty() ? pem : "Wrote " + Harmless(out) + ".\n");
+  }
+  return kExitOk;
+}
+
+// The lines of a file, or of a directory's files in the order of their names.
+Result<std::vector<std::string>> ReadLines(const std::string& path) {
+  std::vector<std::string> files = {path};
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    files.clear();
+    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+      if (entry.is_regular_file(error)) files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    if (files.empty()) return Fail(Code::kNotFound, path + " holds no audit file");
+  }
+  std::vector<std::string> lines;
+  for (const std::string& file : files) {
+    KC_ASSIGN(const Bytes content, ReadFile(file, kMaxFile));
+    std::string_view rest = AsText(content);
+    while (!rest.empty()) {
+      const size_t end = std::min(rest.find('\n'), rest.size());
+      lines.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return lines;
+}
+
+Result<int> Verify(const VerifyOptions& options, const Globals& globals) {
+  Bytes key;
+  if (!options.key_file.empty()) {
+    KC_ASSIGN(key, ReadPublicKey(options.key_file));
+  }
+  KC_ASSIGN(const std::vector<std::string> lines, ReadLines(options.path));
+  KC_ASSIGN(const audit::VerifyReport report, audit::VerifyAuditLines(lines, key));
+  if (globals.json) {
+    PrintJson({{"whole", true},
+               {"records", report.records},
+               {"checkpoints", report.checkpoints},
+               {"unsigned_tail", report.unsigned_tail},
+               {"signatures_checked", !key.empty()}});
+    return kExitOk;
+  }
+  Print(Paint(Colour::kGood, "The chain is whole") + ": " + std::to_string(report.records) +
+        " records, " + std::to_string(report.checkpoints) + " signed checkpoints; " +
+        std::to_string(report.unsigned_tail) + " records after the last one.\n");
+  if (key.empty()) {
+    Print("Signatures were " + Paint(Colour::kWarn, "not checked") +
+          ": whoever wrote the file could have made the whole chain. Get the key with `keyclave\n"
+          "audit key --out audit.pem` from the enclave, and say --key audit.pem.\n");
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddAudit(CLI::App& app, Invocation& invocation) {
+  CLI::App* group = app.add_subcommand("audit", "the record of grants, denials and changes");
+  group->require_subcommand(1);
+
+  auto show_options = std::make_shared<ShowOptions>();
+  CLI::App* show = group->add_subcommand("show", "show records, oldest first");
+  show->add_option("--from", show_options->from, "the first sequence number")
+      ->capture_default_str();
+  show->add_option("--limit", show_options->limit, "how many (default: all)");
+  show->callback([show_options, &invocation] {
+    invocation.action = [show_options, &invocation] {
+      return Show(*show_options, invocation.globals);
+    };
+  });
+
+  auto out = std::make_shared<std::string>();
+  CLI::App* key = group->add_subcommand("key", "print the public key that signs checkpoints");
+  key->add_option("--out", *out, "the PEM file (default: standard output)")->type_name("FILE");
+  key->callback([out, &invocation] {
+    invocation.action = [out, &invocation] { return Key(*out, invocation.globals); };
+  });
+
+  auto verify_options = std::make_shared<VerifyOptions>();
+  CLI::App* verify =
+      group->add_subcommand("verify", "check a copy of the log, without any enclave");
+  verify->add_option("path", verify_options->path, "the file, or the directory of files")
+      ->required()
+      ->type_name("FILE|DIR");
+  verify
+      ->add_option("--key", verify_options->key_file,
+                   "the enclave's audit key (keyclave audit key)")
+      ->type_name("FILE");
+  verify->callback([verify_options, &invocation] {
+    invocation.action = [verify_options, &invocation] {
+      return Verify(*verify_options, invocation.globals);
+    };
+  });
+}
+
+}  // namespace keyclave::ctl

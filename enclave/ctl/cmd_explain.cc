@@ -1,0 +1,129 @@
+// keyclave explain: why a key refused, or would refuse this very process.
+#include <memory>
+
+#include "enclave/authz/policy.h"
+#include "enclave/ctl/enclave_link.h"
+#include "enclave/ctl/key_text.h"
+
+namespace keyclave::ctl {
+namespace {
+
+struct Options {
+  TokenChoice token;
+  std::string key;
+  std::string operation;  // empty: any, or sign for --self
+  bool last = false;
+  bool self = false;
+};
+
+std::string OperationText(const Options& options) {
+  if (!options.operation.empty()) return options.operation;
+  return options.self ? "sign" : "the latest refused operation";
+}
+
+Json ReplyJson(const Options& options, const wire::ObjectInfo& key,
+               const wire::ExplainReply& reply) {
+  Json document = {{"key", ObjectJson(key)},   {"operation", options.operation},
+                   {"allowed", reply.allowed}, {"policy", reply.policy},
+                   {"caller", reply.caller},   {"claims", Json::array()},
+                   {"permits", Json::array()}};
+  if (reply.when != 0) document["when"] = FormatTime(reply.when);
+  for (const wire::ClaimText& claim : reply.claims) {
+    document["claims"].push_back(
+        {{"name", claim.name}, {"value", claim.value}, {"attested", claim.attested}});
+  }
+  for (const wire::PermitText& permit : reply.permits) {
+    document["permits"].push_back({{"permit", permit.permit},
+                                   {"line", permit.line},
+                                   {"operations", permit.operations},
+                                   {"applies", permit.term.empty()},
+                                   {"term", permit.term},
+                                   {"wanted", permit.wanted},
+                                   {"got", permit.got}});
+  }
+  return document;
+}
+
+void PrintPermits(const wire::ExplainReply& reply) {
+  for (const wire::PermitText& permit : reply.permits) {
+    Print("permit " + std::to_string(permit.permit) + " (line " + std::to_string(permit.line) +
+          ": " + Harmless(permit.operations) + ") ");
+    if (permit.term.empty()) {
+      Print(Paint(Colour::kGood, "permits it") + "\n");
+      continue;
+    }
+    Print(Paint(Colour::kBad, "does not apply") + ", its first failing term is\n");
+    Fields fields;
+    fields.Add("  term", permit.term);
+    fields.Add("  wanted", permit.wanted);
+    fields.Add("  got", permit.got);
+    Print(fields.Text());
+  }
+  if (reply.permits.empty()) Print("the policy has no permit\n");
+}
+
+void PrintReply(const Options& options, const wire::ObjectInfo& key,
+                const wire::ExplainReply& reply) {
+  const std::string verdict =
+      reply.allowed ? Paint(Colour::kGood, "allowed") : Paint(Colour::kBad, "refused");
+  Print("Key " + Harmless(key.attributes.Text(CKA_LABEL)) + ", policy " + Harmless(reply.policy) +
+        ": " + OperationText(options) + " is " + verdict +
+        (options.self ? " for this process" : "") + "\n");
+  Fields fields;
+  if (reply.when != 0) fields.Add("when", FormatTime(reply.when));
+  if (!reply.caller.empty()) fields.Add("caller", reply.caller);
+  Print(fields.Text() + "\n");
+  PrintPermits(reply);
+  Print("\nWhat the caller is, as the enclave saw it:\n");
+  Table table({"CLAIM", "VALUE", "ATTESTED"});
+  for (const wire::ClaimText& claim : reply.claims) {
+    table.Add({Harmless(claim.name), Harmless(claim.value),
+               claim.attested ? "yes" : Paint(Colour::kWarn, "no")});
+  }
+  Print(table.Text());
+}
+
+Result<int> Explain(const Options& options, const Globals& globals) {
+  if (!options.operation.empty() && !authz::ParseOperation(options.operation)) {
+    return Fail(Code::kInvalidArgument,
+                "--operation " + options.operation +
+                    " is not known: sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, "
+                    "read, manage");
+  }
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token.label));
+  KC_ASSIGN(const wire::ExplainReply reply,
+            enclave->Call<wire::Op::kExplain>({RefTo(key), options.operation, options.self}));
+  if (globals.json) {
+    PrintJson(ReplyJson(options, key, reply));
+  } else if (!options.self && reply.when == 0) {
+    Print("Key " + Harmless(key.attributes.Text(CKA_LABEL)) +
+          " has refused nobody since the daemon started (--self asks about this process).\n");
+  } else {
+    PrintReply(options, key, reply);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddExplain(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("explain", "why a key refused: term, wanted, got");
+  command->add_option("key", options->key, "a label, or a URI: pkcs11:token=edge;object=www")
+      ->required()
+      ->type_name("KEY");
+  AddTokenOptions(*command, options->token);
+  command
+      ->add_option("--operation", options->operation,
+                   "the operation in question (default: whichever was refused; sign for --self)")
+      ->type_name("OPERATION");
+  CLI::Option* last =
+      command->add_flag("--last", options->last, "the key's latest refusal (this is the default)");
+  command->add_flag("--self", options->self, "what it would say to this process")->excludes(last);
+  command->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Explain(*options, invocation.globals); };
+  });
+}
+
+}  // namespace keyclave::ctl

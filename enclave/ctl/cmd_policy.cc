@@ -1,0 +1,206 @@
+// keyclave policy: check policies offline; apply, list and show those of a token.
+#include <memory>
+
+#include "enclave/authz/policy.h"
+#include "enclave/base/file.h"
+#include "enclave/ctl/enclave_link.h"
+#include "enclave/ctl/output.h"
+
+namespace keyclave::ctl {
+namespace {
+
+constexpr size_t kMaxPolicy = size_t{1} << 20;  // bytes
+
+struct CheckOptions {
+  std::string file;
+  bool strict = false;
+};
+
+struct TokenOptions {
+  TokenChoice token;
+  std::string file;
+  std::string name;
+  bool make_default = false;
+};
+
+std::string Joined(const std::set<std::string, std::less<>>& words) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
+  return text;
+}
+
+std::string ValidText(const authz::Permit& permit) {
+  std::string text;
+  if (permit.valid_from) text += "from " + FormatTime(*permit.valid_from);
+  if (permit.valid_until) {
+    text.append(text.empty() ? "" : " ").append("until " + FormatTime(*permit.valid_until));
+  }
+  return text.empty() ? "always" : text;
+}
+
+Json PolicyJson(const authz::Policy& policy) {
+  Json permits = Json::array();
+  for (const authz::Permit& permit : policy.permits()) {
+    Json json = {{"line", permit.line},
+                 {"operations", permit.operations.Text()},
+                 {"when", permit.when.Print()},
+                 {"allow_unattested", permit.allow_unattested}};
+    if (permit.mechanisms) json["mechanisms"] = *permit.mechanisms;
+    if (permit.max_age) json["max_age"] = *permit.max_age;
+    if (permit.valid_from) json["valid_from"] = FormatTime(*permit.valid_from);
+    if (permit.valid_until) json["valid_until"] = FormatTime(*permit.valid_until);
+    permits.push_back(std::move(json));
+  }
+  return {{"policy", policy.name()},
+          {"version", policy.version()},
+          {"digest", ToHex(policy.digest())},
+          {"permits", permits},
+          {"warnings", policy.Warnings()}};
+}
+
+void PrintWarnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    Print(Paint(Colour::kWarn, "warning") + ": " + Harmless(warning) + "\n");
+  }
+}
+
+Result<int> Check(const CheckOptions& options, const Globals& globals) {
+  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicy));
+  KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(AsText(text), options.file));
+  const std::vector<std::string> warnings = policy.Warnings();
+  const int code = options.strict && !warnings.empty() ? kExitRefused : kExitOk;
+  if (globals.json) {
+    PrintJson(PolicyJson(policy));
+    return code;
+  }
+  Print("Policy " + Harmless(policy.name()) + ", version " + std::to_string(policy.version()) +
+        ", digest " + ToHex(policy.digest()) + "\n\n");
+  Table table({"PERMIT", "LINE", "OPERATIONS", "MECHANISMS", "MAX AGE", "VALID", "WHEN"});
+  for (size_t i = 0; i < policy.permits().size(); ++i) {
+    const authz::Permit& permit = policy.permits()[i];
+    table.Add({std::to_string(i + 1), std::to_string(permit.line), permit.operations.Text(),
+               permit.mechanisms ? Joined(*permit.mechanisms) : "any",
+               permit.max_age ? std::to_string(*permit.max_age) + "s" : "-", ValidText(permit),
+               Harmless(permit.when.Print())});
+  }
+  Print(table.Text());
+  if (!warnings.empty()) Print("\n");
+  PrintWarnings(warnings);
+  return code;
+}
+
+Json InfoJson(const wire::PolicyInfo& policy) {
+  return {{"policy", policy.name},
+          {"version", policy.version},
+          {"digest", ToHex(policy.digest)},
+          {"objects", policy.objects},
+          {"default", policy.is_default}};
+}
+
+Result<int> Apply(const TokenOptions& options, const Globals& globals) {
+  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicy));
+  // Mistakes are told here, with the file's name and line, before anything is sent.
+  KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(AsText(text), options.file));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
+  KC_ASSIGN(const wire::ApplyPolicyReply reply,
+            enclave->Call<wire::Op::kApplyPolicy>(
+                {token.id, std::string(AsText(text)), options.make_default}));
+  if (globals.json) {
+    Json document = InfoJson(reply.policy);
+    document["warnings"] = reply.warnings;
+    PrintJson(document);
+    return kExitOk;
+  }
+  Print("Policy " + Harmless(reply.policy.name) + " version " +
+        std::to_string(reply.policy.version) + " now governs " +
+        std::to_string(reply.policy.objects) + " objects of token " + Harmless(token.label) +
+        (reply.policy.is_default ? ", and new ones by default" : "") + ".\n");
+  PrintWarnings(reply.warnings);
+  return kExitOk;
+}
+
+Result<int> List(const TokenOptions& options, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
+  KC_ASSIGN(const wire::ListPoliciesReply reply,
+            enclave->Call<wire::Op::kListPolicies>({token.id}));
+  if (globals.json) {
+    Json list = Json::array();
+    for (const wire::PolicyInfo& policy : reply.policies) list.push_back(InfoJson(policy));
+    PrintJson({{"token", token.label}, {"policies", list}});
+    return kExitOk;
+  }
+  Table table({"POLICY", "VERSION", "OBJECTS", "DEFAULT", "DIGEST"});
+  for (const wire::PolicyInfo& policy : reply.policies) {
+    table.Add({Harmless(policy.name), std::to_string(policy.version),
+               std::to_string(policy.objects), policy.is_default ? "yes" : "",
+               ToHex(policy.digest)});
+  }
+  Print(table.Text());
+  return kExitOk;
+}
+
+Result<int> Show(const TokenOptions& options, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
+  const std::string& name = options.name.empty() ? token.default_policy : options.name;
+  KC_ASSIGN(const wire::ShowPolicyReply reply,
+            enclave->Call<wire::Op::kShowPolicy>({token.id, name}));
+  if (globals.json) {
+    Json document = InfoJson(reply.policy);
+    document["text"] = reply.text;
+    PrintJson(document);
+  } else {
+    Print(reply.text);
+  }
+  return kExitOk;
+}
+
+using TokenAction = Result<int> (*)(const TokenOptions&, const Globals&);
+
+CLI::App* AddTokenCommand(CLI::App& group, Invocation& invocation, const char* name,
+                          const char* description, TokenAction action,
+                          const std::shared_ptr<TokenOptions>& options) {
+  CLI::App* command = group.add_subcommand(name, description);
+  AddTokenOptions(*command, options->token);
+  command->callback([options, action, &invocation] {
+    invocation.action = [options, action, &invocation] {
+      return action(*options, invocation.globals);
+    };
+  });
+  return command;
+}
+
+}  // namespace
+
+void AddPolicy(CLI::App& app, Invocation& invocation) {
+  CLI::App* group = app.add_subcommand("policy", "policies: who may do what with which key");
+  group->require_subcommand(1);
+
+  auto check_options = std::make_shared<CheckOptions>();
+  CLI::App* check = group->add_subcommand("check", "check a policy's text, without any enclave");
+  check->add_option("file", check_options->file)->required()->type_name("FILE");
+  check->add_flag("--strict", check_options->strict, "warnings make it fail");
+  check->callback([check_options, &invocation] {
+    invocation.action = [check_options, &invocation] {
+      return Check(*check_options, invocation.globals);
+    };
+  });
+
+  auto apply_options = std::make_shared<TokenOptions>();
+  CLI::App* apply = AddTokenCommand(*group, invocation, "apply", "add or replace a token's policy",
+                                    Apply, apply_options);
+  apply->add_option("file", apply_options->file)->required()->type_name("FILE");
+  apply->add_flag("--default", apply_options->make_default,
+                  "make it the policy of objects that name none");
+
+  AddTokenCommand(*group, invocation, "list", "list a token's policies", List,
+                  std::make_shared<TokenOptions>());
+  auto show_options = std::make_shared<TokenOptions>();
+  CLI::App* show =
+      AddTokenCommand(*group, invocation, "show", "show a policy's text", Show, show_options);
+  show->add_option("name", show_options->name, "its name (default: the token's default policy)");
+}
+
+}  // namespace keyclave::ctl

@@ -1,0 +1,223 @@
+#include "enclave/ctl/key_file.h"
+
+#include <gnutls/abstract.h>
+#include <gnutls/x509.h>
+
+#include <memory>
+
+#include "enclave/base/clock.h"
+#include "enclave/base/file.h"
+
+namespace keyclave::ctl {
+namespace {
+
+constexpr size_t kMaxFile = size_t{1} << 20;  // bytes
+
+template <class T, void (*Free)(T)>
+struct Deinit {
+  using pointer = T;
+  void operator()(T handle) const { Free(handle); }
+};
+using PrivateKey = std::unique_ptr<gnutls_x509_privkey_t,
+                                   Deinit<gnutls_x509_privkey_t, gnutls_x509_privkey_deinit>>;
+using Crt = std::unique_ptr<gnutls_x509_crt_t, Deinit<gnutls_x509_crt_t, gnutls_x509_crt_deinit>>;
+using Pubkey = std::unique_ptr<gnutls_pubkey_t, Deinit<gnutls_pubkey_t, gnutls_pubkey_deinit>>;
+
+// What GnuTLS allocated; wiped before it is freed.
+class Output {
+ public:
+  Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output() {
+    Wipe({datum_.data, datum_.size});
+    gnutls_free(datum_.data);
+  }
+  gnutls_datum_t* out() { return &datum_; }
+  ByteSpan bytes() const { return {datum_.data, datum_.size}; }
+
+ private:
+  gnutls_datum_t datum_{nullptr, 0};
+};
+
+// GnuTLS's inputs are not const, but it only reads them.
+gnutls_datum_t In(ByteSpan bytes) {
+  return {const_cast<unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())};  // NOLINT
+}
+
+bool IsPem(ByteSpan file) { return AsText(file).find("-----BEGIN ") != std::string_view::npos; }
+
+bool SaysEncrypted(ByteSpan file) {
+  const std::string_view text = AsText(file);
+  return text.find("BEGIN ENCRYPTED PRIVATE KEY") != std::string_view::npos ||
+         text.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
+}
+
+Error BadKey(const std::string& path, const std::string& why) {
+  return Fail(Code::kKeyFileInvalid, path + ": " + why);
+}
+
+// Why GnuTLS refused the file, in words that help.
+Error KeyError(const std::string& path, int code, ByteSpan file) {
+  const std::string_view text = AsText(file);
+  if (file.empty()) return BadKey(path, "the file is empty");
+  if (!IsPem(file)) {
+    return BadKey(path, std::string("neither PEM nor a whole DER key: it may be cut short (") +
+                            gnutls_strerror(code) + ")");
+  }
+  if (text.find("-----END ") == std::string_view::npos) {
+    return BadKey(path, "the PEM file is cut short: it has no -----END line");
+  }
+  if (text.find("PRIVATE KEY-----") == std::string_view::npos) {
+    return BadKey(path, "the PEM file holds no private key");
+  }
+  return BadKey(
+      path, std::string("the key inside is damaged or cut short (") + gnutls_strerror(code) + ")");
+}
+
+Result<PrivateKey> NewPrivateKey() {
+  gnutls_x509_privkey_t raw = nullptr;
+  if (gnutls_x509_privkey_init(&raw) != 0) return Fail(Code::kOutOfMemory);
+  return PrivateKey(raw);
+}
+
+Result<PrivateKey> Import(const std::string& path, ByteSpan file, const Passphrase& passphrase) {
+  KC_ASSIGN(PrivateKey key, NewPrivateKey());
+  const gnutls_datum_t data = In(file);
+  const auto format = IsPem(file) ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER;
+  bool encrypted = SaysEncrypted(file);
+  if (!encrypted) {
+    const int rc = gnutls_x509_privkey_import2(key.get(), &data, format, nullptr, 0);
+    if (rc == 0) return key;
+    encrypted = rc == GNUTLS_E_DECRYPTION_FAILED;  // DER does not say so in words
+    if (!encrypted) return KeyError(path, rc, file);
+    KC_ASSIGN(key, NewPrivateKey());
+  }
+  KC_ASSIGN(const SecretBytes secret, passphrase());
+  // GnuTLS wants a C string: a copy that is wiped.
+  Bytes text = ToBytes(secret.Expose(SecretAccess()));
+  text.push_back(0);
+  const int rc = gnutls_x509_privkey_import2(key.get(), &data, format, AsText(text).data(), 0);
+  if (rc == GNUTLS_E_DECRYPTION_FAILED) return BadKey(path, "the passphrase is not the right one");
+  if (rc != 0) return KeyError(path, rc, file);
+  return key;
+}
+
+Result<Certificate> Describe(gnutls_x509_crt_t crt) {
+  Certificate certificate;
+  Output der;
+  Output subject;
+  Output issuer;
+  Output subject_text;
+  if (gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, der.out()) != 0 ||
+      gnutls_x509_crt_get_raw_dn(crt, subject.out()) != 0 ||
+      gnutls_x509_crt_get_raw_issuer_dn(crt, issuer.out()) != 0) {
+    return Fail(Code::kMalformed, "certificate without subject or issuer");
+  }
+  certificate.der = ToBytes(der.bytes());
+  certificate.subject = ToBytes(subject.bytes());
+  certificate.issuer = ToBytes(issuer.bytes());
+  if (gnutls_x509_crt_get_dn3(crt, subject_text.out(), 0) == 0) {
+    certificate.subject_text = AsText(subject_text.bytes());
+  }
+  std::array<uint8_t, 128> serial{};
+  size_t size = serial.size();
+  if (gnutls_x509_crt_get_serial(crt, serial.data(), &size) != 0 || size > 127) {
+    return Fail(Code::kMalformed, "certificate without a serial number");
+  }
+  certificate.serial = {0x02, static_cast<uint8_t>(size)};  // DER INTEGER, short form
+  certificate.serial.insert(certificate.serial.end(), serial.begin(),
+                            serial.begin() + static_cast<ptrdiff_t>(size));
+  certificate.not_after = FormatTime(gnutls_x509_crt_get_expiration_time(crt));
+
+  gnutls_pubkey_t raw = nullptr;
+  if (gnutls_pubkey_init(&raw) != 0) return Fail(Code::kOutOfMemory);
+  const Pubkey key(raw);
+  Output spki;
+  if (gnutls_pubkey_import_x509(key.get(), crt, 0) != 0 ||
+      gnutls_pubkey_export2(key.get(), GNUTLS_X509_FMT_DER, spki.out()) != 0) {
+    return Fail(Code::kUnsupported, "the certificate's public key");
+  }
+  certificate.public_key_info = ToBytes(spki.bytes());
+  return certificate;
+}
+
+}  // namespace
+
+Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase) {
+  KC_ASSIGN(const Bytes file, ReadFile(path, kMaxFile));
+  KC_ASSIGN(const PrivateKey key, Import(path, file, passphrase));
+  const int algorithm = gnutls_x509_privkey_get_pk_algorithm(key.get());
+  if (algorithm != GNUTLS_PK_RSA && algorithm != GNUTLS_PK_ECDSA) {
+    const char* name = gnutls_pk_get_name(static_cast<gnutls_pk_algorithm_t>(algorithm));
+    return Fail(Code::kUnsupported, path + ": " + (name == nullptr ? "this kind of key" : name) +
+                                        " cannot be imported yet; RSA and EC keys can");
+  }
+  if (algorithm == GNUTLS_PK_RSA && gnutls_x509_privkey_verify_params(key.get()) != 0) {
+    return BadKey(path, "the parts of the RSA key do not belong together: it is damaged");
+  }
+  Output pkcs8;
+  const int rc = gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_DER, nullptr,
+                                                   GNUTLS_PKCS_PLAIN, pkcs8.out());
+  if (rc != 0) return BadKey(path, gnutls_strerror(rc));
+  return PrivateKeyFile{SecretBytes::CopyOf(pkcs8.bytes()), algorithm == GNUTLS_PK_RSA};
+}
+
+Result<Certificate> ParseCertificate(ByteSpan der) {
+  gnutls_x509_crt_t raw = nullptr;
+  if (gnutls_x509_crt_init(&raw) != 0) return Fail(Code::kOutOfMemory);
+  const Crt crt(raw);
+  const gnutls_datum_t data = In(der);
+  const int rc = gnutls_x509_crt_import(crt.get(), &data, GNUTLS_X509_FMT_DER);
+  if (rc != 0) return Fail(Code::kMalformed, gnutls_strerror(rc));
+  return Describe(crt.get());
+}
+
+Result<std::vector<Certificate>> ReadCertificates(const std::string& path) {
+  KC_ASSIGN(const Bytes file, ReadFile(path, kMaxFile));
+  gnutls_x509_crt_t* list = nullptr;
+  unsigned count = 0;
+  const gnutls_datum_t data = In(file);
+  const auto format = IsPem(file) ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER;
+  const int rc = gnutls_x509_crt_list_import2(&list, &count, &data, format, 0);
+  if (rc != 0) {
+    return Fail(Code::kMalformed,
+                path + ": no whole certificate, PEM or DER (" + gnutls_strerror(rc) + ")");
+  }
+  std::vector<Crt> owned;
+  for (unsigned i = 0; i < count; ++i) owned.emplace_back(list[i]);  // NOLINT
+  gnutls_free(list);
+  std::vector<Certificate> certificates;
+  for (const Crt& crt : owned) {
+    auto described = Describe(crt.get());
+    if (!described.ok()) return described.error().In(path);
+    certificates.push_back(std::move(described).value());
+  }
+  return certificates;
+}
+
+std::string ToPem(std::string_view label, ByteSpan der) {
+  constexpr size_t kLine = 64;
+  const std::string base64 = ToBase64(der);
+  std::string pem = "-----BEGIN " + std::string(label) + "-----\n";
+  for (size_t at = 0; at < base64.size(); at += kLine) pem += base64.substr(at, kLine) + "\n";
+  return pem + "-----END " + std::string(label) + "-----\n";
+}
+
+Result<Bytes> ReadPublicKey(const std::string& path) {
+  KC_ASSIGN(const Bytes file, ReadFile(path, kMaxFile));
+  gnutls_pubkey_t raw = nullptr;
+  if (gnutls_pubkey_init(&raw) != 0) return Fail(Code::kOutOfMemory);
+  const Pubkey key(raw);
+  const gnutls_datum_t data = In(file);
+  const auto format = IsPem(file) ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER;
+  const int rc = gnutls_pubkey_import(key.get(), &data, format);
+  Output der;
+  if (rc != 0 || gnutls_pubkey_export2(key.get(), GNUTLS_X509_FMT_DER, der.out()) != 0) {
+    return Fail(Code::kMalformed,
+                path + ": not a public key, PEM or DER (" + gnutls_strerror(rc) + ")");
+  }
+  return ToBytes(der.bytes());
+}
+
+}  // namespace keyclave::ctl

@@ -1,0 +1,42 @@
+// Private keys and certificates in files, read by GnuTLS.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "enclave/base/secret_bytes.h"
+
+namespace keyclave::ctl {
+
+// Asked only when the file is encrypted.
+using Passphrase = std::function<Result<SecretBytes>()>;
+
+struct PrivateKeyFile {
+  SecretBytes pkcs8;  // DER, unencrypted
+  bool is_rsa = false;
+};
+// One private key (PEM or DER; PKCS#8, encrypted PKCS#8, PKCS#1, SEC1), whole and consistent.
+// kKeyFileInvalid says what is wrong with the file; kUnsupported for a key
+// that is neither RSA nor EC.
+Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase);
+
+struct Certificate {
+  Bytes der;
+  Bytes public_key_info;  // SubjectPublicKeyInfo, DER
+  Bytes subject;          // DER
+  Bytes issuer;           // DER
+  Bytes serial;           // DER INTEGER, as CKA_SERIAL_NUMBER wants it
+  std::string subject_text;
+  std::string not_after;
+};
+// The certificates of a file (PEM, one or more, or DER, one), in its order.
+Result<std::vector<Certificate>> ReadCertificates(const std::string& path);
+Result<Certificate> ParseCertificate(ByteSpan der);
+
+// -----BEGIN label----- … as PEM files have it.
+std::string ToPem(std::string_view label, ByteSpan der);
+// The DER of a public key's PEM file (SubjectPublicKeyInfo).
+Result<Bytes> ReadPublicKey(const std::string& path);
+
+}  // namespace keyclave::ctl

@@ -1,0 +1,224 @@
+#include "enclave/ctl/key_text.h"
+
+#include <algorithm>
+
+#include "enclave/base/byte_reader.h"
+#include "enclave/base/clock.h"
+
+namespace keyclave::ctl {
+namespace {
+
+enum class Shape { kText, kHex, kBool, kNumber, kTime, kClass, kKeyType, kSecret };
+
+struct AttributeRow {
+  uint64_t type;
+  std::string_view name;
+  Shape shape;
+};
+
+constexpr AttributeRow kAttributes[] = {
+    {CKA_CLASS, "class", Shape::kClass},
+    {CKA_TOKEN, "token", Shape::kBool},
+    {CKA_PRIVATE, "private", Shape::kBool},
+    {CKA_LABEL, "label", Shape::kText},
+    {CKA_UNIQUE_ID, "unique_id", Shape::kText},
+    {CKA_APPLICATION, "application", Shape::kText},
+    {CKA_VALUE, "value", Shape::kSecret},
+    {CKA_OBJECT_ID, "object_id", Shape::kHex},
+    {CKA_CERTIFICATE_TYPE, "certificate_type", Shape::kNumber},
+    {CKA_ISSUER, "issuer", Shape::kHex},
+    {CKA_SERIAL_NUMBER, "serial_number", Shape::kHex},
+    {CKA_TRUSTED, "trusted", Shape::kBool},
+    {CKA_CERTIFICATE_CATEGORY, "certificate_category", Shape::kNumber},
+    {CKA_KEY_TYPE, "key_type", Shape::kKeyType},
+    {CKA_SUBJECT, "subject", Shape::kHex},
+    {CKA_ID, "id", Shape::kHex},
+    {CKA_SENSITIVE, "sensitive", Shape::kBool},
+    {CKA_ENCRYPT, "encrypt", Shape::kBool},
+    {CKA_DECRYPT, "decrypt", Shape::kBool},
+    {CKA_WRAP, "wrap", Shape::kBool},
+    {CKA_UNWRAP, "unwrap", Shape::kBool},
+    {CKA_SIGN, "sign", Shape::kBool},
+    {CKA_SIGN_RECOVER, "sign_recover", Shape::kBool},
+    {CKA_VERIFY, "verify", Shape::kBool},
+    {CKA_VERIFY_RECOVER, "verify_recover", Shape::kBool},
+    {CKA_DERIVE, "derive", Shape::kBool},
+    {CKA_START_DATE, "start_date", Shape::kText},
+    {CKA_END_DATE, "end_date", Shape::kText},
+    {CKA_MODULUS, "modulus", Shape::kHex},
+    {CKA_MODULUS_BITS, "modulus_bits", Shape::kNumber},
+    {CKA_PUBLIC_EXPONENT, "public_exponent", Shape::kHex},
+    {CKA_PRIVATE_EXPONENT, "private_exponent", Shape::kSecret},
+    {CKA_PRIME_1, "prime_1", Shape::kSecret},
+    {CKA_PRIME_2, "prime_2", Shape::kSecret},
+    {CKA_EXPONENT_1, "exponent_1", Shape::kSecret},
+    {CKA_EXPONENT_2, "exponent_2", Shape::kSecret},
+    {CKA_COEFFICIENT, "coefficient", Shape::kSecret},
+    {CKA_PUBLIC_KEY_INFO, "public_key_info", Shape::kHex},
+    {CKA_VALUE_LEN, "value_len", Shape::kNumber},
+    {CKA_CHECK_VALUE, "check_value", Shape::kHex},
+    {CKA_EXTRACTABLE, "extractable", Shape::kBool},
+    {CKA_LOCAL, "local", Shape::kBool},
+    {CKA_NEVER_EXTRACTABLE, "never_extractable", Shape::kBool},
+    {CKA_ALWAYS_SENSITIVE, "always_sensitive", Shape::kBool},
+    {CKA_KEY_GEN_MECHANISM, "key_gen_mechanism", Shape::kNumber},
+    {CKA_MODIFIABLE, "modifiable", Shape::kBool},
+    {CKA_COPYABLE, "copyable", Shape::kBool},
+    {CKA_DESTROYABLE, "destroyable", Shape::kBool},
+    {CKA_EC_PARAMS, "ec_params", Shape::kHex},
+    {CKA_EC_POINT, "ec_point", Shape::kHex},
+    {CKA_ALWAYS_AUTHENTICATE, "always_authenticate", Shape::kBool},
+    {CKA_WRAP_WITH_TRUSTED, "wrap_with_trusted", Shape::kBool},
+    {kCkaPolicy, "policy", Shape::kText},
+    {kCkaPolicyDigest, "policy_digest", Shape::kHex},
+    {kCkaCreatorMeasurement, "creator_measurement", Shape::kText},
+    {kCkaCreated, "created", Shape::kTime},
+};
+
+struct Curve {
+  std::string_view name;
+  std::string_view shown;
+  std::string_view oid;  // DER, hexadecimal
+};
+constexpr Curve kCurves[] = {
+    {"p256", "P-256", "06082a8648ce3d030107"},
+    {"p384", "P-384", "06052b81040022"},
+    {"p521", "P-521", "06052b81040023"},
+};
+
+std::string KeyTypeName(uint64_t type) {
+  switch (type) {
+    case CKK_RSA: return "RSA";
+    case CKK_EC: return "EC";
+    case CKK_AES: return "AES";
+    case CKK_GENERIC_SECRET: return "generic secret";
+    default: return "key type " + std::to_string(type);
+  }
+}
+
+std::string Hex(const Bytes* bytes) { return bytes == nullptr ? "" : ToHex(*bytes); }
+
+std::string NumberText(uint64_t number) {
+  return number == UINT64_MAX ? "unavailable" : std::to_string(number);
+}
+
+std::string ValueText(const AttributeRow& row, const wire::AttributeList& attributes,
+                      const wire::Attribute& attribute) {
+  const uint64_t number = attributes.Ulong(attribute.type).value_or(UINT64_MAX);
+  switch (row.shape) {
+    case Shape::kText: return std::string(AsText(attribute.value));
+    case Shape::kHex: return ToHex(attribute.value);
+    case Shape::kBool: return attributes.IsTrue(attribute.type) ? "yes" : "no";
+    case Shape::kNumber: return NumberText(number);
+    case Shape::kTime: return FormatTime(static_cast<UnixTime>(number));
+    case Shape::kClass: return ClassText(attributes);
+    case Shape::kKeyType: return KeyTypeName(number);
+    case Shape::kSecret: return "(not shown, " + std::to_string(attribute.value.size()) + " bytes)";
+  }
+  return "";
+}
+
+// The value of a certificate or a data object is no secret key, but it is long: key show gives its
+// size, cert and data have commands of their own.
+const AttributeRow* FindRow(uint64_t type) {
+  const auto* found = std::find_if(std::begin(kAttributes), std::end(kAttributes),
+                                   [&](const AttributeRow& row) { return row.type == type; });
+  return found == std::end(kAttributes) ? nullptr : found;
+}
+
+}  // namespace
+
+std::string ClassText(const wire::AttributeList& attributes) {
+  switch (attributes.Ulong(CKA_CLASS).value_or(UINT64_MAX)) {
+    case CKO_PRIVATE_KEY: return "private key";
+    case CKO_PUBLIC_KEY: return "public key";
+    case CKO_SECRET_KEY: return "secret key";
+    case CKO_CERTIFICATE: return "certificate";
+    case CKO_DATA: return "data";
+    default: return "object";
+  }
+}
+
+std::string TypeText(const wire::AttributeList& attributes) {
+  const auto type = attributes.Ulong(CKA_KEY_TYPE);
+  if (!type) return attributes.Ulong(CKA_CLASS) == CKO_CERTIFICATE ? "X.509" : "";
+  std::string text = KeyTypeName(*type);
+  if (*type == CKK_RSA) {
+    const Bytes* modulus = attributes.Find(CKA_MODULUS);
+    if (modulus != nullptr) text += " " + std::to_string(modulus->size() * 8);
+  } else if (*type == CKK_EC) {
+    const std::string oid = Hex(attributes.Find(CKA_EC_PARAMS));
+    for (const Curve& curve : kCurves) {
+      if (oid == curve.oid) text.append(" ").append(curve.shown);
+    }
+  } else if (const auto length = attributes.Ulong(CKA_VALUE_LEN)) {
+    text += " " + std::to_string(*length * 8);
+  }
+  return text;
+}
+
+const std::vector<UsageWord>& UsageWords() {
+  static const std::vector<UsageWord> words = {
+      {"sign", CKA_SIGN, CKA_VERIFY},        {"verify", CKA_VERIFY, CKA_VERIFY},
+      {"encrypt", CKA_ENCRYPT, CKA_ENCRYPT}, {"decrypt", CKA_DECRYPT, CKA_ENCRYPT},
+      {"wrap", CKA_WRAP, CKA_WRAP},          {"unwrap", CKA_UNWRAP, CKA_WRAP},
+      {"derive", CKA_DERIVE, CKA_DERIVE},
+  };
+  return words;
+}
+
+std::string UsageText(const wire::AttributeList& attributes) {
+  std::string text;
+  for (const UsageWord& usage : UsageWords()) {
+    if (attributes.IsTrue(usage.attribute))
+      text.append(text.empty() ? "" : ", ").append(usage.word);
+  }
+  return text;
+}
+
+std::string IdText(const wire::AttributeList& attributes) { return Hex(attributes.Find(CKA_ID)); }
+
+std::vector<AttributeText> AttributeTexts(const wire::AttributeList& attributes) {
+  std::vector<wire::Attribute> sorted = attributes.items;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return a.type < b.type; });
+  std::vector<AttributeText> texts;
+  for (const wire::Attribute& attribute : sorted) {
+    const AttributeRow* row = FindRow(attribute.type);
+    if (row != nullptr) {
+      texts.push_back({std::string(row->name), ValueText(*row, attributes, attribute)});
+    } else {
+      ByteWriter number;
+      number.PutBe(attribute.type);
+      texts.push_back({"0x" + ToHex(number.bytes()), ToHex(attribute.value)});
+    }
+  }
+  return texts;
+}
+
+Json ObjectJson(const wire::ObjectInfo& object) {
+  const wire::AttributeList& attributes = object.attributes;
+  Json json = {{"object", ToHex(object.id)},           {"class", ClassText(attributes)},
+               {"label", attributes.Text(CKA_LABEL)},  {"id", IdText(attributes)},
+               {"type", TypeText(attributes)},         {"usage", Json::array()},
+               {"policy", attributes.Text(kCkaPolicy)}};
+  for (const UsageWord& usage : UsageWords()) {
+    if (attributes.IsTrue(usage.attribute)) json["usage"].push_back(std::string(usage.word));
+  }
+  if (const Bytes* info = attributes.Find(CKA_PUBLIC_KEY_INFO)) {
+    json["public_key_info"] = ToBase64(*info);
+  }
+  return json;
+}
+
+std::optional<Bytes> CurveParameters(std::string_view name) {
+  for (const Curve& curve : kCurves) {
+    if (curve.name == name) {
+      const Result<Bytes> oid = FromHex(curve.oid);
+      if (oid.ok()) return *oid;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace keyclave::ctl

@@ -1,0 +1,42 @@
+// Objects in words: what a key is, what it may do, and its attributes by name.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "enclave/ctl/output.h"
+#include "enclave/wire/attributes.h"
+#include "enclave/wire/messages.h"
+
+namespace keyclave::ctl {
+
+std::string ClassText(const wire::AttributeList& attributes);  // "private key"
+std::string TypeText(const wire::AttributeList& attributes);   // "RSA 2048", "EC P-256", "AES 256"
+std::string UsageText(const wire::AttributeList& attributes);  // "sign, decrypt"
+std::string IdText(const wire::AttributeList& attributes);     // CKA_ID, hexadecimal
+
+// One attribute for people: its name without CKA_, and its value in words where that is possible.
+struct AttributeText {
+  std::string name;
+  std::string value;
+};
+// In the order of their numbers. Secret values are never shown, even if the enclave gave them.
+std::vector<AttributeText> AttributeTexts(const wire::AttributeList& attributes);
+
+// The object for programs: {id, class, label, type, usage, policy, …}.
+Json ObjectJson(const wire::ObjectInfo& object);
+
+// DER of the named curve ("p256"); nullopt if it is not known.
+std::optional<Bytes> CurveParameters(std::string_view name);
+
+// The usage words of --usage and the attribute each sets: on the private or secret key, and its
+// counterpart on the public key.
+struct UsageWord {
+  std::string_view word;
+  uint64_t attribute;
+  uint64_t public_attribute;
+};
+const std::vector<UsageWord>& UsageWords();
+
+}  // namespace keyclave::ctl

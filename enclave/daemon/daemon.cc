@@ -1,0 +1,165 @@
+#include "enclave/daemon/daemon.h"
+
+#include <unistd.h>
+
+#include "enclave/daemon/audit_key.h"
+#include "enclave/daemon/process.h"
+#include "enclave/ops/dispatch.h"
+#include "enclave/server/sandbox.h"
+#include "enclave/server/server.h"
+
+namespace keyclave::daemon {
+namespace {
+
+constexpr std::chrono::seconds kUsageInterval{60};  // usage counts and checkpoints
+
+// The enclave's own evidence, made and verified once before anybody asks for it: a machine that
+// cannot prove itself does not start.
+Result<std::vector<wire::ClaimText>> ProveSelf(const config::DaemonConfig& config,
+                                               const Clock& clock) {
+  const attest::TeeType* type = attest::FindTeeType(config.tee);
+  if (type == nullptr) return Fail(Code::kEvidenceUnknownType, config.tee);
+  const attest::ReportData report_data{};
+  KC_ASSIGN(const Bytes evidence, type->produce(report_data, config.producer, clock.Now()));
+  KC_ASSIGN(const attest::Unverified unverified, attest::ParseEvidence(config.tee, evidence));
+  attest::Trust trust = config.trust;
+  trust.accepted_types = {config.tee};
+  KC_ASSIGN(const attest::Verified verified,
+            attest::VerifyEvidence(unverified, {trust, clock.Now(), report_data}));
+  std::vector<wire::ClaimText> claims;
+  for (const auto& [name, claim] : verified.claims()) {
+    claims.push_back(
+        {name, attest::ToText(claim.value), claim.origin == attest::Origin::kAttested});
+  }
+  return claims;
+}
+
+Result<server::ServerConfig> NetworkOf(const config::DaemonConfig& config) {
+  server::ServerConfig network;
+  network.listen = config.listen;
+  network.socket_mode = config.socket_mode;
+  network.workers = config.workers;
+  network.limits.connections = config.limits.connections;
+  network.limits.requests_in_flight = config.limits.requests_in_flight;
+  return network;
+}
+
+}  // namespace
+
+struct Daemon::Parts {
+  Parts(config::DaemonConfig settings, const Clock& time)
+      : config(std::move(settings)), clock(time) {}
+
+  Status OpenState();
+  Status OpenNetwork();
+  void WriteUsage() const;
+  void OnSessionEnd(const session::Session& ended) const;
+
+  const config::DaemonConfig config;
+  const Clock& clock;
+  std::vector<std::string> warnings;
+  std::vector<wire::ClaimText> claims;
+  Bytes audit_public_key;
+  std::unique_ptr<keys::ObjectStore> store;
+  std::unique_ptr<audit::AuditLog> audit;
+  std::unique_ptr<session::HandshakeContext> handshake;
+  std::unique_ptr<session::SessionMap> sessions;
+  std::unique_ptr<ops::Service> service;
+  std::unique_ptr<ops::Dispatcher> dispatcher;
+  std::unique_ptr<server::Server> server;
+};
+
+Status Daemon::Parts::OpenState() {
+  KC_CHECK_OK(PrepareMemory(config.allow_unlocked_memory, warnings));
+  if (config.IsSimulated()) {
+    warnings.emplace_back(
+        "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
+  }
+  KC_ASSIGN(claims, ProveSelf(config, clock));
+  KC_ASSIGN(store, keys::ObjectStore::Open(config.state));
+  KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
+  audit_public_key = std::move(key.public_key);
+  KC_ASSIGN(audit, audit::AuditLog::Open(config.state + "/audit", clock, std::move(key.sign)));
+  return Done{};
+}
+
+void Daemon::Parts::OnSessionEnd(const session::Session& ended) const {
+  store->RemoveSessionObjects(ended.id());
+  if (service != nullptr) service->uses.Forget(ended.id());
+}
+
+Status Daemon::Parts::OpenNetwork() {
+  handshake = std::unique_ptr<session::HandshakeContext>(new session::HandshakeContext{
+      config.trust, config.producer, config.tee, store->enclave_id(), KEYCLAVE_VERSION,
+      config.IsSimulated(), config.evidence_max_age, clock});
+  session::SessionLimits limits;
+  limits.max_sessions = config.limits.sessions;
+  sessions = std::make_unique<session::SessionMap>(
+      limits, clock, [this](const session::Session& ended) { OnSessionEnd(ended); });
+  // The dispatcher needs the server's counters and the server the dispatcher: counters are what
+  // both are handed.
+  service = std::make_unique<ops::Service>(config, clock, *store, *sessions, *handshake, *audit);
+  service->started = clock.Now();
+  service->warnings = warnings;
+  service->claims = claims;
+  service->audit_key = audit_public_key;
+  dispatcher = std::make_unique<ops::Dispatcher>(*service);
+  KC_ASSIGN(server::ServerConfig network, NetworkOf(config));
+  KC_ASSIGN(server, server::Server::Create(std::move(network), *sessions, *dispatcher, clock));
+  service->server_stats = &server->stats();
+  return server->Listen();
+}
+
+void Daemon::Parts::WriteUsage() const {
+  Status written;
+  for (const auto& [use, count] : service->uses.TakeCounts()) {
+    if (!written.ok()) break;
+    written =
+        audit->Write("usage", {{"object", ToHex(use.object)},
+                               {"operation", std::string(authz::OperationName(use.operation))},
+                               {"count", std::to_string(count)}});
+  }
+  if (written.ok()) written = audit->Checkpoint();
+  if (!written.ok()) Log(LogLevel::kError, written.error().Text());
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::SetUp(config::DaemonConfig config, const Clock& clock) {
+  BlockSignals();
+  auto parts = std::make_unique<Parts>(std::move(config), clock);
+  KC_CHECK_OK(parts->OpenState());
+  KC_CHECK_OK(parts->OpenNetwork());
+  for (const std::string& warning : parts->warnings) Log(LogLevel::kWarning, warning);
+  KC_CHECK_OK(parts->audit->Write("start", {{"version", KEYCLAVE_VERSION},
+                                            {"enclave", parts->store->enclave_id()},
+                                            {"tee", parts->config.tee},
+                                            {"epoch", std::to_string(parts->store->epoch())}}));
+  return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
+}
+
+Status Daemon::Drop() {
+  KC_CHECK_OK(server::HideMemory());
+  return server::FilterSystemCalls();
+}
+
+Status Daemon::Serve() {
+  KC_CHECK_OK(parts_->server->Start());
+  for (const Endpoint& endpoint : parts_->config.listen)
+    Log(LogLevel::kInfo, "listening on " + endpoint.Text());
+  NotifyManager("READY=1");
+  auto next_usage = parts_->clock.Steady() + kUsageInterval;
+  while (!WaitForEnd(std::chrono::seconds(1))) {
+    if (parts_->clock.Steady() < next_usage) continue;
+    parts_->WriteUsage();
+    next_usage = parts_->clock.Steady() + kUsageInterval;
+  }
+  NotifyManager("STOPPING=1");
+  parts_->server->Stop();
+  parts_->WriteUsage();
+  KC_CHECK_OK(parts_->audit->Write("stop", {}));
+  return parts_->audit->Checkpoint();
+}
+
+}  // namespace keyclave::daemon

@@ -1,0 +1,58 @@
+#include "enclave/keys/usage_defaults.h"
+
+#include "enclave/mech/mech_numbers.h"
+
+namespace keyclave::keys {
+namespace {
+
+constexpr uint64_t kUsages[] = {CKA_ENCRYPT,      CKA_DECRYPT, CKA_SIGN,
+                                CKA_SIGN_RECOVER, CKA_VERIFY,  CKA_VERIFY_RECOVER,
+                                CKA_WRAP,         CKA_UNWRAP,  CKA_DERIVE};
+
+bool ClassHas(uint64_t object_class, uint64_t usage) {
+  switch (usage) {
+    case CKA_ENCRYPT:
+    case CKA_VERIFY:
+    case CKA_WRAP: return object_class != CKO_PRIVATE_KEY;
+    case CKA_DECRYPT:
+    case CKA_SIGN:
+    case CKA_UNWRAP: return object_class != CKO_PUBLIC_KEY;
+    case CKA_SIGN_RECOVER: return object_class == CKO_PRIVATE_KEY;
+    case CKA_VERIFY_RECOVER: return object_class == CKO_PUBLIC_KEY;
+    default: return true;
+  }
+}
+
+bool TypeIsFor(uint64_t key_type, uint64_t usage) {
+  const bool signature = usage == CKA_SIGN || usage == CKA_VERIFY;
+  const bool secrecy =
+      usage == CKA_ENCRYPT || usage == CKA_DECRYPT || usage == CKA_WRAP || usage == CKA_UNWRAP;
+  switch (key_type) {
+    case CKK_RSA:
+    case CKK_AES: return signature || secrecy;
+    case CKK_EC_MONTGOMERY: return usage == CKA_DERIVE;
+    default: return signature;
+  }
+}
+
+}  // namespace
+
+bool PrivateByDefault(uint64_t object_class) {
+  return object_class != CKO_CERTIFICATE && object_class != CKO_PUBLIC_KEY;
+}
+
+void AddUsageDefaults(const wire::AttributeList& requested, uint64_t object_class,
+                      uint64_t key_type, wire::AttributeList& object) {
+  if (object_class != CKO_PUBLIC_KEY && object_class != CKO_PRIVATE_KEY &&
+      object_class != CKO_SECRET_KEY) {
+    return;
+  }
+  const bool named = std::any_of(std::begin(kUsages), std::end(kUsages),
+                                 [&](uint64_t usage) { return requested.IsTrue(usage); });
+  for (const uint64_t usage : kUsages) {
+    if (!ClassHas(object_class, usage) || requested.Has(usage)) continue;
+    object.SetBool(usage, !named && TypeIsFor(key_type, usage));
+  }
+}
+
+}  // namespace keyclave::keys

@@ -1,0 +1,19 @@
+// What a new key may be used for when its template does not say.
+#pragma once
+
+#include "enclave/wire/attributes.h"
+
+namespace keyclave::keys {
+
+// Private and secret keys and data are private; certificates and public keys are not (clients such
+// as OpenSSH and NSS look for those before they log in).
+bool PrivateByDefault(uint64_t object_class);
+
+// Sets every usage attribute that the class has and `object` lacks. A template that permits any use
+// permits only what it names; one that permits none gets what the key type is for: signature,
+// encryption and wrapping for RSA, signature for EC and Edwards keys, derivation for Montgomery
+// keys, everything but derivation for AES, message authentication for generic secrets.
+void AddUsageDefaults(const wire::AttributeList& requested, uint64_t object_class,
+                      uint64_t key_type, wire::AttributeList& object);
+
+}  // namespace keyclave::keys

@@ -1,0 +1,15 @@
+// How new objects come into a token: one way for all operations that make them.
+#pragma once
+
+#include "enclave/ops/access.h"
+
+namespace keyclave::ops {
+
+// Puts objects (attributes complete, except policy, token and session) into the token that was
+// authorized: a token object needs the right to administer, a private one needs a login where there
+// is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the token's
+// default.
+Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
+                                                   std::vector<keys::NewObject> objects);
+
+}  // namespace keyclave::ops

@@ -1,0 +1,113 @@
+// One caller's connection: TLS handshake, then frames in and frames out. It belongs to one worker,
+// and only that worker's thread calls it.
+//
+// What holds: it never waits; a turn handles a bounded number of requests, so that a busy caller
+// cannot starve the others; it reads nothing while more than kMaxQueue bytes of replies wait to be
+// read by the caller; what it buffers is bounded by the limits here.
+#pragma once
+
+#include <deque>
+
+#include "enclave/server/server.h"
+#include "enclave/server/slow_pool.h"
+#include "enclave/wire/tls_stream.h"
+
+namespace keyclave::server {
+
+inline constexpr size_t kMaxQueue = size_t{4} << 20;        // bytes of waiting replies and requests
+inline constexpr size_t kMaxBeforeHello = size_t{4} << 10;  // bytes of a first frame
+inline constexpr size_t kReadAhead = size_t{128} << 10;     // bytes read in one turn
+inline constexpr unsigned kFramesPerTurn = 16;
+
+// What every connection needs of the daemon.
+struct Services {
+  session::SessionMap& sessions;
+  RequestHandler& handler;
+  const Clock& clock;
+  const ServerLimits& limits;
+  ServerStats& stats;
+  SlowPool& slow;
+  const std::shared_ptr<const wire::TlsIdentity>& identity;
+};
+
+class ServerConnection {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  // Brings the reply of a slow request back to the worker, from another thread.
+  using Deliver = std::function<void(Bytes reply)>;
+
+  ServerConnection(const Services& services, std::unique_ptr<wire::TlsStream> stream,
+                   session::Peer peer, Deliver deliver);
+  ~ServerConnection();
+  ServerConnection(const ServerConnection&) = delete;
+  ServerConnection& operator=(const ServerConnection&) = delete;
+
+  enum class Next {
+    kWait,   // for the socket
+    kAgain,  // there is more to do: take another turn after the others had theirs
+    kClose,
+  };
+  // Does what can be done now.
+  Next Turn();
+  // A slow request was answered.
+  Next OnSlowReply(Bytes reply);
+  // No more requests are read; what was read is answered, then kClose.
+  Next Drain();
+  // Whether it took longer than the limits allow.
+  bool Overdue(Time now) const;
+
+  int fd() const { return stream_->fd(); }
+  bool WantsRead() const;
+  bool WantsWrite() const { return stream_->queued() > 0; }
+
+ private:
+  enum class Phase { kHandshake, kServing, kEnding };
+  // Why a whole frame stays in the buffer.
+  enum class Blocked {
+    kNo,     // none does
+    kTurn,   // the others' turn
+    kQueue,  // too much waits to leave
+    kSlow,   // it must not run beside the slow request in progress
+  };
+  struct SlowRequest {
+    uint64_t id = 0;
+    Bytes body;       // given away when it starts
+    size_t size = 0;  // of the body
+  };
+
+  Status Advance();
+  Status Handshake();
+  Status Serve();
+  Status HandleFrame(const wire::Frame& frame);
+  Status HandleFirst(const wire::Frame& frame);
+  Status TakeSlow(const wire::Frame& frame);
+  void StartSlow();
+  Status Refuse(uint64_t id, Code code);
+  Blocked WhyBlocked(const wire::Frame& frame, unsigned handled) const;
+  bool HasRoom() const { return stream_->queued() + slow_bytes_ <= kMaxQueue; }
+  // Whether there is work that no event of the socket will announce.
+  bool HasMore() const;
+  Status ReadAhead(Time now);
+  Status FlushQueue();
+  Next After(const Status& status);
+
+  const Services& services_;
+  const std::unique_ptr<wire::TlsStream> stream_;
+  const Deliver deliver_;
+  // Shared with a slow request in progress, which may outlive this object.
+  std::shared_ptr<Connection> connection_;
+  std::optional<Code> refused_;  // no session could be had: the first request hears why
+  Phase phase_ = Phase::kHandshake;
+  bool reading_ = true;  // until the peer's end of stream, or Drain
+  bool unread_ = false;  // the stream holds bytes that it took off the socket
+  Blocked blocked_ = Blocked::kNo;
+  Bytes in_;                      // decrypted, not yet handled
+  std::deque<SlowRequest> slow_;  // the first one is running
+  size_t slow_bytes_ = 0;
+  const Time opened_;
+  Time last_request_;
+  Time frame_begun_;
+  Time last_sent_;
+};
+
+}  // namespace keyclave::server

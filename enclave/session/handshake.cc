@@ -1,0 +1,87 @@
+#include "enclave/session/handshake.h"
+
+#include "enclave/base/hash.h"
+
+namespace keyclave::session {
+namespace {
+
+Result<Bytes> ProduceEvidence(const HandshakeContext& context, const Connection& connection,
+                              const ByteArray<32>& nonce) {
+  const attest::TeeType* type = attest::FindTeeType(context.evidence_type);
+  if (type == nullptr) return Fail(Code::kEvidenceUnknownType, context.evidence_type);
+  // The audience is empty: the caller does not know this enclave's id yet, its nonce stands for it.
+  const attest::Binding binding{.role = attest::Role::kEnclave,
+                                .nonce = nonce,
+                                .exporter = connection.exporter,
+                                .client_spki = connection.peer.tls_key,
+                                .server_spki = connection.server_spki,
+                                .audience = {},
+                                .runtime_claims = {}};
+  return type->produce(attest::ComputeReportData(binding), context.producer, context.clock.Now());
+}
+
+uint64_t SecondsLeft(const Session& session, UnixTime now) {
+  const auto identity = session.identity();
+  if (!identity->attested || identity->expires_at <= now) return 0;
+  return static_cast<uint64_t>(identity->expires_at - now);
+}
+
+// Takes the connection's nonce: whatever comes of it, it is used up.
+Result<ByteArray<32>> UseNonce(Connection& connection, UnixTime now) {
+  const std::optional<Connection::Nonce> nonce = std::exchange(connection.nonce, std::nullopt);
+  if (!nonce.has_value()) return Fail(Code::kWrongState, "Attest without a Hello before it");
+  const int64_t age = now - nonce->made;
+  if (age < 0 || age > kNonceSeconds) return Fail(Code::kWrongState, "the Hello is too old");
+  return nonce->value;
+}
+
+}  // namespace
+
+Result<wire::HelloReply> HandleHello(const HandshakeContext& context, Connection& connection,
+                                     const wire::HelloRequest& request) {
+  const UnixTime now = context.clock.Now();
+  connection.nonce.reset();
+  wire::HelloReply reply;
+  reply.nonce = RandomArray<32>();
+  reply.enclave_id = context.enclave_id;
+  reply.version = context.version;
+  reply.simulated = context.simulated;
+  reply.session_seconds = SecondsLeft(*connection.session, now);
+  reply.session = connection.session->id();
+  if (request.want_evidence) {
+    KC_ASSIGN(reply.evidence, ProduceEvidence(context, connection, request.nonce));
+    reply.evidence_type = context.evidence_type;
+    reply.runtime_claims = Bytes();
+  }
+  connection.nonce = Connection::Nonce{.value = reply.nonce, .made = now};
+  connection.hello_done = true;
+  return reply;
+}
+
+Result<wire::AttestReply> HandleAttest(const HandshakeContext& context, Connection& connection,
+                                       const wire::AttestRequest& request) {
+  const UnixTime now = context.clock.Now();
+  KC_ASSIGN(const ByteArray<32> nonce, UseNonce(connection, now));
+  // This version knows no runtime claims, and what is not understood is refused.
+  if (!request.runtime_claims.empty()) {
+    return Fail(Code::kEvidenceMalformed, "runtime claims are not used by this version");
+  }
+  KC_ASSIGN(const attest::Unverified unverified,
+            attest::ParseEvidence(request.evidence_type, request.evidence));
+  const attest::Binding binding{.role = attest::Role::kCaller,
+                                .nonce = nonce,
+                                .exporter = connection.exporter,
+                                .client_spki = connection.peer.tls_key,
+                                .server_spki = connection.server_spki,
+                                .audience = context.enclave_id,
+                                .runtime_claims = request.runtime_claims};
+  KC_ASSIGN(const attest::Verified verified,
+            attest::VerifyEvidence(
+                unverified, attest::VerifyContext{.trust = context.trust,
+                                                  .now = now,
+                                                  .report_data = ComputeReportData(binding)}));
+  connection.session->SetEvidence(verified, now + static_cast<int64_t>(context.evidence_max_age));
+  return wire::AttestReply{.session_seconds = context.evidence_max_age};
+}
+
+}  // namespace keyclave::session

@@ -1,0 +1,95 @@
+#include "enclave/session/session.h"
+
+namespace keyclave::session {
+namespace {
+
+// Grants are small, but policies come and go over a session's life.
+constexpr size_t kMaxGrants = 1024;
+
+std::shared_ptr<const Session::Identity> Unattested(const attest::ClaimSet& transport) {
+  return std::make_shared<const Session::Identity>(
+      Session::Identity{.claims = transport, .attested = false, .verified_at = 0, .expires_at = 0});
+}
+
+}  // namespace
+
+attest::ClaimSet TransportClaims(const Peer& peer) {
+  attest::ClaimSet claims;
+  if (peer.is_unix) {
+    claims.Set("peer.uid", int64_t{peer.uid}, attest::Origin::kTransport);
+    claims.Set("peer.gid", int64_t{peer.gid}, attest::Origin::kTransport);
+  }
+  return claims;
+}
+
+Session::Session(uint64_t id, const Peer& peer)
+    : id_(id), peer_(peer), transport_(TransportClaims(peer)), identity_(Unattested(transport_)) {}
+
+std::shared_ptr<const Session::Identity> Session::identity() const {
+  const MutexLock lock(mutex_);
+  return identity_;
+}
+
+void Session::SetEvidence(const attest::Verified& evidence, UnixTime expires_at) {
+  Identity identity{.claims = evidence.claims(),
+                    .attested = true,
+                    .verified_at = evidence.verified_at(),
+                    .expires_at = expires_at};
+  for (const auto& [name, claim] : transport_) {
+    if (identity.claims.Find(name) == nullptr) identity.claims.Set(name, claim.value, claim.origin);
+  }
+  auto installed = std::make_shared<const Identity>(std::move(identity));
+  const MutexLock lock(mutex_);
+  identity_ = std::move(installed);
+  grants_.clear();
+}
+
+bool Session::ExpireEvidence(UnixTime now) {
+  const MutexLock lock(mutex_);
+  if (!identity_->attested || now < identity_->expires_at) return false;
+  identity_ = Unattested(transport_);
+  grants_.clear();
+  return true;
+}
+
+std::shared_ptr<const authz::Grant> Session::GrantFor(const authz::Policy& policy, UnixTime now) {
+  ExpireEvidence(now);
+  std::shared_ptr<const Identity> identity;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = grants_.find(policy.digest());
+    if (found != grants_.end()) return found->second;
+    identity = identity_;
+  }
+  auto grant = std::make_shared<const authz::Grant>(
+      authz::Evaluate(policy, identity->claims, identity->verified_at, now));
+  const MutexLock lock(mutex_);
+  // Evidence that came in meanwhile deserves an evaluation of its own: this grant is for this once.
+  if (identity_ == identity) {
+    if (grants_.size() >= kMaxGrants) grants_.clear();
+    grants_.insert_or_assign(policy.digest(), grant);
+  }
+  return grant;
+}
+
+wire::LoginState Session::LoginOf(const wire::TokenId& token) const {
+  const MutexLock lock(mutex_);
+  const auto found = logins_.find(token);
+  return found == logins_.end() ? wire::LoginState::kNone : found->second;
+}
+
+void Session::SetLogin(const wire::TokenId& token, wire::LoginState state) {
+  const MutexLock lock(mutex_);
+  if (state == wire::LoginState::kNone) {
+    logins_.erase(token);
+  } else {
+    logins_.insert_or_assign(token, state);
+  }
+}
+
+void Session::ForgetLogins(const wire::TokenId& token) {
+  const MutexLock lock(mutex_);
+  logins_.erase(token);
+}
+
+}  // namespace keyclave::session

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Limits that keep the code readable, and words that must not be in it.
+
+Files have at most 400 lines, functions at most 60. Memory is touched as raw bytes in enclave/base only. Processes are ended
+by id, tests wait for conditions. Each exemption stands below with its reason; one that is not needed any more fails too.
+"""
+
+import ast
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAX_FILE = 400
+MAX_FUNCTION = 60
+
+LONG_FILES = {
+    "enclave/wire/messages.h": "the table of all requests and replies: one struct per message, no logic",
+}
+LONG_FUNCTIONS = {
+    # "path: name": "reason"
+}
+# Where raw memory may be touched: enclave/base (ByteReader, SecretBytes …) and these, for what a C interface forces.
+RAW_MEMORY = {
+}
+
+TEXT = {".cc", ".h", ".inc", ".py", ".sh", ".md", ".yaml", ".cnf", ".module", ".service", ".txt", ".map", ".json", ""}
+SKIP = {"build", ".git", "__pycache__", "corpus", "vectors", "results"}
+
+
+def files(*suffixes):
+    """The project's files with one of these suffixes ('' matches scripts without one)."""
+    found = []
+    todo = [ROOT]
+    while todo:
+        for path in todo.pop().iterdir():
+            if path.is_symlink():
+                continue
+            if path.is_dir():
+                if path.name not in SKIP:
+                    todo.append(path)
+            elif path.suffix in suffixes and path.name != "LICENSE" and path.name != ".git":
+                found.append(path)
+    return sorted(found)
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def without_comments(text):
+    """C++ text with comments and literals blanked and preprocessor lines removed; the lines stay where they are."""
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group(0))
+    token = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])*\'', re.S)
+    text = token.sub(blank, text)
+    return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", blank, text, flags=re.M)
+
+
+SCOPE = re.compile(r"^\s*(template\s*<[^{]*>\s*)?(inline\s+)?(namespace|class|struct|union|enum|extern)\b[^()]*(KC_\w+\(.*\)[^()]*)?$", re.S)
+NAME = re.compile(r"([A-Za-z_~][\w:~]*|operator\s*\S+?)\s*\(")
+
+
+def without_initialisers(text):
+    """`a_{1}` becomes blank: in formatted code a body's brace has a space before it, an initialiser's has none."""
+    braces = re.compile(r"(?<=[\w>)\]])\{[^{}]*\}")
+    while True:
+        shorter = braces.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def functions(text):
+    """(name, first line, last line) of every function body at namespace or class scope of formatted C++."""
+    text = without_initialisers(without_comments(text))
+    found, stack, start = [], [], 0
+    for place in re.finditer(r"[{};]", text):
+        if place.group(0) == "{":
+            head = text[start:place.start()]
+            is_function = ")" in head and not SCOPE.match(head) and not any(one for one in stack)
+            name = NAME.search(head)
+            begin = start + len(head) - len(head.lstrip())
+            stack.append((name.group(1), begin) if is_function and name else None)
+        elif place.group(0) == "}" and stack:
+            function = stack.pop()
+            if function:
+                name, begin = function
+                found.append((name, text.count("\n", 0, begin) + 1, text.count("\n", 0, place.start()) + 1))
+        start = place.end()
+    return found
+
+
+def python_functions(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, node.lineno, node.end_lineno
+
+
+def shell_functions(text):
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"\w+\(\) \{$", line):
+            yield line.split("(")[0], number + 1, lines.index("}", number) + 1
+
+
+def long_functions():
+    for path in files(".cc", ".h", ".py", ".sh", ""):
+        text = path.read_text()
+        if path.suffix in (".cc", ".h"):
+            found = functions(text)
+        elif path.suffix == ".py":
+            found = python_functions(text)
+        elif text.startswith("#!/usr/bin/env bash"):
+            found = shell_functions(text)
+        else:
+            continue
+        for name, first, last in found:
+            if last - first + 1 > MAX_FUNCTION:
+                yield f"{relative(path)}: {name}", f"{last - first + 1} lines from line {first}"
+
+
+def lines_with(pattern, paths):
+    expression = re.compile(pattern)
+    for path in paths:
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if expression.search(line):
+                yield f"{relative(path)}:{number}: {line.strip()}"
+
+
+class Limits(unittest.TestCase):
+    def assert_only(self, found, exempt):
+        """`found` (name -> what) holds nothing but what is exempt, and all of it."""
+        surprises = [f"{name}: {what}" for name, what in sorted(found.items()) if name not in exempt]
+        self.assertEqual(surprises, [], "\n" + "\n".join(surprises))
+        self.assertEqual(sorted(set(exempt) - set(found)), [], "exempt for no reason")
+
+    def test_files_are_short(self):
+        long = {}
+        for path in files(".cc", ".h", ".inc", ".py", ".sh", "", ".cmake"):
+            count = len(path.read_text().splitlines())
+            if count > MAX_FILE:
+                long[relative(path)] = f"{count} lines"
+        self.assert_only(long, LONG_FILES)
+
+    def test_functions_are_short(self):
+        self.assert_only(dict(long_functions()), LONG_FUNCTIONS)
+
+    def test_raw_memory_is_touched_in_base_only(self):
+        found = {}
+        for path in files(".cc", ".h"):
+            if relative(path).startswith("enclave/base/"):
+                continue
+            for number, line in enumerate(without_comments(path.read_text()).splitlines(), 1):
+                if re.search(r"\breinterpret_cast\b|\b(std::)?mem(cpy|move)\s*\(|\bstr(n?cpy|n?cat)\s*\(|\bsprintf\s*\(|\balloca\s*\(", line):
+                    found.setdefault(relative(path), f"line {number}: {line.strip()}")
+        self.assert_only(found, RAW_MEMORY)
+
+    def test_no_shell_from_the_product(self):
+        product = [p for p in files(".cc", ".h") if not relative(p).startswith(("tests/", "bench/"))]
+        self.assertEqual(list(lines_with(r"\b(std::)?system\(|\bpopen\(", product)), [])
+
+    def test_processes_are_ended_by_id(self):
+        paths = [p for p in files(".py", ".sh", ".cc", ".md", "") if p.name != "limits_test.py"]
+        self.assertEqual(list(lines_with(r"\b(pkill|killall)\b", paths)), [])
+
+    def test_tests_wait_for_conditions(self):
+        python = [p for p in files(".py") if p.name not in ("processes.py", "limits_test.py")]
+        native = [p for p in files(".cc", ".h") if relative(p).startswith("tests/")]
+        self.assertEqual(list(lines_with(r"\btime\.sleep\(", python)), [])
+        self.assertEqual(list(lines_with(r"\bsleep_(for|until)\b|\bu?sleep\(|\bnanosleep\(", native)), [])
+
+    def test_tests_do_not_skip(self):
+        paths = [p for p in files(".py", ".cc") if relative(p).startswith("tests/") and p.name != "limits_test.py"]
+        self.assertEqual(list(lines_with(r"GTEST_SKIP|\bDISABLED_|skipTest|unittest\.skip|@skip", paths)), [])
+
+    def test_nothing_is_left_unfinished(self):
+        paths = [p for p in files(*TEXT) if p.name != "limits_test.py"]
+        self.assertEqual(list(lines_with(r"\b(TODO|FIXME|XXX|HACK)\b", paths)), [])
+
+    def test_no_trace_of_a_workplace(self):
+        paths = [p for p in files(*TEXT) if p.name != "limits_test.py"]
+        self.assertEqual(list(lines_with(r"/(work|home|Users)/\w|\bDESIGN(\.md)?\b|\bSTYLE\.md\b|\b(the|your) brief\b", paths)), [])
+
+    def test_documents_that_the_code_names_exist(self):
+        missing = []
+        for path in files(".cc", ".h", ".inc", ".py", ".md", ".yaml", ""):
+            for name in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text(errors="replace")):
+                if not (ROOT / name).is_file():
+                    missing.append(f"{relative(path)} names {name}")
+        self.assertEqual(missing, [])
+
+
+class TheCheckItself(unittest.TestCase):
+    def test_finds_functions_of_every_shape(self):
+        text = ("namespace a {\nvoid F() {\n  if (x) {\n    y();\n  }\n}\nclass C : public D {\n public:\n  C() : a_{1}, b_(2) {\n"
+                "    G();\n  }\n  int g() const { return 1; }\n};\nstruct S {\n  int a = 0;\n};\nenum class E : int { kA };\n"
+                "extern \"C\" {\nint H(const char* s) {\n  return s['{'];  // }\n}\n}\n"
+                "template <class T>\nResult<T> K(T t) {\n  auto l = [](int x) {\n    return \"}\";\n  };\n  return l;\n}\n}  // namespace a\n")
+        found = functions(text)
+        self.assertEqual([name for name, *_ in found], ["F", "C", "g", "H", "K"])
+        self.assertEqual({name: last - first + 1 for name, first, last in found}["F"], 5)
+        self.assertEqual({name: last - first + 1 for name, first, last in found}["K"], 7)
+
+    def test_finds_a_long_function(self):
+        text = "void Long(int a) {\n" + "  f();\n" * 70 + "}\n"
+        self.assertEqual(functions(text), [("Long", 1, 72)])
+
+    def test_finds_a_long_constructor_behind_its_initialisers(self):
+        text = "C::C(int a) : a_{a}, b_{1} {\n" + "  f();\n" * 70 + "}\n"
+        self.assertEqual(max(last - first + 1 for _, first, last in functions(text)), 72)
+
+    def test_comments_and_strings_are_no_code(self):
+        self.assertNotIn("memcpy", without_comments('// memcpy(\n/* memcpy( */ auto s = "memcpy(";\n'))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

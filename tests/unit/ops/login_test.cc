@@ -1,0 +1,138 @@
+// PINs, tries, tickets.
+
+#include "tests/unit/ops/enclave_fixture.h"
+
+namespace keyclave::ops {
+namespace {
+
+class LoginTest : public EnclaveFixture {
+ protected:
+  void SetUp() override {
+    EnclaveFixture::SetUp();
+    token_ = MakeToken(PolicyText("edge", "sign, manage", OwnMeasurement()), "1234");
+    caller_ = Connect(1000);
+  }
+  Result<wire::LoginReply> Login(Caller& caller, const char* pin,
+                                 wire::LoginState user = wire::LoginState::kUser) {
+    wire::LoginRequest request;
+    request.token = token_.id;
+    request.user = user;
+    request.pin = SecretBytes::CopyOf(AsBytes(pin));
+    return Run<wire::Op::kLogin>(caller, request);
+  }
+  Result<wire::LoginReply> Present(Caller& caller, const Bytes& ticket) {
+    wire::LoginRequest request;
+    request.token = token_.id;
+    request.user = wire::LoginState::kUser;
+    request.ticket = ticket;
+    return Run<wire::Op::kLogin>(caller, request);
+  }
+
+  wire::TokenInfo token_;
+  std::unique_ptr<Caller> caller_;
+};
+
+TEST_F(LoginTest, PrivateObjectsNeedThePin) {
+  EXPECT_EQ(MakeKey(*caller_, token_.id, "key").code(), Code::kNotLoggedIn);
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  ASSERT_TRUE(MakeKey(*caller_, token_.id, "key").ok());
+  EXPECT_TRUE(Run<wire::Op::kSign>(*caller_, SignWith(ByLabel("key"))).ok());
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  EXPECT_EQ(Run<wire::Op::kSign>(*caller_, SignWith(ByLabel("key"))).code(), Code::kNotLoggedIn);
+  wire::FindObjectsRequest find;
+  find.token = token_.id;
+  find.limit = 10;
+  find.match.SetUlong(CKA_CLASS, CKO_PRIVATE_KEY);
+  EXPECT_TRUE(Run<wire::Op::kFindObjects>(*caller_, find)->objects.empty());
+}
+
+TEST_F(LoginTest, LoginIsPerProcess) {
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  ASSERT_TRUE(MakeKey(*caller_, token_.id, "key").ok());
+  const auto other = Connect(1000);
+  EXPECT_EQ(Run<wire::Op::kSign>(*other, SignWith(ByLabel("key"))).code(), Code::kNotLoggedIn);
+}
+
+TEST_F(LoginTest, WrongPinsLockAndARightOneResetsTheCount) {
+  for (uint64_t i = 1; i < 10; ++i) {
+    EXPECT_EQ(Login(*caller_, "9999").code(), Code::kPinIncorrect);
+    EXPECT_EQ(store_->FindToken(token_.id)->user_pin.tries_left, 10 - i);
+  }
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  EXPECT_EQ(store_->FindToken(token_.id)->user_pin.tries_left, 10U);
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(Login(*caller_, "9999").code(), Code::kPinIncorrect);
+  EXPECT_EQ(Login(*caller_, "1234").code(), Code::kPinLocked);
+  // The security officer opens it again.
+  ASSERT_TRUE(Login(*caller_, "so-pin", wire::LoginState::kSecurityOfficer).ok());
+  wire::InitPinRequest fresh;
+  fresh.token = token_.id;
+  fresh.pin = SecretBytes::CopyOf(AsBytes("5678"));
+  ASSERT_TRUE(Run<wire::Op::kInitPin>(*caller_, fresh).ok());
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  EXPECT_TRUE(Login(*caller_, "5678").ok());
+}
+
+TEST_F(LoginTest, LoginWithoutAPinTriesNothing) {
+  wire::LoginRequest request;
+  request.token = token_.id;
+  request.user = wire::LoginState::kUser;
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(Run<wire::Op::kLogin>(*caller_, request).code(), Code::kPinIncorrect);
+  EXPECT_EQ(store_->FindToken(token_.id)->user_pin.tries_left, 10U);
+}
+
+TEST_F(LoginTest, TicketsAreForOneProcessAndOnePin) {
+  const Bytes ticket = Login(*caller_, "1234")->ticket;
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  EXPECT_TRUE(Present(*caller_, ticket).ok());
+  const auto other = Connect(1000);
+  EXPECT_EQ(Present(*other, ticket).code(), Code::kNotLoggedIn);
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  wire::SetPinRequest change;
+  change.token = token_.id;
+  change.old_pin = SecretBytes::CopyOf(AsBytes("1234"));
+  change.new_pin = SecretBytes::CopyOf(AsBytes("5678"));
+  ASSERT_TRUE(Run<wire::Op::kSetPin>(*caller_, change).ok());
+  EXPECT_EQ(Present(*caller_, ticket).code(), Code::kNotLoggedIn);
+}
+
+TEST_F(LoginTest, InitPinIsForTheSecurityOfficer) {
+  wire::InitPinRequest request;
+  request.token = token_.id;
+  request.pin = SecretBytes::CopyOf(AsBytes("5678"));
+  EXPECT_EQ(Run<wire::Op::kInitPin>(*caller_, request).code(), Code::kNotLoggedIn);
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  EXPECT_EQ(Run<wire::Op::kInitPin>(*caller_, request).code(), Code::kNotLoggedIn);
+}
+
+TEST_F(LoginTest, InitialisingAnewNeedsTheSoPinAndEndsEverything) {
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  ASSERT_TRUE(MakeKey(*caller_, token_.id, "key").ok());
+  wire::InitTokenRequest request;
+  request.token = token_.id;
+  request.so_pin = SecretBytes::CopyOf(AsBytes("wrong!"));
+  request.label = "renamed";
+  EXPECT_EQ(Run<wire::Op::kInitToken>(*caller_, request).code(), Code::kPinIncorrect);
+  EXPECT_EQ(store_->object_count(), 2U);
+  request.so_pin = SecretBytes::CopyOf(AsBytes("so-pin"));
+  const auto reply = Run<wire::Op::kInitToken>(*caller_, request);
+  ASSERT_TRUE(reply.ok()) << reply.error().Text();
+  EXPECT_EQ(reply->token.label, "renamed");
+  EXPECT_FALSE(reply->token.has_user_pin);
+  EXPECT_EQ(reply->token.login, wire::LoginState::kNone);
+  EXPECT_EQ(store_->object_count(), 0U);
+}
+
+TEST_F(LoginTest, ShortAndLongPinsAreRefused) {
+  ASSERT_TRUE(Login(*caller_, "so-pin", wire::LoginState::kSecurityOfficer).ok());
+  wire::InitPinRequest request;
+  request.token = token_.id;
+  for (const size_t size : {size_t{0}, size_t{3}, size_t{256}}) {
+    request.pin = SecretBytes(size);
+    EXPECT_EQ(Run<wire::Op::kInitPin>(*caller_, request).code(), Code::kPinLenRange) << size;
+  }
+}
+
+}  // namespace
+}  // namespace keyclave::ops
