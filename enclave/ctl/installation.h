@@ -1,5 +1,5 @@
-// Where the parts of Keyclave are, seen from the running `keyclave`: a build tree (bin/ beside lib/)
-// or an installed system.
+// Where the parts of Keyclave are, seen from the running `keyclave`: a build tree (bin/ beside
+// lib/) or an installed system.
 #pragma once
 
 #include <string>
@@ -42,8 +42,7 @@ std::string OpensslConfigText(const std::string& provider);
 // names the missing part.
 Result<Environment> ProgramEnvironment(const Installation& installation,
                                        const std::string& client_config,
-                                       const std::string& openssl_config,
-                                       const std::string& token);
+                                       const std::string& openssl_config, const std::string& token);
 
 // The words as one line for a shell: quoted where needed.
 std::string ShellQuote(const std::string& word);

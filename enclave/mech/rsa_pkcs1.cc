@@ -65,6 +65,7 @@ Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
 }
 
 Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);
   KC_ASSIGN(const size_t size, RsaForPublic(key));
   KC_CHECK_OK(ExpectNoParam(mechanism));
   if (input.size() > size - kPaddingSize) return Fail(Code::kDataLenRange);
@@ -75,6 +76,7 @@ Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
 // unless the linked OpenSSL rejects implicitly (3.2 and later): docs/limitations.md says so, and
 // TLS uses rsa-tls instead.
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);
   KC_ASSIGN(const size_t size, RsaForPrivate(key));
   KC_CHECK_OK(ExpectNoParam(mechanism));
   if (input.size() != size) return Fail(Code::kEncryptedDataLenRange);

@@ -51,18 +51,20 @@ class TestFolder {
   std::string path_;
 };
 
-// A clock that a test moves forward.
+// A clock of which a test moves either hand forward.
 class TestClock final : public Clock {
  public:
-  UnixTime Now() const override { return system_.Now() + ahead_.load(); }
+  UnixTime Now() const override { return system_.Now() + time_ahead_.load(); }
   std::chrono::steady_clock::time_point Steady() const override {
-    return system_.Steady() + std::chrono::seconds(ahead_.load());
+    return system_.Steady() + std::chrono::seconds(steady_ahead_.load());
   }
-  void Advance(int64_t seconds) { ahead_.fetch_add(seconds); }
+  void AdvanceTime(int64_t seconds) { time_ahead_.fetch_add(seconds); }
+  void AdvanceSteady(int64_t seconds) { steady_ahead_.fetch_add(seconds); }
 
  private:
   SystemClock system_;
-  std::atomic<int64_t> ahead_{0};
+  std::atomic<int64_t> time_ahead_{0};
+  std::atomic<int64_t> steady_ahead_{0};
 };
 
 inline constexpr wire::TokenId kToken{1};
@@ -89,10 +91,10 @@ class FakeHandler final : public server::RequestHandler {
     if (!fields.ok()) return wire::BuildErrorReply(request.id, kEpoch, fields.code(), {});
     return wire::BuildReply(request.id, kEpoch, *fields);
   }
-  // Verify is this daemon's slow operation: it takes until the gate is open.
+  // The slow operations take until the gate is open.
   bool IsSlow(const wire::Frame& request) const override {
     const auto body = wire::ParseRequest(request.body);
-    return body.ok() && body->op == wire::Op::kVerify;
+    return body.ok() && (body->op == wire::Op::kVerify || body->op == wire::Op::kDeleteToken);
   }
 
   uint64_t Count(wire::Op op) const {
@@ -154,7 +156,8 @@ class FakeHandler final : public server::RequestHandler {
         KC_ASSIGN(const auto request, wire::Decode<wire::RandomRequest>(body.fields));
         return wire::Encode(wire::OutputReply{Bytes(request.size, 0x5a)});
       }
-      case wire::Op::kVerify: {
+      case wire::Op::kVerify:
+      case wire::Op::kDeleteToken: {
         std::unique_lock lock(mutex_);
         gate_.wait(lock, [this] { return open_; });
         return wire::Encode(wire::Empty());
@@ -198,9 +201,9 @@ class FakeHandler final : public server::RequestHandler {
 class FakeDaemon {
  public:
   struct Options {
-    std::vector<std::string> listen;  // default: the folder's unix socket
-    server::ServerLimits limits;
-    session::SessionLimits sessions;
+    std::vector<std::string> listen = {};  // default: the folder's unix socket
+    server::ServerLimits limits = {};
+    session::SessionLimits sessions = {};
     uint64_t evidence_max_age = 3600;
     unsigned workers = 2;
   };

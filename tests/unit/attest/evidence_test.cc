@@ -37,7 +37,7 @@ Binding SampleBinding() {
 }
 
 TEST(Binding, IsTheDocumentedHash) {
-  // Written out by hand from DESIGN §3, not by the code that is tested.
+  // Written out by hand from docs/attestation.md, not by the code that is tested.
   std::string message;
   const auto field = [&](const std::string& bytes) {
     message += std::string(3, '\0') + static_cast<char>(bytes.size()) + bytes;

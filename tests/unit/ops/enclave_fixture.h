@@ -83,7 +83,9 @@ class EnclaveFixture : public ::testing::Test {
     caller->connection.session = sessions_->Join(caller->connection.peer).value();
     const auto hello = Run<wire::Op::kHello>(*caller, {});
     EXPECT_TRUE(hello.ok());
-    if (attest) EXPECT_TRUE(Attest(*caller, hello->nonce).ok());
+    if (attest) {
+      EXPECT_TRUE(Attest(*caller, hello->nonce).ok());
+    }
     return caller;
   }
 
