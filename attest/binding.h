@@ -1,4 +1,4 @@
-// What ties evidence to one channel: the report data of DESIGN §3.
+// What ties evidence to one channel: the report data of docs/attestation.md.
 #pragma once
 
 #include "enclave/base/bytes.h"

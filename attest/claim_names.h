@@ -31,7 +31,7 @@ std::optional<ClaimInfo> FindClaim(std::string_view name);
 // For messages: "tee, measurement, …; tdx.*, …".
 std::string KnownClaims();
 
-// DESIGN §4's names, whether or not this build has the type.
+// The names of docs/policy.md, whether or not this build has the type.
 bool IsTeeName(std::string_view name);
 std::string KnownTees();
 bool IsTcbStatus(std::string_view name);

@@ -28,7 +28,9 @@ Result<UnixTime> ParseTime(std::string_view text) {
     const std::tm asked = parts;
     const std::time_t seconds = timegm(&parts);
     if (asked.tm_mday != parts.tm_mday) return Fail(Code::kMalformed, "no such day: " + copy);
-    return UnixTime{seconds};
+    // strptime takes spaces, short numbers and leap seconds, too.
+    const std::string exact = FormatTime(seconds);
+    if (copy == exact || copy + "T00:00:00Z" == exact) return UnixTime{seconds};
   }
   return Fail(Code::kMalformed,
               "not a time of the form 2026-11-22T03:37:00Z or 2026-11-22: " + copy);

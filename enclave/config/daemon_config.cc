@@ -15,7 +15,7 @@ namespace {
 
 Result<std::string> AbsolutePath(const YamlValue& value) {
   auto path = value.AsText();
-  if (path.ok() && !path->starts_with("/")) return value.Bad("must be an absolute path");
+  if (path.ok() && !path->starts_with('/')) return value.Bad("must be an absolute path");
   return path;
 }
 

@@ -12,8 +12,8 @@
 namespace keyclave::ctl {
 namespace {
 
-constexpr uint64_t kPage = 1000;                 // lines
-constexpr size_t kMaxFile = size_t{1} << 30;     // bytes
+constexpr uint64_t kPage = 1000;              // lines
+constexpr size_t kMaxFile = size_t{1} << 30;  // bytes
 constexpr std::string_view kPublicKey = "PUBLIC KEY";
 
 struct ShowOptions {
@@ -107,7 +107,9 @@ Result<std::vector<std::string>> ReadLines(const std::string& path) {
 
 Result<int> Verify(const VerifyOptions& options, const Globals& globals) {
   Bytes key;
-  if (!options.key_file.empty()) KC_ASSIGN(key, ReadPublicKey(options.key_file));
+  if (!options.key_file.empty()) {
+    KC_ASSIGN(key, ReadPublicKey(options.key_file));
+  }
   KC_ASSIGN(const std::vector<std::string> lines, ReadLines(options.path));
   KC_ASSIGN(const audit::VerifyReport report, audit::VerifyAuditLines(lines, key));
   if (globals.json) {
@@ -137,7 +139,8 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
 
   auto show_options = std::make_shared<ShowOptions>();
   CLI::App* show = group->add_subcommand("show", "show records, oldest first");
-  show->add_option("--from", show_options->from, "the first sequence number")->capture_default_str();
+  show->add_option("--from", show_options->from, "the first sequence number")
+      ->capture_default_str();
   show->add_option("--limit", show_options->limit, "how many (default: all)");
   show->callback([show_options, &invocation] {
     invocation.action = [show_options, &invocation] {
@@ -153,11 +156,14 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
   });
 
   auto verify_options = std::make_shared<VerifyOptions>();
-  CLI::App* verify = group->add_subcommand("verify", "check a copy of the log, without any enclave");
+  CLI::App* verify =
+      group->add_subcommand("verify", "check a copy of the log, without any enclave");
   verify->add_option("path", verify_options->path, "the file, or the directory of files")
       ->required()
       ->type_name("FILE|DIR");
-  verify->add_option("--key", verify_options->key_file, "the enclave's audit key (keyclave audit key)")
+  verify
+      ->add_option("--key", verify_options->key_file,
+                   "the enclave's audit key (keyclave audit key)")
       ->type_name("FILE");
   verify->callback([verify_options, &invocation] {
     invocation.action = [verify_options, &invocation] {

@@ -11,7 +11,7 @@ namespace {
 
 struct CertifyOptions {
   wire::CertifyKind kind = wire::CertifyKind::kRequest;
-  std::string token;
+  TokenChoice token;
   std::string key;
   std::string subject;
   std::vector<std::string> names;
@@ -21,7 +21,7 @@ struct CertifyOptions {
 };
 
 struct ImportOptions {
-  std::string token;
+  TokenChoice token;
   std::string file;
   std::string label;
   std::string id;
@@ -61,7 +61,9 @@ Result<wire::ObjectInfo> Store(Enclave& enclave, const wire::TokenInfo& token,
   wire::AttributeList attributes = CertificateAttributes(certificate);
   std::string label = options.label;
   Bytes id;
-  if (!options.id.empty()) KC_ASSIGN(id, FromHex(options.id));
+  if (!options.id.empty()) {
+    KC_ASSIGN(id, FromHex(options.id));
+  }
   if (options.no_key) {
     if (label.empty()) label = certificate.subject_text;
   } else {
@@ -97,8 +99,8 @@ Result<wire::TokenInfo> TokenOf(Enclave& enclave, const wire::ObjectInfo& object
 }
 
 Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token.label));
   wire::CertifyRequest request;
   request.key = RefTo(key);
   request.kind = options.kind;
@@ -107,8 +109,7 @@ Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
   const bool self_signed = options.kind == wire::CertifyKind::kSelfSigned;
   if (self_signed) request.days = options.days;
   KC_ASSIGN(const wire::CertifyReply reply, enclave->Call<wire::Op::kCertify>(request));
-  const std::string pem =
-      ToPem(self_signed ? "CERTIFICATE" : "CERTIFICATE REQUEST", reply.der);
+  const std::string pem = ToPem(self_signed ? "CERTIFICATE" : "CERTIFICATE REQUEST", reply.der);
   if (!options.out.empty()) KC_CHECK_OK(ReplaceFile(options.out, AsBytes(pem), 0644));
   if (options.import) {
     KC_ASSIGN(const Certificate certificate, ParseCertificate(reply.der));
@@ -129,8 +130,8 @@ Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
 Result<int> Import(const ImportOptions& options, const Globals& globals) {
   KC_ASSIGN(const std::vector<Certificate> certificates, ReadCertificates(options.file));
   const Certificate& certificate = certificates.front();
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
   KC_ASSIGN(const wire::ObjectInfo stored, Store(*enclave, token, certificate, options));
   if (globals.json) {
     PrintJson(ObjectJson(stored));
@@ -157,7 +158,7 @@ void AddCertify(CLI::App& group, Invocation& invocation, wire::CertifyKind kind)
   command->add_option("key,--key", options->key, "a label, or a URI: pkcs11:token=edge;object=www")
       ->required()
       ->type_name("KEY");
-  AddTokenOption(*command, options->token);
+  AddTokenOptions(*command, options->token);
   command->add_option("--subject", options->subject, "RFC 4514: CN=www.example.org,O=Example")
       ->required()
       ->type_name("NAME");
@@ -190,7 +191,7 @@ void AddCert(CLI::App& app, Invocation& invocation) {
 
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = group->add_subcommand("import", "store a certificate beside its key");
-  AddTokenOption(*command, options->token);
+  AddTokenOptions(*command, options->token);
   command->add_option("file", options->file, "PEM or DER; of several the first")
       ->required()
       ->type_name("FILE");

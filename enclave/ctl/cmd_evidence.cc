@@ -95,8 +95,7 @@ Result<attest::ClaimSet> OwnClaims(const client::ClientConfig& config) {
   const UnixTime now = SystemClock().Now();
   const attest::ReportData report_data = RandomArray<64>();
   KC_ASSIGN(const Bytes evidence, type->produce(report_data, config.producer, now));
-  KC_ASSIGN(const attest::Unverified parsed,
-            attest::ParseEvidence(config.evidence_type, evidence));
+  KC_ASSIGN(const attest::Unverified parsed, attest::ParseEvidence(config.evidence_type, evidence));
   KC_ASSIGN(const attest::Verified verified,
             attest::VerifyEvidence(parsed, {config.trust, now, report_data}));
   return verified.claims();

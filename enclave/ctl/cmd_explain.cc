@@ -9,18 +9,23 @@ namespace keyclave::ctl {
 namespace {
 
 struct Options {
-  std::string token;
+  TokenChoice token;
   std::string key;
-  std::string operation = "sign";
+  std::string operation;  // empty: any, or sign for --self
   bool last = false;
   bool self = false;
 };
 
+std::string OperationText(const Options& options) {
+  if (!options.operation.empty()) return options.operation;
+  return options.self ? "sign" : "the latest refused operation";
+}
+
 Json ReplyJson(const Options& options, const wire::ObjectInfo& key,
                const wire::ExplainReply& reply) {
-  Json document = {{"key", ObjectJson(key)},      {"operation", options.operation},
-                   {"allowed", reply.allowed},    {"policy", reply.policy},
-                   {"caller", reply.caller},      {"claims", Json::array()},
+  Json document = {{"key", ObjectJson(key)},   {"operation", options.operation},
+                   {"allowed", reply.allowed}, {"policy", reply.policy},
+                   {"caller", reply.caller},   {"claims", Json::array()},
                    {"permits", Json::array()}};
   if (reply.when != 0) document["when"] = FormatTime(reply.when);
   for (const wire::ClaimText& claim : reply.claims) {
@@ -59,10 +64,10 @@ void PrintPermits(const wire::ExplainReply& reply) {
 
 void PrintReply(const Options& options, const wire::ObjectInfo& key,
                 const wire::ExplainReply& reply) {
-  const std::string verdict = reply.allowed ? Paint(Colour::kGood, "allowed")
-                                            : Paint(Colour::kBad, "refused");
+  const std::string verdict =
+      reply.allowed ? Paint(Colour::kGood, "allowed") : Paint(Colour::kBad, "refused");
   Print("Key " + Harmless(key.attributes.Text(CKA_LABEL)) + ", policy " + Harmless(reply.policy) +
-        ": " + Harmless(options.operation) + " is " + verdict +
+        ": " + OperationText(options) + " is " + verdict +
         (options.self ? " for this process" : "") + "\n");
   Fields fields;
   if (reply.when != 0) fields.Add("when", FormatTime(reply.when));
@@ -79,14 +84,14 @@ void PrintReply(const Options& options, const wire::ObjectInfo& key,
 }
 
 Result<int> Explain(const Options& options, const Globals& globals) {
-  if (!authz::ParseOperation(options.operation)) {
+  if (!options.operation.empty() && !authz::ParseOperation(options.operation)) {
     return Fail(Code::kInvalidArgument,
                 "--operation " + options.operation +
                     " is not known: sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, "
                     "read, manage");
   }
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token.label));
   KC_ASSIGN(const wire::ExplainReply reply,
             enclave->Call<wire::Op::kExplain>({RefTo(key), options.operation, options.self}));
   if (globals.json) {
@@ -108,9 +113,11 @@ void AddExplain(CLI::App& app, Invocation& invocation) {
   command->add_option("key", options->key, "a label, or a URI: pkcs11:token=edge;object=www")
       ->required()
       ->type_name("KEY");
-  AddTokenOption(*command, options->token);
-  command->add_option("--operation", options->operation, "the operation in question")
-      ->capture_default_str();
+  AddTokenOptions(*command, options->token);
+  command
+      ->add_option("--operation", options->operation,
+                   "the operation in question (default: whichever was refused; sign for --self)")
+      ->type_name("OPERATION");
   CLI::Option* last =
       command->add_flag("--last", options->last, "the key's latest refusal (this is the default)");
   command->add_flag("--self", options->self, "what it would say to this process")->excludes(last);

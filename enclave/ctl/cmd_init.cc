@@ -27,10 +27,13 @@ Result<std::optional<gid_t>> FindGroup(const std::string& name) {
 void Report(const Options& options, const Installation& installation,
             const std::vector<std::string>& written, bool json) {
   const Places& places = options.plan.places;
-  const std::string serve = ShellQuote(installation.daemon) + " --config " +
-                            ShellQuote(places.DaemonConfig());
+  const std::string prefix = IsInPath(installation) ? "" : installation.programs + "/";
+  const std::string serve =
+      ShellQuote(prefix + "keyclaved") + " --config " + ShellQuote(places.DaemonConfig());
   const bool standard = places.ClientConfig() == client::DefaultConfigPath();
-  const std::string set = standard ? "" : "KEYCLAVE_CONFIG=" + ShellQuote(places.ClientConfig()) + " ";
+  const std::string keyclave =
+      (standard ? "" : "KEYCLAVE_CONFIG=" + ShellQuote(places.ClientConfig()) + " ") +
+      ShellQuote(prefix + "keyclave");
   if (json) {
     PrintJson({{"simulated", true},
                {"written", written},
@@ -44,20 +47,24 @@ void Report(const Options& options, const Installation& installation,
   Print(Paint(Colour::kBad, "SIMULATED") +
         ": this enclave protects no key from root; it is for trying Keyclave out.\n");
   if (!options.plan.caller_group) {
-    Print("Every local user can read simulated-root.key and so claim to be any program; name the\n"
-          "group of the programs that use keys (--caller-group www-data) to keep others out.\n");
+    Print(
+        "Every local user can read simulated-root.key and so claim to be any program; name the\n"
+        "group of the programs that use keys (--caller-group www-data) to keep others out.\n");
   }
-  Print("\nNext:\n  " + Paint(Colour::kBold, serve) + " &\n  " +
-        Paint(Colour::kBold, set + "keyclave token create edge") + "\n  " +
-        Paint(Colour::kBold, set + "keyclave key generate --token edge --type ec:p256 --label www") +
-        "\n");
+  Print("\nNext:\n");
+  for (const std::string& line :
+       {serve + " &", keyclave + " token create edge",
+        keyclave + " key generate --token edge --type ec:p256 --label www"}) {
+    Print("  " + Paint(Colour::kBold, line) + "\n");
+  }
 }
 
 Result<int> Init(Options& options, bool json) {
   if (!options.simulated) {
-    return Fail(Code::kUnsupported,
-                "this version can seal keys in no hardware yet. Say --simulated for an enclave that "
-                "is an ordinary process: it shows everything, and protects no key from root");
+    return Fail(
+        Code::kUnsupported,
+        "this version can seal keys in no hardware yet. Say --simulated for an enclave that "
+        "is an ordinary process: it shows everything, and protects no key from root");
   }
   const Installation installation = FindInstallation();
   KC_ASSIGN(options.plan.caller_group, FindGroup(options.caller_group));
@@ -75,7 +82,8 @@ Result<int> Init(Options& options, bool json) {
 
 void AddInit(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("init", "make a new enclave: configuration and empty store");
+  CLI::App* command =
+      app.add_subcommand("init", "make a new enclave: configuration and empty store");
   command->add_flag("--simulated", options->simulated,
                     "an enclave without hardware (the only kind in this version)");
   Places& places = options->plan.places;
@@ -91,11 +99,13 @@ void AddInit(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   command->add_option("--listen", options->plan.listen, "an address besides the socket")
       ->type_name("tcp:HOST:PORT");
-  command->add_option("--caller-group", options->caller_group,
-                      "only this group's members can prove themselves (make simulated evidence)")
+  command
+      ->add_option("--caller-group", options->caller_group,
+                   "only this group's members can prove themselves (make simulated evidence)")
       ->type_name("GROUP");
-  command->footer("Nothing that exists is overwritten. Example:\n"
-                  "  keyclave init --simulated --caller-group www-data");
+  command->footer(
+      "Nothing that exists is overwritten. Example:\n"
+      "  keyclave init --simulated --caller-group www-data");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Init(*options, invocation.globals.json); };
   });

@@ -13,12 +13,12 @@ namespace keyclave::ctl {
 namespace {
 
 struct KeyOptions {
-  std::string token;
+  TokenChoice token;
   std::string key;
 };
 
 struct ListOptions {
-  std::string token;
+  TokenChoice token;
   bool all = false;
 };
 
@@ -60,8 +60,8 @@ Result<std::string> UriOf(Enclave& enclave, const wire::ObjectInfo& object, Byte
 }
 
 Result<int> List(const ListOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
   KC_ASSIGN(std::vector<wire::ObjectInfo> objects, enclave->Objects(token.id, {}));
   if (!options.all) std::erase_if(objects, [](const auto& object) { return !IsKey(object); });
   if (globals.json) {
@@ -74,8 +74,7 @@ Result<int> List(const ListOptions& options, const Globals& globals) {
   for (const wire::ObjectInfo& object : objects) {
     const wire::AttributeList& attributes = object.attributes;
     table.Add({Harmless(attributes.Text(CKA_LABEL)), IdText(attributes), ClassText(attributes),
-               TypeText(attributes), UsageText(attributes),
-               Harmless(attributes.Text(kCkaPolicy))});
+               TypeText(attributes), UsageText(attributes), Harmless(attributes.Text(kCkaPolicy))});
   }
   Print(table.empty() ? "No keys in token " + Harmless(token.label) + " that this caller may see.\n"
                       : table.Text());
@@ -83,8 +82,8 @@ Result<int> List(const ListOptions& options, const Globals& globals) {
 }
 
 Result<int> Show(const KeyOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::ObjectInfo object, enclave->Object(options.key, options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::ObjectInfo object, enclave->Object(options.key, options.token.label));
   KC_ASSIGN(const std::string uri, UriOf(*enclave, object, {}));
   if (globals.json) {
     Json document = ObjectJson(object);
@@ -124,8 +123,9 @@ Result<std::vector<wire::ObjectInfo>> WithPublicHalf(Enclave& enclave,
 }
 
 Result<int> Delete(const DeleteOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::ObjectInfo object, enclave->Object(options.key.key, options.key.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
+  KC_ASSIGN(const wire::ObjectInfo object,
+            enclave->Object(options.key.key, options.key.token.label));
   const std::string name = TypeText(object.attributes) + " " + ClassText(object.attributes) + " " +
                            Harmless(object.attributes.Text(CKA_LABEL)) + " (id " +
                            IdText(object.attributes) + ")";
@@ -152,8 +152,9 @@ Result<int> Delete(const DeleteOptions& options, const Globals& globals) {
 }
 
 Result<int> Reference(const ReferenceOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::ObjectInfo object, enclave->Object(options.key.key, options.key.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
+  KC_ASSIGN(const wire::ObjectInfo object,
+            enclave->Object(options.key.key, options.key.token.label));
   const Bytes* spki = object.attributes.Find(CKA_PUBLIC_KEY_INFO);
   if (object.attributes.Ulong(CKA_CLASS) != CKO_PRIVATE_KEY || spki == nullptr) {
     return Fail(Code::kInvalidArgument, options.key.key + " is a " + ClassText(object.attributes) +
@@ -177,7 +178,7 @@ void AddKeyArgument(CLI::App& command, KeyOptions& options) {
   command.add_option("key", options.key, "a label, or a URI: pkcs11:token=edge;object=www")
       ->required()
       ->type_name("KEY");
-  AddTokenOption(command, options.token);
+  AddTokenOptions(command, options.token);
 }
 
 void AddReference(CLI::App& group, Invocation& invocation) {
@@ -186,9 +187,10 @@ void AddReference(CLI::App& group, Invocation& invocation) {
   AddKeyArgument(*command, options->key);
   command->add_option("--out", options->out, "the file (default: standard output)")
       ->type_name("FILE");
-  command->footer("nginx, HAProxy, PostgreSQL and every OpenSSL 3 program that wants a key file take\n"
-                  "it, with OPENSSL_CONF set as `keyclave run` does. Example:\n"
-                  "  keyclave key reference --token edge www --out /etc/nginx/www.key.pem");
+  command->footer(
+      "nginx, HAProxy, PostgreSQL and every OpenSSL 3 program that wants a key file take\n"
+      "it, with OPENSSL_CONF set as `keyclave run` does. Example:\n"
+      "  keyclave key reference --token edge www --out /etc/nginx/www.key.pem");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Reference(*options, invocation.globals); };
   });
@@ -204,7 +206,7 @@ void AddKey(CLI::App& app, Invocation& invocation) {
 
   auto list_options = std::make_shared<ListOptions>();
   CLI::App* list = group->add_subcommand("list", "list a token's keys");
-  AddTokenOption(*list, list_options->token);
+  AddTokenOptions(*list, list_options->token);
   list->add_flag("--all", list_options->all, "public keys, certificates and data objects too");
   list->callback([list_options, &invocation] {
     invocation.action = [list_options, &invocation] {

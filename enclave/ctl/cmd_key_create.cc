@@ -16,7 +16,7 @@ constexpr size_t kMaxId = 64;  // bytes
 
 // What both commands say of the key to be.
 struct NewKeyOptions {
-  std::string token;
+  TokenChoice token;
   std::string label;
   std::string id;
   std::string policy;
@@ -55,10 +55,11 @@ Result<KeyType> ParseType(const std::string& text) {
       return KeyType{Kind::kEc, 0, std::move(*curve)};
     }
   }
-  return Fail(Code::kInvalidArgument,
-              "--type " + text +
-                  " is not known: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, aes:128, "
-                  "aes:192, aes:256");
+  return Fail(
+      Code::kInvalidArgument,
+      "--type " + text +
+          " is not known: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, aes:128, "
+          "aes:192, aes:256");
 }
 
 std::vector<std::string> DefaultUsage(Kind kind) {
@@ -118,8 +119,7 @@ Result<Templates> MakeTemplates(const NewKeyOptions& options, Kind kind) {
     }
   }
   Templates templates;
-  for (wire::AttributeList* list :
-       {&templates.private_attributes, &templates.public_attributes}) {
+  for (wire::AttributeList* list : {&templates.private_attributes, &templates.public_attributes}) {
     list->SetBool(CKA_TOKEN, true);
     list->SetText(CKA_LABEL, options.label);
     list->Set(CKA_ID, id);
@@ -142,9 +142,9 @@ Status CheckLabelIsFree(Enclave& enclave, const wire::TokenInfo& token, const st
   for (const wire::ObjectInfo& object : found) {
     const auto object_class = object.attributes.Ulong(CKA_CLASS);
     if (object_class == CKO_PRIVATE_KEY || object_class == CKO_SECRET_KEY) {
-      return Fail(Code::kTemplateInconsistent,
-                  "token " + token.label + " has a key " + label + " already: choose another label, "
-                  "or delete that one (keyclave key delete)");
+      return Fail(Code::kTemplateInconsistent, "token " + token.label + " has a key " + label +
+                                                   " already: choose another label, "
+                                                   "or delete that one (keyclave key delete)");
     }
   }
   return Done{};
@@ -158,18 +158,17 @@ int Report(const std::string& what, const wire::TokenInfo& token, const wire::Ob
     PrintJson(document);
     return kExitOk;
   }
-  Print(what + " " + TypeText(key.attributes) + " key " +
-        Harmless(key.attributes.Text(CKA_LABEL)) + " (id " + IdText(key.attributes) +
-        ") in token " + Harmless(token.label) + ", under policy " +
-        Harmless(key.attributes.Text(kCkaPolicy)) + ".\n");
+  Print(what + " " + TypeText(key.attributes) + " key " + Harmless(key.attributes.Text(CKA_LABEL)) +
+        " (id " + IdText(key.attributes) + ") in token " + Harmless(token.label) +
+        ", under policy " + Harmless(key.attributes.Text(kCkaPolicy)) + ".\n");
   return kExitOk;
 }
 
 Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
   KC_ASSIGN(const KeyType type, ParseType(options.type));
   KC_ASSIGN(Templates templates, MakeTemplates(options.key, type.kind));
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
   KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
   if (type.kind == Kind::kAes) {
     wire::GenerateKeyRequest request;
@@ -198,13 +197,12 @@ Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
 
 Result<int> Import(const ImportOptions& options, const Globals& globals) {
   KC_ASSIGN(PrivateKeyFile file, ReadPrivateKey(options.file, [&]() -> Result<SecretBytes> {
-    if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
-    return AskSecret("passphrase of " + options.file);
-  }));
-  KC_ASSIGN(Templates templates,
-            MakeTemplates(options.key, file.is_rsa ? Kind::kRsa : Kind::kEc));
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token));
+              if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
+              return AskSecret("passphrase of " + options.file);
+            }));
+  KC_ASSIGN(Templates templates, MakeTemplates(options.key, file.is_rsa ? Kind::kRsa : Kind::kEc));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
   KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
   wire::ImportKeyRequest request;
   request.token = token.id;
@@ -221,15 +219,17 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
 }
 
 void AddNewKeyOptions(CLI::App& command, NewKeyOptions& options) {
-  AddTokenOption(command, options.token);
+  AddTokenOptions(command, options.token);
   command.add_option("--label", options.label, "the key's name in the token")->required();
   command.add_option("--id", options.id, "CKA_ID, hexadecimal (default: 8 random bytes)")
       ->type_name("HEX");
-  command.add_option("--policy", options.policy,
-                     "the policy that governs it (default: the token's default policy)")
+  command
+      .add_option("--policy", options.policy,
+                  "the policy that governs it (default: the token's default policy)")
       ->type_name("NAME");
-  command.add_option("--usage", options.usage,
-                     "what it may do: sign, verify, encrypt, decrypt, wrap, unwrap, derive")
+  command
+      .add_option("--usage", options.usage,
+                  "what it may do: sign, verify, encrypt, decrypt, wrap, unwrap, derive")
       ->delimiter(',')
       ->type_name("USAGE,…");
   command.add_flag("--extractable", options.extractable,
@@ -242,11 +242,14 @@ void AddKeyGenerate(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = group.add_subcommand("generate", "make a key in the enclave");
   AddNewKeyOptions(*command, options->key);
-  command->add_option("--type", options->type, "rsa:2048|3072|4096, ec:p256|p384|p521, aes:128|192|256")
+  command
+      ->add_option("--type", options->type,
+                   "rsa:2048|3072|4096, ec:p256|p384|p521, aes:128|192|256")
       ->required();
-  command->footer("Usage, unless --usage says otherwise: RSA sign,decrypt; EC sign; AES "
-                  "encrypt,decrypt,wrap,unwrap.\n"
-                  "Example: keyclave key generate --token edge --type ec:p256 --label www");
+  command->footer(
+      "Usage, unless --usage says otherwise: RSA sign,decrypt; EC sign; AES "
+      "encrypt,decrypt,wrap,unwrap.\n"
+      "Example: keyclave key generate --token edge --type ec:p256 --label www");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Generate(*options, invocation.globals); };
   });
@@ -256,12 +259,12 @@ void AddKeyImport(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = group.add_subcommand("import", "bring a private key from a file");
   AddNewKeyOptions(*command, options->key);
-  command->add_option("file", options->file,
-                      "PEM or DER: PKCS#8 (also encrypted), PKCS#1, SEC1")
+  command->add_option("file", options->file, "PEM or DER: PKCS#8 (also encrypted), PKCS#1, SEC1")
       ->required()
       ->type_name("FILE");
-  command->add_option("--passphrase-file", options->passphrase_file,
-                      "read the file's passphrase from here (-: stdin; default: ask)")
+  command
+      ->add_option("--passphrase-file", options->passphrase_file,
+                   "read the file's passphrase from here (-: stdin; default: ask)")
       ->type_name("FILE");
   command->footer("Example: keyclave key import --token edge --label www /etc/ssl/private/www.key");
   command->callback([options, &invocation] {

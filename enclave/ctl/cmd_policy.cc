@@ -17,7 +17,7 @@ struct CheckOptions {
 };
 
 struct TokenOptions {
-  std::string token;
+  TokenChoice token;
   std::string file;
   std::string name;
   bool make_default = false;
@@ -101,8 +101,8 @@ Result<int> Apply(const TokenOptions& options, const Globals& globals) {
   KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicy));
   // Mistakes are told here, with the file's name and line, before anything is sent.
   KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(AsText(text), options.file));
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
   KC_ASSIGN(const wire::ApplyPolicyReply reply,
             enclave->Call<wire::Op::kApplyPolicy>(
                 {token.id, std::string(AsText(text)), options.make_default}));
@@ -121,8 +121,8 @@ Result<int> Apply(const TokenOptions& options, const Globals& globals) {
 }
 
 Result<int> List(const TokenOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
   KC_ASSIGN(const wire::ListPoliciesReply reply,
             enclave->Call<wire::Op::kListPolicies>({token.id}));
   if (globals.json) {
@@ -142,8 +142,8 @@ Result<int> List(const TokenOptions& options, const Globals& globals) {
 }
 
 Result<int> Show(const TokenOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token));
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
   const std::string& name = options.name.empty() ? token.default_policy : options.name;
   KC_ASSIGN(const wire::ShowPolicyReply reply,
             enclave->Call<wire::Op::kShowPolicy>({token.id, name}));
@@ -163,7 +163,7 @@ CLI::App* AddTokenCommand(CLI::App& group, Invocation& invocation, const char* n
                           const char* description, TokenAction action,
                           const std::shared_ptr<TokenOptions>& options) {
   CLI::App* command = group.add_subcommand(name, description);
-  AddTokenOption(*command, options->token);
+  AddTokenOptions(*command, options->token);
   command->callback([options, action, &invocation] {
     invocation.action = [options, action, &invocation] {
       return action(*options, invocation.globals);
@@ -198,8 +198,8 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
   AddTokenCommand(*group, invocation, "list", "list a token's policies", List,
                   std::make_shared<TokenOptions>());
   auto show_options = std::make_shared<TokenOptions>();
-  CLI::App* show = AddTokenCommand(*group, invocation, "show", "show a policy's text", Show,
-                                   show_options);
+  CLI::App* show =
+      AddTokenCommand(*group, invocation, "show", "show a policy's text", Show, show_options);
   show->add_option("name", show_options->name, "its name (default: the token's default policy)");
 }
 

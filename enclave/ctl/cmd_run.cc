@@ -32,14 +32,16 @@ void AddRun(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("run", "run a program with the provider and module configured");
-  AddTokenOption(*command, options->token);
-  command->add_option("--openssl-conf", options->openssl_config,
-                      "the OpenSSL configuration (default: openssl.cnf beside client.yaml)")
+  AddTokenLabel(*command, options->token);
+  command
+      ->add_option("--openssl-conf", options->openssl_config,
+                   "the OpenSSL configuration (default: openssl.cnf beside client.yaml)")
       ->type_name("FILE");
-  command->footer("Sets KEYCLAVE_CONFIG, OPENSSL_CONF, KEYCLAVE_PKCS11_MODULE, KEYCLAVE_PROVIDER and\n"
-                  "KEYCLAVE_TOKEN, then becomes the program. Examples:\n"
-                  "  keyclave run -- nginx -g 'daemon off;'\n"
-                  "  keyclave run -- openssl pkey -in 'pkcs11:token=edge;object=www' -pubout");
+  command->footer(
+      "Sets KEYCLAVE_CONFIG, OPENSSL_CONF, KEYCLAVE_PKCS11_MODULE, KEYCLAVE_PROVIDER and\n"
+      "KEYCLAVE_TOKEN, then becomes the program. Examples:\n"
+      "  keyclave run -- nginx -g 'daemon off;'\n"
+      "  keyclave run -- openssl pkey -in 'pkcs11:token=edge;object=www' -pubout");
   command->callback([options, &invocation] {
     invocation.takes_program = true;
     invocation.action = [options, &invocation] { return Run(*options, invocation.globals); };

@@ -122,15 +122,17 @@ void AddCreate(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<CreateOptions>();
   CLI::App* command = group.add_subcommand("create", "create a token");
   command->add_option("label,--label", options->label, "its label, at most 32 bytes")->required();
-  command->add_option("--policy", options->policy_file,
-                      "its default policy (default: the daemon's default_policy)")
+  command
+      ->add_option("--policy", options->policy_file,
+                   "its default policy (default: the daemon's default_policy)")
       ->type_name("FILE");
   command->add_flag("--ask-pin", options->ask_pin, "ask for a user PIN: a second factor");
   command->add_flag("--ask-so-pin", options->ask_so_pin, "ask for a security officer PIN");
   command->add_option("--pin-file", options->pin_file, "read the user PIN from here (-: stdin)")
       ->type_name("FILE")
       ->excludes("--ask-pin");
-  command->add_option("--so-pin-file", options->so_pin_file, "read the security officer PIN from here")
+  command
+      ->add_option("--so-pin-file", options->so_pin_file, "read the security officer PIN from here")
       ->type_name("FILE")
       ->excludes("--ask-so-pin");
   command->footer("Example: keyclave token create edge --policy edge.yaml");
@@ -142,13 +144,13 @@ void AddCreate(CLI::App& group, Invocation& invocation) {
 }  // namespace
 
 void AddToken(CLI::App& app, Invocation& invocation) {
-  CLI::App* group = app.add_subcommand("token", "tokens: namespaces of keys, one PKCS#11 slot each");
+  CLI::App* group =
+      app.add_subcommand("token", "tokens: namespaces of keys, one PKCS#11 slot each");
   group->require_subcommand(1);
   AddCreate(*group, invocation);
   CLI::App* list = group->add_subcommand("list", "list the tokens");
-  list->callback([&invocation] {
-    invocation.action = [&invocation] { return List(invocation.globals); };
-  });
+  list->callback(
+      [&invocation] { invocation.action = [&invocation] { return List(invocation.globals); }; });
   auto label = std::make_shared<std::string>();
   auto yes = std::make_shared<bool>(false);
   CLI::App* remove = group->add_subcommand("delete", "delete a token and every key in it");

@@ -1,8 +1,8 @@
 // A command of `keyclave`: one file cmd_NAME.cc that defines AddNAME, and one line in commands.inc.
 //
-// AddNAME puts its subcommand (and theirs) into the parser with the help that a stranger needs; when
-// the parser chose one, the subcommand's callback stores what to do in Invocation::action. Nothing
-// is done while parsing.
+// AddNAME puts its subcommand (and theirs) into the parser with the help that a stranger needs;
+// when the parser chose one, the subcommand's callback stores what to do in Invocation::action.
+// Nothing is done while parsing.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -23,7 +23,7 @@ inline constexpr int kExitUnreachable = 3;
 // What every command understands.
 struct Globals {
   bool json = false;
-  std::string config;               // client.yaml
+  std::string config;                // client.yaml
   std::vector<std::string> program;  // what stood after "--"
 };
 

@@ -2,6 +2,7 @@
 
 #include "enclave/client/key_reference.h"
 #include "enclave/ctl/output.h"
+#include "enclave/ctl/secret_input.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -54,33 +55,50 @@ Result<wire::TokenInfo> PickToken(std::vector<wire::TokenInfo> tokens, const wir
 
 }  // namespace
 
-Result<std::unique_ptr<Enclave>> Enclave::Open(const Globals& globals) {
+Result<std::unique_ptr<Enclave>> Enclave::Open(const Globals& globals, const TokenChoice& choice) {
   KC_ASSIGN(client::ClientConfig config, client::LoadClientConfig(globals.config));
-  return std::make_unique<Enclave>(std::move(config));
+  return std::make_unique<Enclave>(std::move(config), choice.pin_file);
+}
+
+Status Enclave::Login() {
+  const std::string what = "PIN of token " + Harmless(token_->label);
+  KC_ASSIGN(SecretBytes pin, pin_file_.empty() ? AskSecret(what) : ReadSecretFile(pin_file_));
+  return client_.Login(token_->id, wire::LoginState::kUser, std::move(pin));
 }
 
 Result<wire::TokenInfo> Enclave::Token(const std::string& label) {
   KC_ASSIGN(wire::ListTokensReply reply, Call<wire::Op::kListTokens>({}));
   wire::ObjectRef ref;
   if (!label.empty()) ref.token_label = label;
-  return PickToken(std::move(reply.tokens), ref);
+  KC_ASSIGN(token_, PickToken(std::move(reply.tokens), ref));
+  return *token_;
 }
 
 Result<std::vector<wire::ObjectInfo>> Enclave::Objects(const wire::TokenId& token,
                                                        const wire::AttributeList& match) {
   std::vector<wire::ObjectInfo> objects;
-  wire::FindObjectsRequest request{.token = token, .match = match, .after = {}, .limit = kPage};
+  wire::FindObjectsRequest request;
+  request.token = token;
+  request.match = match;
+  request.limit = kPage;
   while (true) {
-    KC_ASSIGN(wire::FindObjectsReply page, Call<wire::Op::kFindObjects>(request));
-    for (wire::ObjectInfo& object : page.objects) objects.push_back(std::move(object));
-    if (!page.more || page.objects.empty()) return objects;
+    if (is_operator_) request.all = true;
+    auto page = Call<wire::Op::kFindObjects>(request);
+    if (!page.ok() && page.code() == Code::kOperatorOnly && is_operator_) {
+      is_operator_ = false;
+      request.all.reset();
+      continue;
+    }
+    if (!page.ok()) return std::move(page).error();
+    for (wire::ObjectInfo& object : page->objects) objects.push_back(std::move(object));
+    if (!page->more || page->objects.empty()) return objects;
     request.after = objects.back().id;
   }
 }
 
 Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::string& token_label) {
   wire::ObjectRef ref;
-  if (name.starts_with("pkcs11:") || name.starts_with("keyclave:")) {
+  if (client::IsKeyUri(name)) {
     KC_ASSIGN(ref, client::RefFromUri(name));
   } else {
     ref.label = name;
@@ -88,6 +106,7 @@ Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::str
   if (!ref.token_label && !ref.token_serial && !token_label.empty()) ref.token_label = token_label;
   KC_ASSIGN(wire::ListTokensReply tokens, Call<wire::Op::kListTokens>({}));
   KC_ASSIGN(const wire::TokenInfo token, PickToken(std::move(tokens.tokens), ref));
+  token_ = token;
   KC_ASSIGN(std::vector<wire::ObjectInfo> found, Objects(token.id, MatchOf(ref)));
   if (found.empty()) {
     return Fail(Code::kObjectNotFound, name + " in token " + token.label);
@@ -102,10 +121,18 @@ Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::str
   return found.front();
 }
 
-void AddTokenOption(CLI::App& command, std::string& label) {
+void AddTokenLabel(CLI::App& command, std::string& label) {
   command.add_option("--token", label, "the token's label; may be left out if there is only one")
       ->type_name("LABEL")
       ->envname("KEYCLAVE_TOKEN");
+}
+
+void AddTokenOptions(CLI::App& command, TokenChoice& choice) {
+  AddTokenLabel(command, choice.label);
+  command
+      .add_option("--pin-file", choice.pin_file,
+                  "read the token's PIN from here, if it has one (-: stdin; default: ask)")
+      ->type_name("FILE");
 }
 
 wire::ObjectRef RefTo(const wire::ObjectInfo& object) {

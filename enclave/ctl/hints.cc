@@ -37,13 +37,13 @@ std::string_view HowToMend(Code code) {
       return "do this over the unix socket as a user in `operators:` of keyclaved.yaml (root, by "
              "default)";
     case Code::kDenied:
-    case Code::kMechanismDenied:
-      return "an operator can ask why: keyclave explain KEY";
+    case Code::kMechanismDenied: return "an operator can ask why: keyclave explain KEY";
     case Code::kTokenNotFound: return "see which there are: keyclave token list";
     case Code::kTokenExists: return "choose another label, or delete it: keyclave token delete";
     case Code::kObjectNotFound: return "see which there are: keyclave key list --token LABEL";
     case Code::kObjectAmbiguous:
-      return "name it by its id: pkcs11:token=LABEL;id=%01%02;type=private (keyclave key list shows "
+      return "name it by its id: pkcs11:token=LABEL;id=%01%02;type=private (keyclave key list "
+             "shows "
              "ids)";
     case Code::kPolicyNotFound: return "see which there are: keyclave policy list --token LABEL";
     case Code::kPolicyVersion: return "raise `version:` in the policy's text, then apply it again";

@@ -74,6 +74,12 @@ Installation FindInstallation() {
   return found;
 }
 
+bool IsInPath(const Installation& installation) {
+  const char* path = getenv("PATH");
+  const std::string have = ":" + std::string(path == nullptr ? "" : path) + ":";
+  return have.find(":" + installation.programs + ":") != std::string::npos;
+}
+
 std::string DirectoryOf(const std::string& file) {
   std::error_code error;
   const fs::path directory = fs::absolute(file, error).parent_path();
@@ -85,7 +91,8 @@ std::string OpensslConfigText(const std::string& provider) {
   const std::string section = InitSection(system.ok() ? std::string(AsText(*system)) : "");
   std::string text =
       "# OpenSSL with the keyclave provider; use it with OPENSSL_CONF (keyclave run does).\n"
-      "# The system's own settings come first. An active provider switches the built-in default one\n"
+      "# The system's own settings come first. An active provider switches the built-in default "
+      "one\n"
       "# off unless both are named, so both are.\n";
   if (system.ok()) text.append(".include = ").append(kSystemOpensslConfig).append("\n");
   text += "[ default ]\nopenssl_conf = " + section + "\n";
@@ -112,8 +119,7 @@ Result<Environment> ProgramEnvironment(const Installation& installation,
                                      installation.programs + "/../lib");
   }
   if (!fs::is_regular_file(openssl_config, error)) {
-    return Fail(Code::kNotFound,
-                openssl_config + " (keyclave init writes it beside client.yaml)");
+    return Fail(Code::kNotFound, openssl_config + " (keyclave init writes it beside client.yaml)");
   }
   Environment environment = {{"KEYCLAVE_CONFIG", fs::absolute(client_config, error)},
                              {"OPENSSL_CONF", openssl_config},

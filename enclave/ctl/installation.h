@@ -1,5 +1,5 @@
-// Where the parts of Keyclave are, seen from the running `keyclave`: a build tree (bin/ beside lib/)
-// or an installed system.
+// Where the parts of Keyclave are, seen from the running `keyclave`: a build tree (bin/ beside
+// lib/) or an installed system.
 #pragma once
 
 #include <string>
@@ -15,6 +15,8 @@ struct Installation {
   std::string pkcs11_module;  // keyclave-pkcs11.so; empty if it is not found
 };
 Installation FindInstallation();
+// Whether a shell finds keyclave and keyclaved by their names.
+bool IsInPath(const Installation& installation);
 
 // Directories and file names of one configured enclave.
 struct Places {
@@ -42,8 +44,7 @@ std::string OpensslConfigText(const std::string& provider);
 // names the missing part.
 Result<Environment> ProgramEnvironment(const Installation& installation,
                                        const std::string& client_config,
-                                       const std::string& openssl_config,
-                                       const std::string& token);
+                                       const std::string& openssl_config, const std::string& token);
 
 // The words as one line for a shell: quoted where needed.
 std::string ShellQuote(const std::string& word);

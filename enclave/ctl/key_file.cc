@@ -18,8 +18,8 @@ struct Deinit {
   using pointer = T;
   void operator()(T handle) const { Free(handle); }
 };
-using PrivateKey =
-    std::unique_ptr<gnutls_x509_privkey_t, Deinit<gnutls_x509_privkey_t, gnutls_x509_privkey_deinit>>;
+using PrivateKey = std::unique_ptr<gnutls_x509_privkey_t,
+                                   Deinit<gnutls_x509_privkey_t, gnutls_x509_privkey_deinit>>;
 using Crt = std::unique_ptr<gnutls_x509_crt_t, Deinit<gnutls_x509_crt_t, gnutls_x509_crt_deinit>>;
 using Pubkey = std::unique_ptr<gnutls_pubkey_t, Deinit<gnutls_pubkey_t, gnutls_pubkey_deinit>>;
 
@@ -71,8 +71,8 @@ Error KeyError(const std::string& path, int code, ByteSpan file) {
   if (text.find("PRIVATE KEY-----") == std::string_view::npos) {
     return BadKey(path, "the PEM file holds no private key");
   }
-  return BadKey(path, std::string("the key inside is damaged or cut short (") +
-                          gnutls_strerror(code) + ")");
+  return BadKey(
+      path, std::string("the key inside is damaged or cut short (") + gnutls_strerror(code) + ")");
 }
 
 Result<PrivateKey> NewPrivateKey() {
@@ -97,8 +97,7 @@ Result<PrivateKey> Import(const std::string& path, ByteSpan file, const Passphra
   // GnuTLS wants a C string: a copy that is wiped.
   Bytes text = ToBytes(secret.Expose(SecretAccess()));
   text.push_back(0);
-  const int rc = gnutls_x509_privkey_import2(
-      key.get(), &data, format, reinterpret_cast<const char*>(text.data()), 0);  // NOLINT
+  const int rc = gnutls_x509_privkey_import2(key.get(), &data, format, AsText(text).data(), 0);
   if (rc == GNUTLS_E_DECRYPTION_FAILED) return BadKey(path, "the passphrase is not the right one");
   if (rc != 0) return KeyError(path, rc, file);
   return key;
@@ -151,9 +150,8 @@ Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase&
   const int algorithm = gnutls_x509_privkey_get_pk_algorithm(key.get());
   if (algorithm != GNUTLS_PK_RSA && algorithm != GNUTLS_PK_ECDSA) {
     const char* name = gnutls_pk_get_name(static_cast<gnutls_pk_algorithm_t>(algorithm));
-    return Fail(Code::kUnsupported,
-                path + ": " + (name == nullptr ? "this kind of key" : name) +
-                    " cannot be imported yet; RSA and EC keys can");
+    return Fail(Code::kUnsupported, path + ": " + (name == nullptr ? "this kind of key" : name) +
+                                        " cannot be imported yet; RSA and EC keys can");
   }
   if (algorithm == GNUTLS_PK_RSA && gnutls_x509_privkey_verify_params(key.get()) != 0) {
     return BadKey(path, "the parts of the RSA key do not belong together: it is damaged");

@@ -159,9 +159,9 @@ std::string TypeText(const wire::AttributeList& attributes) {
 
 const std::vector<UsageWord>& UsageWords() {
   static const std::vector<UsageWord> words = {
-      {"sign", CKA_SIGN, CKA_VERIFY},          {"verify", CKA_VERIFY, CKA_VERIFY},
-      {"encrypt", CKA_ENCRYPT, CKA_ENCRYPT},   {"decrypt", CKA_DECRYPT, CKA_ENCRYPT},
-      {"wrap", CKA_WRAP, CKA_WRAP},            {"unwrap", CKA_UNWRAP, CKA_WRAP},
+      {"sign", CKA_SIGN, CKA_VERIFY},        {"verify", CKA_VERIFY, CKA_VERIFY},
+      {"encrypt", CKA_ENCRYPT, CKA_ENCRYPT}, {"decrypt", CKA_DECRYPT, CKA_ENCRYPT},
+      {"wrap", CKA_WRAP, CKA_WRAP},          {"unwrap", CKA_UNWRAP, CKA_WRAP},
       {"derive", CKA_DERIVE, CKA_DERIVE},
   };
   return words;
@@ -170,7 +170,8 @@ const std::vector<UsageWord>& UsageWords() {
 std::string UsageText(const wire::AttributeList& attributes) {
   std::string text;
   for (const UsageWord& usage : UsageWords()) {
-    if (attributes.IsTrue(usage.attribute)) text.append(text.empty() ? "" : ", ").append(usage.word);
+    if (attributes.IsTrue(usage.attribute))
+      text.append(text.empty() ? "" : ", ").append(usage.word);
   }
   return text;
 }
@@ -197,12 +198,9 @@ std::vector<AttributeText> AttributeTexts(const wire::AttributeList& attributes)
 
 Json ObjectJson(const wire::ObjectInfo& object) {
   const wire::AttributeList& attributes = object.attributes;
-  Json json = {{"object", ToHex(object.id)},
-               {"class", ClassText(attributes)},
-               {"label", attributes.Text(CKA_LABEL)},
-               {"id", IdText(attributes)},
-               {"type", TypeText(attributes)},
-               {"usage", Json::array()},
+  Json json = {{"object", ToHex(object.id)},           {"class", ClassText(attributes)},
+               {"label", attributes.Text(CKA_LABEL)},  {"id", IdText(attributes)},
+               {"type", TypeText(attributes)},         {"usage", Json::array()},
                {"policy", attributes.Text(kCkaPolicy)}};
   for (const UsageWord& usage : UsageWords()) {
     if (attributes.IsTrue(usage.attribute)) json["usage"].push_back(std::string(usage.word));

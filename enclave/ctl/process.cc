@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +21,8 @@ constexpr int kCannotExecute = 127;
 
 std::vector<char*> Pointers(const std::vector<std::string>& words) {
   std::vector<char*> pointers;
-  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));  // NOLINT
+  for (const std::string& word : words)
+    pointers.push_back(const_cast<char*>(word.c_str()));  // NOLINT
   pointers.push_back(nullptr);
   return pointers;
 }
@@ -70,7 +71,8 @@ Result<Child> Child::Spawn(const std::vector<std::string>& words, const SpawnOpt
     close(report[0]);
     return ErrnoError("fork");
   }
-  Child child(pid, pidfd_open(pid, 0));
+  // By number: glibc 2.36 declares pidfd_open without C linkage.
+  Child child(pid, static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   int reason = 0;
   // The pipe closes unread when exec succeeds.
   const bool failed = read(report[0], &reason, sizeof reason) == sizeof reason;

@@ -15,11 +15,11 @@ namespace keyclave::ctl {
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
 struct SpawnOptions {
-  Environment environment;     // set beside what this process has
+  Environment environment;  // set beside what this process has
   std::vector<std::string> unset;
-  int output = -1;             // becomes standard output and error; -1: this process's own
-  bool no_input = false;       // standard input is /dev/null
-  bool own_group = false;      // out of reach of the terminal's Ctrl-C
+  int output = -1;                // becomes standard output and error; -1: this process's own
+  bool no_input = false;          // standard input is /dev/null
+  bool own_group = false;         // out of reach of the terminal's Ctrl-C
   bool ends_with_parent = false;  // gets SIGTERM when this process dies, however that happens
 };
 

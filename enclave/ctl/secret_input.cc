@@ -90,7 +90,8 @@ Result<SecretBytes> AskSecret(const std::string& prompt) {
 Result<SecretBytes> AskNewSecret(const std::string& what) {
   KC_ASSIGN(SecretBytes first, AskSecret("New " + what));
   KC_ASSIGN(const SecretBytes second, AskSecret("New " + what + " again"));
-  if (!(first == second)) return Fail(Code::kInvalidArgument, "the two differ; nothing was changed");
+  if (!(first == second))
+    return Fail(Code::kInvalidArgument, "the two differ; nothing was changed");
   return first;
 }
 

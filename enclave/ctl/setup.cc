@@ -19,9 +19,8 @@ constexpr uint32_t kReadable = 0644;
 constexpr uint32_t kGroupReadable = 0640;
 
 Status CheckPath(const std::string& what, const std::string& path) {
-  const bool printable = std::all_of(path.begin(), path.end(), [](unsigned char c) {
-    return c >= 0x20 && c != 0x7f;
-  });
+  const bool printable =
+      std::all_of(path.begin(), path.end(), [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
   if (path.starts_with('/') && printable) return Done{};
   return Fail(Code::kInvalidArgument, what + " must be an absolute path: " + path);
 }
@@ -39,13 +38,14 @@ Status MakeDirectory(const std::string& path) {
 
 std::vector<std::string> PlannedPaths(const SetupPlan& plan) {
   const Places& places = plan.places;
-  return {places.SimulatedKey(),  places.SimulatedRoot(), places.DefaultPolicy(),
-          places.DaemonConfig(),  places.ClientConfig(),  places.OpensslConfig(),
+  return {places.SimulatedKey(), places.SimulatedRoot(), places.DefaultPolicy(),
+          places.DaemonConfig(), places.ClientConfig(),  places.OpensslConfig(),
           places.P11KitModule()};
 }
 
 std::string P11KitText(const std::string& module) {
-  return "# Registers Keyclave with p11-kit: copy or link this file into /etc/pkcs11/modules/ (for\n"
+  return "# Registers Keyclave with p11-kit: copy or link this file into /etc/pkcs11/modules/ "
+         "(for\n"
          "# everybody) or ~/.config/pkcs11/modules/ (for one user).\n"
          "module: " +
          module + "\n";
@@ -90,8 +90,8 @@ Status CheckPlan(const SetupPlan& plan) {
   constexpr size_t kMaxSocket = sizeof(sockaddr_un::sun_path) - 1;
   if (places.socket.size() > kMaxSocket) {
     return Fail(Code::kInvalidArgument, "the socket's path is longer than " +
-                                            std::to_string(kMaxSocket) + " bytes: " +
-                                            places.socket);
+                                            std::to_string(kMaxSocket) +
+                                            " bytes: " + places.socket);
   }
   std::error_code error;
   for (const std::string& path : PlannedPaths(plan)) {
@@ -122,9 +122,9 @@ Status MakeState(const SetupPlan& plan, const Installation& installation) {
     return Fail(Code::kNotFound,
                 "keyclaved, neither beside keyclave (" + installation.programs + ") nor in PATH");
   }
-  KC_ASSIGN(const Captured run, RunCaptured({installation.daemon, "--config",
-                                             plan.places.DaemonConfig(), "--init"},
-                                            {}));
+  KC_ASSIGN(
+      const Captured run,
+      RunCaptured({installation.daemon, "--config", plan.places.DaemonConfig(), "--init"}, {}));
   if (run.code == 0) return Done{};
   const bool exists = run.output.find(Sentence(Code::kStoreExists)) != std::string::npos;
   return Fail(exists ? Code::kStoreExists : Code::kStoreIo,

@@ -13,7 +13,7 @@ namespace keyclave::ctl {
 
 struct SetupPlan {
   Places places;
-  std::vector<std::string> listen;     // besides the socket: tcp:HOST:PORT
+  std::vector<std::string> listen;    // besides the socket: tcp:HOST:PORT
   std::optional<gid_t> caller_group;  // who may read simulated-root.key; absent: everybody
   // A throw-away enclave: a permissive policy, and memory need not be locked.
   bool development = false;

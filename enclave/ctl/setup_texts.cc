@@ -15,14 +15,16 @@ std::string Quoted(const std::string& text) {
 }
 
 constexpr const char* kSimulatedWarning =
-    "# SIMULATED: this enclave is an ordinary process. It protects no key from root on this machine,\n"
+    "# SIMULATED: this enclave is an ordinary process. It protects no key from root on this "
+    "machine,\n"
     "# nor from anybody who can read simulated-root.key. It is for trying Keyclave out.\n";
 
 }  // namespace
 
 std::string DaemonConfigText(const SetupPlan& plan, uid_t owner) {
   const Places& places = plan.places;
-  std::string text = "# keyclaved: the enclave daemon. Start it with: keyclaved --config THIS_FILE\n";
+  std::string text =
+      "# keyclaved: the enclave daemon. Start it with: keyclaved --config THIS_FILE\n";
   text += kSimulatedWarning;
   text += "\n# Root secret, sealed store, rollback witness and audit log; mode 0700.\n";
   text += "state: " + Quoted(places.state_dir) + "\n";
@@ -30,7 +32,8 @@ std::string DaemonConfigText(const SetupPlan& plan, uid_t owner) {
   text += "listen:\n  - " + Quoted("unix:" + places.socket) + "\n";
   for (const std::string& address : plan.listen) text += "  - " + Quoted(address) + "\n";
   text +=
-      "\n# Everybody may connect: it is evidence, not the socket, that decides what a caller may do.\n"
+      "\n# Everybody may connect: it is evidence, not the socket, that decides what a caller may "
+      "do.\n"
       "socket_mode: \"0666\"\n"
       "\n# What this enclave is, and whose evidence it believes (default: its own type).\n"
       "tee: simulated\naccept: [simulated]\nsimulated:\n";
@@ -42,10 +45,13 @@ std::string DaemonConfigText(const SetupPlan& plan, uid_t owner) {
   text += "operators: [0" + (owner == 0 ? std::string() : ", " + std::to_string(owner)) + "]\n";
   text += "\n# The policy of tokens that C_InitToken makes, or that are created without one.\n";
   text += "default_policy: " + Quoted(places.DefaultPolicy()) + "\n";
-  text += "\n# Attestation evidence must be renewed after this time, whatever policies allow.\n"
-          "evidence_max_age: 24h\n";
-  text += "\n# Whether to start where memory cannot be locked (RLIMIT_MEMLOCK): keys may then be swapped"
-          " out.\n";
+  text +=
+      "\n# Attestation evidence must be renewed after this time, whatever policies allow.\n"
+      "evidence_max_age: 24h\n";
+  text +=
+      "\n# Whether to start where memory cannot be locked (RLIMIT_MEMLOCK): keys may then be "
+      "swapped"
+      " out.\n";
   text += std::string("allow_unlocked_memory: ") + (plan.development ? "true" : "false") + "\n";
   return text;
 }
@@ -53,7 +59,8 @@ std::string DaemonConfigText(const SetupPlan& plan, uid_t owner) {
 std::string ClientConfigText(const SetupPlan& plan, uid_t owner) {
   const Places& places = plan.places;
   std::string text =
-      "# Read by keyclave, by the PKCS#11 module and by the OpenSSL provider (KEYCLAVE_CONFIG names\n"
+      "# Read by keyclave, by the PKCS#11 module and by the OpenSSL provider (KEYCLAVE_CONFIG "
+      "names\n"
       "# another file).\n";
   text += kSimulatedWarning;
   text += "\n# Where the enclave is, and which user must own that socket.\n";
@@ -62,8 +69,10 @@ std::string ClientConfigText(const SetupPlan& plan, uid_t owner) {
   text +=
       "\n# What the enclave must prove before anything is sent to it.\n"
       "expect:\n  tee: {is: simulated}\n"
-      "\n# How programs here prove what they are. Simulated evidence says: I am the executable with\n"
-      "# this SHA-256 (keyclave evidence measure PROGRAM), signed with the development root's key.\n"
+      "\n# How programs here prove what they are. Simulated evidence says: I am the executable "
+      "with\n"
+      "# this SHA-256 (keyclave evidence measure PROGRAM), signed with the development root's "
+      "key.\n"
       "# Programs that cannot read that file cannot be callers.\n"
       "evidence: simulated\nsimulated:\n";
   text += "  key: " + Quoted(places.SimulatedKey()) + "\n";
@@ -73,8 +82,10 @@ std::string ClientConfigText(const SetupPlan& plan, uid_t owner) {
 }
 
 std::string DefaultPolicyText(uid_t owner) {
-  return "# The policy of tokens that were made without one of their own (C_InitToken, keyclave token\n"
-         "# create without --policy): any program of one user of this machine. For real use name the\n"
+  return "# The policy of tokens that were made without one of their own (C_InitToken, keyclave "
+         "token\n"
+         "# create without --policy): any program of one user of this machine. For real use name "
+         "the\n"
          "# program by its measurement: keyclave evidence measure /usr/sbin/nginx\n"
          "policy: default\n"
          "version: 1\n"
@@ -90,7 +101,8 @@ std::string DefaultPolicyText(uid_t owner) {
 }
 
 std::string DevelopmentPolicyText() {
-  return "# The policy of `keyclave dev`: every caller on this machine may do everything. Never use it\n"
+  return "# The policy of `keyclave dev`: every caller on this machine may do everything. Never "
+         "use it\n"
          "# for keys that matter.\n"
          "policy: development\n"
          "version: 1\n"

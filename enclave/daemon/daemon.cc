@@ -98,16 +98,11 @@ Status Daemon::Parts::OpenNetwork() {
       limits, clock, [this](const session::Session& ended) { OnSessionEnd(ended); });
   // The dispatcher needs the server's counters and the server the dispatcher: counters are what
   // both are handed.
-  service = std::unique_ptr<ops::Service>(new ops::Service{.config = config,
-                                                           .clock = clock,
-                                                           .store = *store,
-                                                           .sessions = *sessions,
-                                                           .handshake = *handshake,
-                                                           .audit = *audit,
-                                                           .started = clock.Now(),
-                                                           .warnings = warnings,
-                                                           .claims = claims,
-                                                           .audit_key = audit_public_key});
+  service = std::make_unique<ops::Service>(config, clock, *store, *sessions, *handshake, *audit);
+  service->started = clock.Now();
+  service->warnings = warnings;
+  service->claims = claims;
+  service->audit_key = audit_public_key;
   dispatcher = std::make_unique<ops::Dispatcher>(*service);
   KC_ASSIGN(server::ServerConfig network, NetworkOf(config));
   KC_ASSIGN(server, server::Server::Create(std::move(network), *sessions, *dispatcher, clock));
@@ -144,7 +139,10 @@ Result<std::unique_ptr<Daemon>> Daemon::SetUp(config::DaemonConfig config, const
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
 }
 
-Status Daemon::Drop() { return server::EnterSandbox(); }
+Status Daemon::Drop() {
+  KC_CHECK_OK(server::HideMemory());
+  return server::FilterSystemCalls();
+}
 
 Status Daemon::Serve() {
   KC_CHECK_OK(parts_->server->Start());

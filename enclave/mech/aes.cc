@@ -43,6 +43,12 @@ Result<ByteSpan> AesKey(const Key& key) {
   return key.secret().Expose(SecretAccess());
 }
 
+Bytes FillBlocks(ByteSpan value) {
+  Bytes filled = ToBytes(value);
+  filled.resize((value.size() + kAesBlock - 1) / kAesBlock * kAesBlock);
+  return filled;
+}
+
 Result<Bytes> AesTransform(AesMode mode, bool encrypt, ByteSpan key, ByteSpan iv, ByteSpan input,
                            bool padding) {
   const EvpCipherCtx context(EVP_CIPHER_CTX_new());

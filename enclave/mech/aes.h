@@ -19,6 +19,10 @@ const EVP_CIPHER* AesCipher(AesMode mode, size_t key_size);
 // The key's bytes; kKeyTypeInconsistent for another key.
 Result<ByteSpan> AesKey(const Key& key);
 
+// The value of a secret key as the modes without padding wrap it: "if necessary, padded on the
+// trailing end with up to block size minus one null bytes" (pkcs11-curr-v3.0 §2.8.4).
+Bytes FillBlocks(ByteSpan value);
+
 // The whole input through a cipher without authentication tag; an empty `iv` means the mode's
 // default. kCryptoFailed where the cipher refuses.
 Result<Bytes> AesTransform(AesMode mode, bool encrypt, ByteSpan key, ByteSpan iv, ByteSpan input,

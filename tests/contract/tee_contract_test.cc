@@ -89,7 +89,7 @@ TEST_P(TeeContract, EveryTruncationIsRefused) {
 }
 
 TEST_P(TeeContract, BytesBehindTheEndAreRefused) {
-  for (const uint8_t byte : {0x00, 0x20, 0x80, 0xff}) {
+  for (const uint8_t byte : ByteArray<4>{0x00, 0x20, 0x80, 0xff}) {
     Bytes bad = evidence_;
     bad.push_back(byte);
     EXPECT_EQ(Refused(bad), Code::kEvidenceMalformed);
@@ -156,7 +156,7 @@ TEST_P(TeeContract, ItIsValidForAsLongAsItSaysAndNoSecondMore) {
 TEST_P(TeeContract, SizesAtTheLimitsAreAnswered) {
   for (const size_t size :
        {size_t{0}, size_t{1}, kMaxEvidence - 1, kMaxEvidence, kMaxEvidence + 1}) {
-    for (const uint8_t fill : {0x00, 0xff, 0x82}) {
+    for (const uint8_t fill : ByteArray<3>{0x00, 0xff, 0x82}) {
       EXPECT_EQ(Refused(Bytes(size, fill)), Code::kEvidenceMalformed) << size;
     }
   }
@@ -180,11 +180,13 @@ std::vector<std::string> Names() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, TeeContract, testing::ValuesIn(Names()), [](const auto& info) {
-  std::string name = info.param;
+std::string TestName(const testing::TestParamInfo<std::string>& parameter) {
+  std::string name = parameter.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, TeeContract, testing::ValuesIn(Names()), TestName);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(TeeContract);
 
 }  // namespace

@@ -198,35 +198,40 @@ TEST(P256, SignaturesVerifyOnlyAsTheyWereMade) {
   EXPECT_FALSE(public_key->Verify(AsBytes("x"), ones));
 }
 
-// Run in a copy of this program by the test below, never by itself: waits for a line on standard
-// input, then leaves its evidence where KEYCLAVE_TEST_EVIDENCE says.
-TEST(SwapHelper, DISABLED_ProducesEvidenceWhenTold) {
-  const char* key = getenv("KEYCLAVE_TEST_KEY");
-  const char* out = getenv("KEYCLAVE_TEST_EVIDENCE");
-  ASSERT_TRUE(key != nullptr && out != nullptr);
+// Also run by the test below in a copy of this program, which is told by the environment where the
+// root and the evidence belong, and by a line on standard input when to begin.
+TEST_F(Simulated, EvidenceMeasuresWhateverFileRuns) {
+  const char* told = getenv("KEYCLAVE_TEST_FOLDER");
+  const std::string folder = told == nullptr ? dir_.string() : told;
   char line = 0;
-  ASSERT_EQ(read(STDIN_FILENO, &line, 1), 1);
-  const auto evidence = FindTeeType("simulated")->produce(ReportData{}, {key}, kNow);
+  if (told == nullptr) {
+    MakeRoot();
+  } else {
+    ASSERT_EQ(read(STDIN_FILENO, &line, 1), 1);
+  }
+  const auto evidence =
+      FindTeeType("simulated")->produce(ReportData{}, {folder + "/root.key"}, kNow);
   ASSERT_TRUE(evidence.ok()) << evidence.error().Text();
-  ASSERT_TRUE(WriteNewFile(out, *evidence, 0644).ok());
+  ASSERT_TRUE(WriteNewFile(folder + "/evidence", *evidence, 0644).ok());
+  const auto executable = MeasureOwnExecutable();
+  ASSERT_TRUE(executable.ok());
+  EXPECT_EQ(ToHex(executable->measurement), HashOfFile("/proc/self/exe"));
 }
 
 // A running copy of this program that produces evidence when told.
 class Worker {
  public:
-  Worker(const std::string& program, const std::string& key, const std::string& out) {
+  Worker(const std::string& program, const std::string& folder) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     write_end_ = ends[1];
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
-    std::string arguments[] = {program,
-                               "--gtest_filter=SwapHelper.DISABLED_ProducesEvidenceWhenTold",
-                               "--gtest_also_run_disabled_tests", "KEYCLAVE_TEST_KEY=" + key,
-                               "KEYCLAVE_TEST_EVIDENCE=" + out};
-    char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), nullptr};
-    char* environment[] = {arguments[3].data(), arguments[4].data(), nullptr};
+    std::string arguments[] = {program, "--gtest_filter=Simulated.EvidenceMeasuresWhateverFileRuns",
+                               "KEYCLAVE_TEST_FOLDER=" + folder};
+    char* argv[] = {arguments[0].data(), arguments[1].data(), nullptr};
+    char* environment[] = {arguments[2].data(), nullptr};
     if (posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv, environment) != 0) pid_ = -1;
     posix_spawn_file_actions_destroy(&actions);
     close(ends[0]);
@@ -260,7 +265,7 @@ TEST_F(Simulated, AFileSwappedUnderARunningProgramIsNotMistakenForIt) {
   const std::string swapped_hash = HashOfFile(swapped_in);
   ASSERT_NE(original_hash, swapped_hash);
 
-  Worker worker(program, Path("root.key"), Path("evidence"));
+  Worker worker(program, dir_.string());
   ASSERT_TRUE(worker.started());
   fs::rename(swapped_in, program);  // the path now leads to another file than the one that runs
   ASSERT_EQ(HashOfFile(program), swapped_hash);
@@ -273,10 +278,11 @@ TEST_F(Simulated, AFileSwappedUnderARunningProgramIsNotMistakenForIt) {
   EXPECT_EQ(ClaimText(*claims, "measurement"), original_hash);
   EXPECT_EQ(ClaimText(*claims, "simulated.executable"), "worker");
 
-  Worker next(program, Path("root.key"), Path("evidence2"));
+  fs::remove(Path("evidence"));
+  Worker next(program, dir_.string());
   ASSERT_TRUE(next.started());
   ASSERT_TRUE(next.FinishesWell());
-  const auto other = VerifyAt(*ReadFile(Path("evidence2"), kMaxEvidence), OwnTrust(), kNow);
+  const auto other = VerifyAt(*ReadFile(Path("evidence"), kMaxEvidence), OwnTrust(), kNow);
   ASSERT_TRUE(other.ok());
   EXPECT_EQ(ClaimText(*other, "measurement"), swapped_hash);
 }

@@ -68,13 +68,8 @@ class EnclaveFixture : public ::testing::Test {
     sessions_ = std::make_unique<session::SessionMap>(
         session::SessionLimits{}, clock_,
         [this](const session::Session& ended) { store_->RemoveSessionObjects(ended.id()); });
-    service_.reset(new Service{.config = config_,
-                               .clock = clock_,
-                               .store = *store_,
-                               .sessions = *sessions_,
-                               .handshake = *handshake_,
-                               .audit = *audit_,
-                               .server_stats = &server_stats_});
+    service_ = std::make_unique<Service>(config_, clock_, *store_, *sessions_, *handshake_, *audit_);
+    service_->server_stats = &server_stats_;
     dispatcher_ = std::make_unique<Dispatcher>(*service_);
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
@@ -88,7 +83,9 @@ class EnclaveFixture : public ::testing::Test {
     caller->connection.session = sessions_->Join(caller->connection.peer).value();
     const auto hello = Run<wire::Op::kHello>(*caller, {});
     EXPECT_TRUE(hello.ok());
-    if (attest) EXPECT_TRUE(Attest(*caller, hello->nonce).ok());
+    if (attest) {
+      EXPECT_TRUE(Attest(*caller, hello->nonce).ok());
+    }
     return caller;
   }
 

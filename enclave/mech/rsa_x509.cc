@@ -1,0 +1,79 @@
+// CKM_RSA_X_509 (pkcs11-curr-v3.0 §2.1.7): the bare RSA function. Input is filled with zeros in
+// front up to the modulus's length. A policy should name it only for callers that bring their own
+// padding.
+
+#include <openssl/core_names.h>
+#include <openssl/rsa.h>
+
+#include "enclave/mech/evp.h"
+#include "enclave/mech/families.h"
+#include "enclave/mech/pkey_run.h"
+#include "enclave/mech/rsa.h"
+
+namespace keyclave::mech {
+namespace {
+
+constexpr MechRow kRows[] = {
+    {CKM_RSA_X_509, kRsaMinBits, kRsaMaxBits, kFlagSign | kFlagCipher},
+};
+
+PkeyUse Use(PkeyVerb verb) { return {.verb = verb, .rsa_padding = RSA_NO_PADDING}; }
+
+// `input` as long as the modulus. `too_long` and `too_large` are what the function says of data or
+// of ciphertexts.
+Result<Bytes> Fill(const Key& key, ByteSpan input, size_t size, Code too_long, Code too_large) {
+  if (input.size() > size) return Fail(too_long);
+  Bytes filled(size - input.size());
+  filled.insert(filled.end(), input.begin(), input.end());
+  KC_ASSIGN(const BigNum modulus, PkeyBigNum(key.pkey(), OSSL_PKEY_PARAM_RSA_N));
+  const Bytes limit = BigNumBytes(modulus.get(), size);
+  if (!std::lexicographical_compare(filled.begin(), filled.end(), limit.begin(), limit.end())) {
+    return Fail(too_large, "not below the modulus");
+  }
+  return filled;
+}
+
+Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_ASSIGN(const size_t size, RsaForPrivate(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  KC_ASSIGN(const Bytes filled, Fill(key, input, size, Code::kDataLenRange, Code::kDataInvalid));
+  return RunSign(key, Use(PkeyVerb::kSign), filled, size);
+}
+
+Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
+              ByteSpan signature) {
+  KC_ASSIGN(const size_t size, RsaForPublic(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  KC_ASSIGN(const Bytes filled, Fill(key, input, size, Code::kDataLenRange, Code::kDataInvalid));
+  if (signature.size() != size) return Fail(Code::kSignatureLenRange);
+  return RunVerify(key, Use(PkeyVerb::kVerify), filled, signature);
+}
+
+Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_ASSIGN(const size_t size, RsaForPublic(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  KC_ASSIGN(const Bytes filled, Fill(key, input, size, Code::kDataLenRange, Code::kDataInvalid));
+  return RunEncrypt(key, Use(PkeyVerb::kEncrypt), filled);
+}
+
+Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_ASSIGN(const size_t size, RsaForPrivate(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  if (input.size() != size) return Fail(Code::kEncryptedDataLenRange);
+  KC_ASSIGN(const Bytes checked,
+            Fill(key, input, size, Code::kEncryptedDataLenRange, Code::kEncryptedDataInvalid));
+  return RunDecrypt(key, Use(PkeyVerb::kDecrypt), checked);
+}
+
+}  // namespace
+
+constinit const MechFamily kRsaX509Family = {
+    .name = "rsa-x509",
+    .rows = kRows,
+    .sign = Sign,
+    .verify = Verify,
+    .encrypt = Encrypt,
+    .decrypt = Decrypt,
+};
+
+}  // namespace keyclave::mech

@@ -1,0 +1,144 @@
+// DECODER: key-reference files. PEM gives DER and the key's type, DER gives the key. Input that is
+// not a key reference is passed over without a word, so that other decoders can have it.
+
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+
+#include "ossl_provider/algorithms.h"
+#include "ossl_provider/lookup.h"
+
+namespace keyclave::ossl {
+namespace {
+
+constexpr char kStructure[] = "keyclave-reference";
+constexpr size_t kMaxDer = client::kMaxUri + 64;
+
+using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
+
+void* NewCtx(void* provctx) { return provctx; }
+void FreeCtx(void* /*ctx*/) {}
+
+// What the application looks for: anything with a key in it.
+int DoesSelection(void* /*provctx*/, int selection) {
+  return selection == 0 || (selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0 ? 1 : 0;
+}
+
+OSSL_PARAM Text(const char* key, const char* value) {
+  return OSSL_PARAM_construct_utf8_string(key, const_cast<char*>(value), 0);
+}
+
+// The next PEM block of the stream, if it is a key reference. Exactly one block is read, as the
+// default provider's decoder does, because libcrypto walks a file of several by what was read.
+std::optional<Bytes> ReadPemReference(const Context& context, OSSL_CORE_BIO* in) {
+  const ErrorMark mark(context.core());
+  const Bio bio(BIO_new_from_core_bio(context.libctx(), in));
+  char* name = nullptr;
+  char* header = nullptr;
+  unsigned char* data = nullptr;
+  long size = 0;
+  if (bio == nullptr || PEM_read_bio(bio.get(), &name, &header, &data, &size) != 1)
+    return std::nullopt;
+  const std::unique_ptr<char, Free<FreeMemory>> own_name(name);
+  const std::unique_ptr<char, Free<FreeMemory>> own_header(header);
+  const Memory own_data(data);
+  if (name != client::kKeyReferencePemLabel) return std::nullopt;
+  return ToBytes(FromC(data, static_cast<size_t>(size)));
+}
+
+// The reference with its public key, so that only this step may ask the enclave for it.
+int DecodePem(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK* callback,
+              void* argument, OSSL_PASSPHRASE_CALLBACK* /*pass*/, void* /*pass_argument*/) {
+  auto& context = *static_cast<Context*>(provctx);
+  Bytes der;
+  KeyPtr key;
+  const int ran = Guard(context, [&]() -> Status {
+    const auto found = ReadPemReference(context, in);
+    if (!found) return Done{};
+    KC_CHECK_OK(context.CheckOthersActive());
+    KC_ASSIGN(const std::string text, client::DecodeKeyReference(*found));
+    KC_ASSIGN(client::KeyUri uri, client::ParseKeyUri(text));
+    const bool complete = !uri.spki.empty();
+    KC_ASSIGN(key, LoadPrivateKey(context, std::move(uri)));
+    if (complete) {
+      der = *found;
+    } else {
+      KC_ASSIGN(const std::string with_spki, key->Uri(true));
+      KC_ASSIGN(der, client::EncodeKeyReference(with_spki));
+    }
+    return Done{};
+  });
+  if (ran == 0 || key == nullptr) return ran;
+  int object = OSSL_OBJECT_PKEY;
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object),
+      Text(OSSL_OBJECT_PARAM_DATA_TYPE, KeyTypeName(key->type())),
+      Text(OSSL_OBJECT_PARAM_DATA_STRUCTURE, kStructure),
+      OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der.data(), der.size()),
+      OSSL_PARAM_construct_end()};
+  return callback(params, argument);
+}
+
+template <KeyType type>
+int DecodeDer(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK* callback,
+              void* argument, OSSL_PASSPHRASE_CALLBACK* /*pass*/, void* /*pass_argument*/) {
+  auto& context = *static_cast<Context*>(provctx);
+  KeyPtr key;
+  const int ran = Guard(context, [&]() -> Status {
+    const auto der = context.core().ReadAll(in, kMaxDer);
+    if (!der.ok()) return Done{};
+    const auto text = client::DecodeKeyReference(*der);
+    if (!text.ok()) return Done{};
+    KC_CHECK_OK(context.CheckOthersActive());
+    KC_ASSIGN(client::KeyUri uri, client::ParseKeyUri(*text));
+    KC_ASSIGN(key, LoadPrivateKey(context, std::move(uri)));
+    return Done{};
+  });
+  if (ran == 0 || key == nullptr || key->type() != type) return ran;
+  const KeyData data{context, type, key};
+  const KeyData* reference = &data;
+  int object = OSSL_OBJECT_PKEY;
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object),
+      Text(OSSL_OBJECT_PARAM_DATA_TYPE, KeyTypeName(type)),
+      OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &reference, sizeof(reference)),
+      OSSL_PARAM_construct_end()};
+  return callback(params, argument);
+}
+
+// The public half for a key manager of another provider; the private one cannot leave.
+int ExportObject(void* /*ctx*/, const void* reference, size_t size, OSSL_CALLBACK* callback,
+                 void* argument) {
+  const auto data = FromReference(reference, size);
+  if (!data.ok() || (*data)->key->is_private()) return 0;
+  return EVP_PKEY_export((*data)->key->public_key(), EVP_PKEY_PUBLIC_KEY, callback, argument);
+}
+
+#define KC_DECODER(name, type, function) \
+  KC_FN(OSSL_FUNC_DECODER_##name, OSSL_FUNC_decoder_##type##_fn, function)
+
+template <auto decode>
+struct DecoderTable {
+  static const OSSL_DISPATCH functions[];
+};
+
+template <auto decode>
+const OSSL_DISPATCH DecoderTable<decode>::functions[] = {
+    KC_DECODER(NEWCTX, newctx, NewCtx),
+    KC_DECODER(FREECTX, freectx, FreeCtx),
+    KC_DECODER(DOES_SELECTION, does_selection, DoesSelection),
+    KC_DECODER(DECODE, decode, decode),
+    KC_DECODER(EXPORT_OBJECT, export_object, ExportObject),
+    {0, nullptr}};
+
+}  // namespace
+
+const OSSL_DISPATCH* PemDecoder() { return DecoderTable<DecodePem>::functions; }
+const OSSL_DISPATCH* RsaDecoder() { return DecoderTable<DecodeDer<KeyType::kRsa>>::functions; }
+const OSSL_DISPATCH* RsaPssDecoder() {
+  return DecoderTable<DecodeDer<KeyType::kRsaPss>>::functions;
+}
+const OSSL_DISPATCH* EcDecoder() { return DecoderTable<DecodeDer<KeyType::kEc>>::functions; }
+
+}  // namespace keyclave::ossl

@@ -1,0 +1,103 @@
+// Digests: computed here, without the enclave.
+#include "pkcs11/args.h"
+#include "pkcs11/calls.h"
+#include "pkcs11/digest_part.h"
+#include "pkcs11/module.h"
+
+namespace keyclave::pkcs11 {
+namespace {
+
+Result<Delivery> FinishInto(DigestOperation& operation, ByteSpan last_part, const OutBuffer& out) {
+  KC_CHECK_OK(out.Check());
+  const OutputSize size{HashSize(operation.hasher.algorithm()), true};
+  return Deliver(out, size, operation.pending, [&]() -> Result<Bytes> {
+    KC_CHECK_OK(operation.hasher.Update(last_part));
+    return operation.hasher.Finish();
+  });
+}
+
+// The value of a secret key that may be read; the reply is not kept.
+Status DigestValue(const SessionCall& call, DigestOperation& operation, CK_OBJECT_HANDLE key) {
+  const auto found = call.module->objects().Fresh(key, call.session->token());
+  if (!found.ok()) {
+    if (found.code() == Code::kP11ObjectHandleInvalid) return Fail(Code::kP11KeyHandleInvalid);
+    return found.error();
+  }
+  if (!(*found)->IsKey()) return Fail(Code::kP11KeyHandleInvalid);
+  if ((*found)->Class() != CKO_SECRET_KEY)
+    return Fail(Code::kP11KeyIndigestible, "not a secret key");
+  const wire::AttributeList& attributes = (*found)->attributes();
+  if (attributes.IsTrue(CKA_SENSITIVE) || !attributes.IsTrue(CKA_EXTRACTABLE)) {
+    return Fail(Code::kP11KeyIndigestible, "the key does not leave the enclave");
+  }
+  KC_ASSIGN(const wire::ObjectInfo info, call.module->objects().Read(**found));
+  const Bytes* value = info.attributes.Find(CKA_VALUE);
+  if (value == nullptr)
+    return Fail(Code::kP11KeyIndigestible, "the policy does not let this caller read the key");
+  operation.multi_part = true;
+  return operation.hasher.Update(*value);
+}
+
+}  // namespace
+
+Status DigestPart(DigestOperation& operation, ByteSpan part) {
+  operation.multi_part = true;
+  return operation.hasher.Update(part);
+}
+
+namespace call {
+
+Status C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  Operations& operations = call.operations();
+  if (mechanism == nullptr && operations.digest.has_value()) {  // 3.0 §5.10.1
+    operations.Cancel(CKF_DIGEST);
+    return Done{};
+  }
+  KC_CHECK_OK(NotNull(mechanism));
+  KC_CHECK_OK(operations.MayBegin(CKF_DIGEST));
+  const auto hash = HashOf(mechanism->mechanism);
+  if (!hash.has_value()) return Fail(Code::kMechanismInvalid);
+  if (mechanism->ulParameterLen != 0) return Fail(Code::kMechanismParamInvalid);
+  auto hasher = Hasher::Create(*hash);
+  if (!hasher.ok()) return Fail(Code::kMechanismInvalid, hasher.error().Text());
+  operations.digest.emplace(DigestOperation{std::move(hasher).value(), false, std::nullopt});
+  return Done{};
+}
+
+Status C_Digest(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data_size, CK_BYTE_PTR out,
+                CK_ULONG_PTR out_size) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  KC_CHECK_OK(Require(call.operations().digest));
+  OperationScope operation(call.operations().digest);
+  if (operation->multi_part)
+    return Fail(Code::kP11OperationNotInitialized, "a multi-part operation is active");
+  KC_ASSIGN(const ByteSpan bytes, InBytes(data, data_size));
+  return operation.Finish(FinishInto(*operation, bytes, OutBuffer(out, out_size)));
+}
+
+Status C_DigestUpdate(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG part_size) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  KC_CHECK_OK(Require(call.operations().digest));
+  OperationScope operation(call.operations().digest);
+  KC_ASSIGN(const ByteSpan bytes, InBytes(part, part_size));
+  return operation.Continue(DigestPart(*operation, bytes));
+}
+
+Status C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  KC_CHECK_OK(Require(call.operations().digest));
+  OperationScope operation(call.operations().digest);
+  return operation.Continue(DigestValue(call, *operation, key));
+}
+
+Status C_DigestFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR out_size) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  KC_CHECK_OK(Require(call.operations().digest));
+  OperationScope operation(call.operations().digest);
+  operation->multi_part = true;
+  return operation.Finish(FinishInto(*operation, {}, OutBuffer(out, out_size)));
+}
+
+}  // namespace call
+}  // namespace keyclave::pkcs11

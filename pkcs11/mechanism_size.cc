@@ -1,0 +1,94 @@
+// How long outputs will be, from the key's attributes and the mechanism: what a length query is
+// answered with.
+#include "pkcs11/mechanism.h"
+
+namespace keyclave::pkcs11 {
+namespace {
+
+using namespace std::string_view_literals;  // object identifiers hold zero bytes
+
+std::optional<size_t> ModulusSize(const wire::AttributeList& key) {
+  if (const Bytes* modulus = key.Find(CKA_MODULUS); modulus != nullptr && !modulus->empty())
+    return modulus->size();
+  if (const auto bits = key.Ulong(CKA_MODULUS_BITS); bits.has_value()) return (*bits + 7) / 8;
+  return std::nullopt;
+}
+
+// CKA_EC_PARAMS as named curves are written (DER of the object identifier), and the length of their
+// signatures.
+struct CurveRow {
+  std::string_view parameters;
+  size_t signature;
+};
+constexpr CurveRow kCurves[] = {
+    {"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"sv, 64},  // P-256
+    {"\x06\x05\x2b\x81\x04\x00\x22"sv, 96},              // P-384
+    {"\x06\x05\x2b\x81\x04\x00\x23"sv, 132},             // P-521
+    {"\x06\x05\x2b\x81\x04\x00\x0a"sv, 64},              // secp256k1
+    {"\x06\x03\x2b\x65\x70"sv, 64},                      // Ed25519
+    {"\x06\x03\x2b\x65\x71"sv, 114},                     // Ed448
+};
+
+std::optional<size_t> CurveSignatureSize(const wire::AttributeList& key) {
+  const Bytes* parameters = key.Find(CKA_EC_PARAMS);
+  if (parameters == nullptr) return std::nullopt;
+  const auto* found =
+      std::find_if(std::begin(kCurves), std::end(kCurves),
+                   [&](const CurveRow& row) { return row.parameters == AsText(*parameters); });
+  if (found == std::end(kCurves)) return std::nullopt;
+  return found->signature;
+}
+
+std::optional<OutputSize> Sized(std::optional<size_t> bytes, bool exact) {
+  if (!bytes.has_value()) return std::nullopt;
+  return OutputSize{*bytes, exact};
+}
+
+constexpr size_t kAesBlock = 16;
+
+}  // namespace
+
+std::optional<OutputSize> SignatureSize(const wire::AttributeList& key, CK_MECHANISM_TYPE type) {
+  const MechanismTraits* traits = FindTraits(type);
+  if (traits == nullptr) return std::nullopt;
+  if (traits->key_type == CKK_RSA) return Sized(ModulusSize(key), true);
+  if (traits->key_type == CKK_EC || traits->key_type == CKK_EC_EDWARDS)
+    return Sized(CurveSignatureSize(key), true);
+  if (type == CKM_AES_CMAC) return OutputSize{kAesBlock, true};
+  return std::nullopt;
+}
+
+std::optional<OutputSize> CiphertextSize(const wire::AttributeList& key,
+                                         const wire::Mechanism& mechanism, size_t input) {
+  switch (mechanism.type) {
+    case CKM_RSA_PKCS:
+    case CKM_RSA_X_509:
+    case CKM_RSA_PKCS_OAEP: return Sized(ModulusSize(key), true);
+    case CKM_AES_ECB:
+    case CKM_AES_CBC:
+    case CKM_AES_CTR: return OutputSize{input, true};
+    case CKM_AES_CBC_PAD: return OutputSize{(input / kAesBlock + 1) * kAesBlock, true};
+    case CKM_AES_GCM: return OutputSize{input + mechanism.gcm->tag_bits / 8, true};
+    default: return std::nullopt;
+  }
+}
+
+std::optional<OutputSize> PlaintextSize(const wire::AttributeList& key,
+                                        const wire::Mechanism& mechanism, size_t input) {
+  switch (mechanism.type) {
+    case CKM_RSA_PKCS:
+    case CKM_RSA_PKCS_OAEP: return Sized(ModulusSize(key), false);
+    case CKM_RSA_X_509: return Sized(ModulusSize(key), true);
+    case CKM_AES_ECB:
+    case CKM_AES_CBC:
+    case CKM_AES_CTR: return OutputSize{input, true};
+    case CKM_AES_CBC_PAD: return OutputSize{input, false};
+    case CKM_AES_GCM: {
+      const size_t tag = mechanism.gcm->tag_bits / 8;
+      return OutputSize{input < tag ? 0 : input - tag, false};
+    }
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace keyclave::pkcs11

@@ -1,0 +1,48 @@
+#include "pkcs11/operation.h"
+
+namespace keyclave::pkcs11 {
+
+Status KeyOperation::Add(ByteSpan part) {
+  if (hasher.has_value()) return hasher->Update(part);
+  if (part.size() > wire::kMaxField - input.size())
+    return Fail(Code::kDataLenRange, "more than one request can carry");
+  input.insert(input.end(), part.begin(), part.end());
+  return Done{};
+}
+
+CK_FLAGS Operations::Active() const {
+  CK_FLAGS active = 0;
+  if (find.has_value()) active |= CKF_FIND_OBJECTS;
+  if (digest.has_value()) active |= CKF_DIGEST;
+  if (sign.has_value()) active |= CKF_SIGN;
+  if (verify.has_value()) active |= CKF_VERIFY;
+  if (encrypt.has_value()) active |= CKF_ENCRYPT;
+  if (decrypt.has_value()) active |= CKF_DECRYPT;
+  return active;
+}
+
+Status Operations::MayBegin(CK_FLAGS kind) const {
+  const CK_FLAGS active = Active();
+  if (active == 0) return Done{};
+  switch (active | kind) {
+    case CKF_DIGEST | CKF_ENCRYPT:
+    case CKF_DIGEST | CKF_DECRYPT:
+    case CKF_SIGN | CKF_ENCRYPT:
+    case CKF_VERIFY | CKF_DECRYPT:
+      if ((active & kind) == 0) return Done{};
+      break;
+    default: break;
+  }
+  return Fail(Code::kP11OperationActive);
+}
+
+void Operations::Cancel(CK_FLAGS kinds) {
+  if ((kinds & CKF_FIND_OBJECTS) != 0) find.reset();
+  if ((kinds & CKF_DIGEST) != 0) digest.reset();
+  if ((kinds & CKF_SIGN) != 0) sign.reset();
+  if ((kinds & CKF_VERIFY) != 0) verify.reset();
+  if ((kinds & CKF_ENCRYPT) != 0) encrypt.reset();
+  if ((kinds & CKF_DECRYPT) != 0) decrypt.reset();
+}
+
+}  // namespace keyclave::pkcs11

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""keyclave doctor finds each thing that can be wrong, names it by its code, and says how to mend it."""
+
+import os
+import shutil
+import socket
+import unittest
+
+from lab import PKCS11_MODULE, PROVIDER, Lab, main
+
+
+class Doctor(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        cls.addClassCleanup(cls.lab.close)
+
+    def findings(self, healthy, env=None, config=None):
+        more = ["--config", config] if config else []
+        process = self.lab.cli("doctor", *more, "--json", check=False, env=env)
+        self.assertIn(process.returncode, (0, 1), process.stderr)
+        import json
+        answer = json.loads(process.stdout)
+        self.assertEqual(answer["healthy"], healthy, answer)
+        self.assertEqual(process.returncode, 0 if healthy else 1)
+        for finding in answer["findings"]:
+            if finding["result"] == "problem":
+                self.assertTrue(finding["mend"], finding)
+        return answer["findings"]
+
+    def problem(self, code, **more):
+        found = [f for f in self.findings(False, **more) if f["code"] == code and f["result"] == "problem"]
+        self.assertEqual(len(found), 1, self.findings(False, **more))
+        return found[0]["what"] + " -> " + found[0]["mend"]
+
+    def config_with(self, change):
+        """A copy of the configuration folder whose client.yaml is changed."""
+        folder = self.lab.dir / "changed"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.lab.config_dir, folder)
+        self.addCleanup(shutil.rmtree, folder)
+        path = folder / "client.yaml"
+        path.write_text(change(path.read_text()))
+        return path
+
+    def test_a_healthy_enclave(self):
+        findings = self.findings(True)
+        codes = {f["code"] for f in findings if f["result"] == "ok"}
+        self.assertLessEqual({"KD100", "KD200", "KD204", "KD301", "KD400", "KD500", "KD501", "KD504", "KD600", "KD601"}, codes)
+        simulated = [f for f in findings if f["code"] == "KD206"]
+        self.assertEqual([f["result"] for f in simulated], ["warning"])
+        self.assertIn("Nothing is wrong", self.lab.cli("doctor").stdout)
+
+    def test_configuration(self):
+        self.assertIn("keyclave init", self.problem("KD100", config="/no/such/client.yaml"))
+        self.assertIn("colour", self.problem("KD100", config=self.config_with(lambda text: text + "colour: red\n")))
+
+    def test_configuration_that_others_can_write(self):
+        path = self.config_with(lambda text: text)
+        path.chmod(0o666)
+        self.assertIn("chmod go-w", self.problem("KD101", config=path))
+
+    def test_no_socket(self):
+        path = self.config_with(lambda text: text.replace(str(self.lab.socket), "/no/such.sock"))
+        self.assertIn("start it", self.problem("KD200", config=path))
+
+    def test_a_socket_that_is_none(self):
+        fake = self.lab.write("fake.sock", "")
+        path = self.config_with(lambda text: text.replace(str(self.lab.socket), str(fake)))
+        self.assertIn("not a socket", self.problem("KD201", config=path))
+
+    def test_the_wrong_owner(self):
+        path = self.config_with(lambda text: text.replace(f"socket_owner: {os.getuid()}", "socket_owner: 12345"))
+        self.assertIn("socket_owner", self.problem("KD202", config=path))
+
+    def test_a_socket_that_nobody_listens_on(self):
+        dead = self.lab.dir / "dead.sock"
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(str(dead))
+        path = self.config_with(lambda text: text.replace(str(self.lab.socket), str(dead)))
+        self.assertIn("start it", self.problem("KD203", config=path))
+
+    def test_another_enclave_than_expected(self):
+        path = self.config_with(lambda text: text.replace("tee: {is: simulated}", 'measurement: {is: "%s"}' % ("00" * 32)))
+        self.assertIn("expect", self.problem("KD204", config=path))
+
+    def test_evidence_that_cannot_be_made(self):
+        path = self.config_with(lambda text: text)
+        key = path.parent / "gone.key"
+        path.write_text(path.read_text().replace(str(self.lab.config_dir / "simulated-root.key"), str(key)))
+        self.assertIn("gone.key", self.problem("KD301", config=path))
+
+    def openssl_config(self, text):
+        return {"OPENSSL_CONF": str(self.lab.write("try.cnf", text))}
+
+    def test_a_provider_without_default(self):
+        env = self.openssl_config("openssl_conf = i\n[i]\nproviders = p\n[p]\nkeyclave = k\n"
+                                  f"[k]\nmodule = {PROVIDER}\nactivate = 1\n")
+        self.assertIn("default", self.problem("KD505", env=env))
+
+    def test_a_configuration_without_keyclave(self):
+        self.problem("KD504", env=self.openssl_config("openssl_conf = i\n[i]\nproviders = p\n[p]\ndefault = d\n[d]\nactivate = 1\n"))
+        self.problem("KD504", env=self.openssl_config("openssl_conf = i\n[i]\nproviders = p\n[p]\ndefault = d\nkeyclave = k\n"
+                                                      "[d]\nactivate = 1\n[k]\nmodule = /no/keyclave.so\nactivate = 1\n"))
+        self.problem("KD502", env={"OPENSSL_CONF": "/no/such.cnf"})
+
+    def test_a_state_that_is_open_to_others(self):
+        root = self.lab.state / "root.key"
+        root.chmod(0o644)
+        self.addCleanup(root.chmod, 0o600)
+        self.assertIn("root.key", self.problem("KD603"))
+
+    def test_a_bad_daemon_configuration(self):
+        path = self.config_with(lambda text: text)
+        daemon = path.parent / "keyclaved.yaml"
+        daemon.write_text(daemon.read_text() + "colour: red\n")
+        self.assertIn("colour", self.problem("KD600", config=path))
+
+    def test_the_module_is_named(self):
+        named = [f["what"] for f in self.findings(True) if f["code"] == "KD500"]
+        self.assertIn(str(PKCS11_MODULE), named[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+// Every known answer of tests/vectors/mech; SOURCES.md there says where each is from and how a line
+// is read.
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "tests/unit/mech/mech_testing.h"
+
+namespace keyclave::mech {
+namespace {
+
+uint64_t Number(const std::string& text) { return std::stoull(text, nullptr, 0); }
+Bytes Value(const std::string& text) { return text == "-" ? Bytes() : Hex(text); }
+
+class VectorFile {
+ public:
+  void Run(const std::string& line) {
+    std::istringstream in(line);
+    std::string command;
+    in >> command;
+    words_.clear();
+    for (std::string word; in >> word;) words_.push_back(word);
+    if (RunKey(command) || RunMechanism(command)) return;
+    if (command == "sign") {
+      EXPECT_EQ(ToHex(Get(Sign(Key(), mechanism_, Arg(0)))), ToHex(Arg(1)));
+    } else if (command == "verify") {
+      ExpectCode(CodeOf(Verify(Key(), mechanism_, Arg(0), Arg(1))), words_.at(2));
+    } else if (command == "encrypt") {
+      EXPECT_EQ(ToHex(Get(Encrypt(Key(), mechanism_, Arg(0)))), ToHex(Arg(1)));
+    } else if (command == "decrypt") {
+      RunDecrypt();
+    } else if (command == "derive") {
+      RunDerive();
+    } else {
+      FAIL() << "unknown command";
+    }
+    ++answers_;
+  }
+  size_t answers() const { return answers_; }
+
+ private:
+  Bytes Arg(size_t i) const { return Value(words_.at(i)); }
+
+  static void ExpectCode(const std::string& got, const std::string& wanted) {
+    if (wanted == "fail") {
+      EXPECT_NE(got, "ok");
+    } else {
+      EXPECT_EQ(got, wanted);
+    }
+  }
+
+  bool RunKey(const std::string& command) {
+    if (command == "key") {
+      attributes_ = {};
+      attributes_.SetUlong(CKA_CLASS, words_.at(0) == "public" ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY);
+      const std::map<std::string, uint64_t> types = {{"rsa", CKK_RSA},
+                                                     {"ec", CKK_EC},
+                                                     {"edwards", CKK_EC_EDWARDS},
+                                                     {"montgomery", CKK_EC_MONTGOMERY}};
+      attributes_.SetUlong(CKA_KEY_TYPE, types.at(words_.at(1)));
+      key_ = nullptr;
+    } else if (command == "attr") {
+      attributes_.Set(Number(words_.at(0)), Arg(1));
+      key_ = nullptr;
+    } else if (command == "pkcs8") {
+      key_ = ToPair(Get(MaterialFromPkcs8(Arg(0)))).private_key;
+    } else if (command == "secret") {
+      key_ = SecretKey(words_.at(0) == "aes" ? CKK_AES : CKK_GENERIC_SECRET, Arg(1));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool RunMechanism(const std::string& command) {
+    if (command == "mech") {
+      mechanism_ = Mech(Number(words_.at(0)));
+    } else if (command == "pss") {
+      mechanism_.pss =
+          wire::PssParam{Number(words_.at(0)), Number(words_.at(1)), Number(words_.at(2))};
+    } else if (command == "oaep") {
+      mechanism_.oaep = wire::OaepParam{Number(words_.at(0)), Number(words_.at(1)), Arg(2)};
+    } else if (command == "iv") {
+      mechanism_.bytes = Arg(0);
+    } else if (command == "gcm") {
+      mechanism_.gcm = wire::GcmParam{Arg(0), Arg(1), Number(words_.at(2))};
+    } else if (command == "ctr") {
+      mechanism_.ctr = wire::CtrParam{Number(words_.at(0)), {}};
+      const Bytes block = Arg(1);
+      std::copy(block.begin(), block.end(), mechanism_.ctr->block.begin());
+    } else if (command == "ecdh") {
+      mechanism_.ecdh = wire::EcdhParam{Number(words_.at(0)), Arg(1), Arg(2)};
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  void RunDecrypt() {
+    const Result<Bytes> plain = Decrypt(Key(), mechanism_, Arg(0));
+    const std::string& wanted = words_.at(2);
+    if (wanted == "differs") {
+      EXPECT_TRUE(!plain.ok() || *plain != Arg(1));
+      return;
+    }
+    ExpectCode(CodeOf(plain), wanted);
+    if (plain.ok()) {
+      EXPECT_EQ(ToHex(*plain), ToHex(Arg(1)));
+    }
+  }
+
+  void RunDerive() {
+    const Result<SecretBytes> secret =
+        FamilyOf(mechanism_.type).derive(*Key(), mechanism_, Number(words_.at(0)));
+    if (words_.at(1) == "fail") {
+      EXPECT_FALSE(secret.ok());
+      return;
+    }
+    EXPECT_EQ(ToHex(Get(secret.ok() ? Result<Bytes>(ToBytes(secret->Expose(SecretAccess())))
+                                    : Result<Bytes>(secret.error()))),
+              ToHex(Arg(1)));
+  }
+
+  const KeyPtr& Key() {
+    if (key_ != nullptr) return key_;
+    const uint64_t object_class = *attributes_.Ulong(CKA_CLASS);
+    NewKey made = Get(MaterialFromTemplate(attributes_));
+    key_ = Load(made.attributes, object_class, made.material);
+    return key_;
+  }
+
+  std::vector<std::string> words_;
+  wire::AttributeList attributes_;
+  KeyPtr key_;
+  wire::Mechanism mechanism_;
+  size_t answers_ = 0;
+};
+
+class Vectors : public testing::TestWithParam<std::string> {};
+
+TEST_P(Vectors, AnswersAreTheKnownOnes) {
+  std::ifstream in(GetParam());
+  VectorFile file;
+  size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    SCOPED_TRACE(std::filesystem::path(GetParam()).filename().string() + ":" +
+                 std::to_string(++number));
+    if (!line.empty() && line.front() != '#') file.Run(line);
+  }
+  EXPECT_GE(file.answers(), 9U);
+}
+
+std::vector<std::string> VectorFiles() {
+  std::vector<std::string> files;
+  const std::string folder = KEYCLAVE_SOURCE_DIR "/tests/vectors/mech";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".txt") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string StemOf(const testing::TestParamInfo<std::string>& file) {
+  return std::filesystem::path(file.param).stem().string();
+}
+INSTANTIATE_TEST_SUITE_P(Files, Vectors, testing::ValuesIn(VectorFiles()), StemOf);
+
+TEST(VectorFilesTest, EachHasItsSource) {
+  std::ifstream in(KEYCLAVE_SOURCE_DIR "/tests/vectors/mech/SOURCES.md");
+  const std::string sources((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  EXPECT_GE(VectorFiles().size(), 14U);
+  for (const std::string& file : VectorFiles()) {
+    const std::string name = std::filesystem::path(file).filename().string();
+    EXPECT_NE(sources.find("| `" + name + "` |"), std::string::npos) << name;
+  }
+}
+
+}  // namespace
+}  // namespace keyclave::mech
