@@ -83,12 +83,11 @@ Result<RecordChange> ObjectStore::Impl::Reseal(const Object& next) {
 Result<ObjectPtr> ObjectStore::Update(const wire::ObjectId& id, wire::AttributeList attributes) {
   const MutexLock writing(impl_->write_mutex);
   KC_ASSIGN(const ObjectPtr current, Get(id));
-  if (attributes.Has(kCkaPolicy) && attributes.Text(kCkaPolicy) != current->policy)
-    return Fail(Code::kAttributeReadOnly, "the policy of an object");
-  KC_ASSIGN(const auto digest, PolicyDigestOf(*current));
   const std::shared_ptr<Object> next = Impl::NextVersion(*current);
+  if (attributes.Has(kCkaPolicy)) next->policy = attributes.Text(kCkaPolicy);
+  KC_ASSIGN(const PolicyText policy, FindPolicy(next->token, next->policy));
   next->attributes = std::move(attributes);
-  SetOwnAttributes(*next, digest);
+  SetOwnAttributes(*next, policy.digest);
   if (next->session == 0) {
     KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
     std::vector<RecordChange> changes;

@@ -39,7 +39,10 @@ Result<ToSign> Prepare(PkeyVerb verb, const wire::Mechanism& mechanism, ByteSpan
   prepared.use = {.verb = verb, .rsa_padding = RSA_PKCS1_PADDING};
   prepared.input = input;
   if (mechanism.type == CKM_RSA_PKCS) {
-    if (input.size() > modulus_size - kPaddingSize) return Fail(Code::kDataLenRange);
+    // A signature of nothing says nothing, and OpenSSL would not verify it.
+    if (input.empty() || input.size() > modulus_size - kPaddingSize) {
+      return Fail(Code::kDataLenRange);
+    }
     return prepared;
   }
   const HashAlg* hash = FindHash(&HashAlg::rsa_pkcs1, mechanism.type);
@@ -65,6 +68,7 @@ Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
 }
 
 Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);
   KC_ASSIGN(const size_t size, RsaForPublic(key));
   KC_CHECK_OK(ExpectNoParam(mechanism));
   if (input.size() > size - kPaddingSize) return Fail(Code::kDataLenRange);
@@ -75,6 +79,7 @@ Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
 // unless the linked OpenSSL rejects implicitly (3.2 and later): docs/limitations.md says so, and
 // TLS uses rsa-tls instead.
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);
   KC_ASSIGN(const size_t size, RsaForPrivate(key));
   KC_CHECK_OK(ExpectNoParam(mechanism));
   if (input.size() != size) return Fail(Code::kEncryptedDataLenRange);

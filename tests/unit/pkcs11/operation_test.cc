@@ -37,7 +37,9 @@ TEST(Operations, RunSideBySideOnlyInDualPairs) {
       Start(operations, active);
       const Status may = operations.MayBegin(next);
       EXPECT_EQ(may.ok(), IsDualPair(active, next)) << active << " then " << next;
-      if (!may.ok()) EXPECT_EQ(may.code(), Code::kP11OperationActive);
+      if (!may.ok()) {
+        EXPECT_EQ(may.code(), Code::kP11OperationActive);
+      }
     }
   }
 }

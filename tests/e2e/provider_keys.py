@@ -1,0 +1,33 @@
+"""What the provider's tests share: keys of the enclave with their references and certificates."""
+
+KINDS = {"rsa": "rsa:2048", "p256": "ec:p256", "p384": "ec:p384"}
+TOKEN = "edge"
+# Programs that must see the keys as any stranger does: OpenSSL without the provider.
+PLAIN = {"OPENSSL_CONF": "/dev/null"}
+
+
+def make_keys(lab, token=TOKEN, kinds=KINDS):
+    """A token with a key of each kind: NAME.key (reference), NAME.crt (self-signed), NAME.pub in the lab's folder."""
+    lab.make_token(token)
+    for name, kind in kinds.items():
+        lab.cli("key", "generate", "--token", token, "--type", kind, "--label", name)
+        lab.cli("cert", "self-sign", "--token", token, name, "--subject", "CN=localhost", "--san", "localhost",
+                "--out", lab.dir / f"{name}.crt")
+        lab.cli("key", "reference", "--token", token, name, "--out", lab.dir / f"{name}.key")
+        public = lab.openssl("x509", "-in", lab.dir / f"{name}.crt", "-noout", "-pubkey", env=PLAIN).stdout
+        lab.write(f"{name}.pub", public)
+
+
+def operations(lab):
+    """How often each operation was answered so far, by name."""
+    return {row["name"]: row["count"] for row in lab.cli("status", json=True)["operations"]}
+
+
+def operations_during(lab, action):
+    """What `action` made the daemon do: operations and counts, without those that asking costs."""
+    first, second = operations(lab), operations(lab)
+    asking = {name: second[name] - first.get(name, 0) for name in second}
+    action()
+    third = operations(lab)
+    spent = {name: third[name] - second.get(name, 0) - asking.get(name, 0) for name in third}
+    return {name: count for name, count in spent.items() if count}
