@@ -74,6 +74,12 @@ Installation FindInstallation() {
   return found;
 }
 
+bool IsInPath(const Installation& installation) {
+  const char* path = getenv("PATH");
+  const std::string have = ":" + std::string(path == nullptr ? "" : path) + ":";
+  return have.find(":" + installation.programs + ":") != std::string::npos;
+}
+
 std::string DirectoryOf(const std::string& file) {
   std::error_code error;
   const fs::path directory = fs::absolute(file, error).parent_path();

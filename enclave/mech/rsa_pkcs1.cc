@@ -39,7 +39,10 @@ Result<ToSign> Prepare(PkeyVerb verb, const wire::Mechanism& mechanism, ByteSpan
   prepared.use = {.verb = verb, .rsa_padding = RSA_PKCS1_PADDING};
   prepared.input = input;
   if (mechanism.type == CKM_RSA_PKCS) {
-    if (input.size() > modulus_size - kPaddingSize) return Fail(Code::kDataLenRange);
+    // A signature of nothing says nothing, and OpenSSL would not verify it.
+    if (input.empty() || input.size() > modulus_size - kPaddingSize) {
+      return Fail(Code::kDataLenRange);
+    }
     return prepared;
   }
   const HashAlg* hash = FindHash(&HashAlg::rsa_pkcs1, mechanism.type);

@@ -1,15 +1,9 @@
 #include "enclave/store/sqlite_handle.h"
 
-#include <cerrno>
-
 namespace keyclave::store {
 namespace {
 
-// What stands behind SQLITE_IOERR may be a full disk too: SQLite tells only ENOSPC apart, not a
-// quota or a file-size limit.
-bool IsFullDisk(int reason) { return reason == ENOSPC || reason == EDQUOT || reason == EFBIG; }
-
-Code CodeOf(sqlite3* db, int code) {
+Code CodeOf(int code) {
   switch (code & 0xff) {
     case SQLITE_FULL: return Code::kStoreFull;
     case SQLITE_READONLY:
@@ -21,9 +15,7 @@ Code CodeOf(sqlite3* db, int code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return Code::kStoreLocked;
     case SQLITE_NOMEM: return Code::kOutOfMemory;
-    default:
-      return db != nullptr && IsFullDisk(sqlite3_system_errno(db)) ? Code::kStoreFull
-                                                                   : Code::kStoreIo;
+    default: return Code::kStoreIo;
   }
 }
 
@@ -33,7 +25,7 @@ Error SqliteError(sqlite3* db, int code, std::string_view path, std::string_view
   std::string detail(path);
   detail.append(": ").append(what).append(": ");
   detail.append(db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db));
-  return Fail(CodeOf(db, code), std::move(detail));
+  return Fail(CodeOf(code), std::move(detail));
 }
 
 int RunningStatement::Bind(int index, ByteSpan bytes) {

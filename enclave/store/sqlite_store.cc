@@ -5,6 +5,9 @@
 // each time). The file is not believed in anything else: triggers, views and functions in its
 // schema are off, and what its rows say is checked by whoever sealed them.
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "enclave/base/file.h"
 #include "enclave/base/mutex.h"
@@ -257,7 +260,12 @@ Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, bool cre
   // Made here and not by SQLite, so that its mode is 0600; the write-ahead log takes after it.
   if (create) KC_CHECK_OK(WriteNewFile(path, {}, 0600));
   auto store = std::make_unique<SqliteStore>(path);
-  KC_CHECK_OK(store->Open(create));
+  const Status opened = store->Open(create);
+  if (!opened.ok()) {
+    store.reset();
+    if (create) unlink(path.c_str());
+    return opened.error();
+  }
   return std::unique_ptr<Store>(std::move(store));
 }
 

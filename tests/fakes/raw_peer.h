@@ -132,10 +132,11 @@ class RawPeer {
 
  private:
   bool Fill() {
-    if (!WaitReadable(stream_->fd())) return false;
+    // Read first: bytes may have come along with the end of the handshake.
     const auto state = stream_->Read(in_, in_.size() + 1);
     ended_ = !state.ok() || *state == wire::TlsStream::ReadState::kClosed;
-    return true;
+    if (ended_ || *state == wire::TlsStream::ReadState::kMore) return true;
+    return WaitReadable(stream_->fd());
   }
 
   std::shared_ptr<const wire::TlsIdentity> identity_;

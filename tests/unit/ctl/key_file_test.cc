@@ -22,8 +22,8 @@ class KeyFile : public testing::Test {
     ASSERT_NE(mkdtemp(path.data()), nullptr);
     directory_ = path;
     ASSERT_EQ(gnutls_x509_privkey_init(&ec_), 0);
-    ASSERT_EQ(gnutls_x509_privkey_generate(
-                  ec_, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
+    ASSERT_EQ(gnutls_x509_privkey_generate(ec_, GNUTLS_PK_ECDSA,
+                                           GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
               0);
   }
   void TearDown() override {
