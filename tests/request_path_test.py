@@ -23,11 +23,18 @@ def last(name):
 
 
 def mentions(path, name):
-    """Whether the file, or a project header that it includes, has the word."""
-    text = path.read_text()
-    texts = [text] + [(ROOT / header).read_text() for header in re.findall(r'#include "([^"]+)"', text)
-                      if (ROOT / header).is_file()]
-    return any(re.search(rf"\b{re.escape(name)}\b", one) for one in texts)
+    """Whether the file, or a project header that it includes (also through others), has the word."""
+    seen, todo = set(), [path]
+    while todo:
+        one = todo.pop()
+        if one in seen or not one.is_file():
+            continue
+        seen.add(one)
+        text = one.read_text()
+        if re.search(rf"\b{re.escape(name)}\b", text):
+            return True
+        todo += [ROOT / header for header in re.findall(r'#include "([^"]+\.h)"', text)]
+    return False
 
 
 class LifeOfARequest(unittest.TestCase):
