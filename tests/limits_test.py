@@ -18,6 +18,7 @@ LONG_FILES = {
     "enclave/wire/messages.h": "the table of all requests and replies: one struct per message, no logic",
 }
 LONG_FUNCTIONS = {
+    # "path: name": "reason"
     "pkcs11/rv_map.cc: ToRv": "a table in the form of a switch, so that the compiler asks for every code",
 }
 # Where raw memory may be touched: enclave/base (ByteReader, SecretBytes …) and these, for what a C interface forces.
