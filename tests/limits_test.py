@@ -30,16 +30,13 @@ RAW_MEMORY = {
 # Tests that leave something out, and why. (A missing program is never a reason.)
 SKIPS = {
     "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
-    "tests/unit/ossl_provider/signature_test.cc": "OpenSSL has no certificate algorithm for some pairs of key and digest",
     "tests/contract/mech_contract_test.cc": "rows that do not offer the function under test",
     "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",
-    "tests/e2e/cli_init_test.py": "only root can give files to another group",
 }
 # Where a wait for a condition takes its breath.
 SLEEPS = {
     "tests/e2e/processes.py": "wait_until",
     "tests/fault/kill9_test.cc": "the moment of each kill is random",
-    "tests/fakes/raw_peer.h": "waits for a condition, 2 ms at a time",
 }
 
 TEXT = {".cc", ".h", ".inc", ".py", ".sh", ".md", ".yaml", ".cnf", ".module", ".service", ".txt", ".map", ".json", ""}
