@@ -89,14 +89,19 @@ class NginxTest(LabTest):
         """Each worker in turn is the only one that runs."""
         workers = self.nginx.workers()
         for chosen in workers:
-            for other in workers:
-                if other != chosen:
-                    os.kill(other, signal.SIGSTOP)
+            others = [pid for pid in workers if pid != chosen]
+            for other in others:
+                os.kill(other, signal.SIGSTOP)
             try:
+                wait_until(lambda others=others: all(self.is_stopped(pid) for pid in others), "workers to stop")
                 self.fetch_all()
             finally:
-                for other in workers:
+                for other in others:
                     os.kill(other, signal.SIGCONT)
+
+    @staticmethod
+    def is_stopped(pid):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def test_rsa_in_tls13(self):
         port = free_port()
