@@ -45,6 +45,11 @@ Result<wire::AttributeList> ReadTemplate(const CK_ATTRIBUTE* attributes, CK_ULON
   return list;
 }
 
+// A length of CK_UNAVAILABLE_INFORMATION is what an earlier call left behind, not room for a value.
+bool HasRoom(const CK_ATTRIBUTE& out, size_t size) {
+  return out.ulValueLen != CK_UNAVAILABLE_INFORMATION && out.ulValueLen >= size;
+}
+
 Status Unavailable(CK_ATTRIBUTE& out) {
   out.ulValueLen = CK_UNAVAILABLE_INFORMATION;
   return Fail(Code::kP11BufferTooSmall);
@@ -61,7 +66,7 @@ Status PutNested(CK_ATTRIBUTE& out, ByteSpan value) {
     out.ulValueLen = needed;
     return Done{};
   }
-  if (out.ulValueLen < needed) return Unavailable(out);
+  if (!HasRoom(out, needed)) return Unavailable(out);
   out.ulValueLen = needed;
   Status status;
   const std::span<CK_ATTRIBUTE> inner(static_cast<CK_ATTRIBUTE*>(out.pValue), items.size());
@@ -96,7 +101,7 @@ bool IsNestedTemplate(CK_ATTRIBUTE_TYPE type) {
 Status PutAttribute(CK_ATTRIBUTE& out, ByteSpan value) {
   if (IsNestedTemplate(out.type)) return PutNested(out, value);
   if (out.pValue != nullptr) {
-    if (out.ulValueLen < value.size()) return Unavailable(out);
+    if (!HasRoom(out, value.size())) return Unavailable(out);
     std::copy(value.begin(), value.end(), static_cast<uint8_t*>(out.pValue));
   }
   out.ulValueLen = value.size();

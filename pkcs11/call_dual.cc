@@ -23,8 +23,7 @@ Status EncryptBoth(CK_SESSION_HANDLE session, std::optional<Other> Operations::*
   const auto delivery = CipherPart(call, *encrypt, Direction::kEncrypt, plaintext, out);
   Status step = IgnoreDelivery(delivery);
   if (delivery.ok() && *delivery == Delivery::kDelivered) step = take(*other, plaintext);
-  KC_CHECK_OK(encrypt.Continue(step));
-  return other.Continue(step);
+  return other.Continue(encrypt.Continue(step));
 }
 
 // The other operation takes the plaintext that came out.
@@ -43,8 +42,7 @@ Status DecryptBoth(CK_SESSION_HANDLE session, std::optional<Other> Operations::*
   Status step = IgnoreDelivery(delivery);
   if (delivery.ok() && *delivery == Delivery::kDelivered)
     step = take(*other, FromC(out, *out_size));
-  KC_CHECK_OK(decrypt.Continue(step));
-  return other.Continue(step);
+  return other.Continue(decrypt.Continue(step));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ Result<Endpoint> ParseTcp(std::string_view text, std::string_view address) {
   if (colon == std::string_view::npos) return Bad(text, "tcp needs HOST:PORT");
   std::string_view host = address.substr(0, colon);
   const std::string_view digits = address.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
     return Bad(text, "an IPv6 address stands in brackets: tcp:[::1]:7700");

@@ -74,11 +74,10 @@ Status MakeToken(const Options& options, const Places& places) {
 }
 
 void AddProgramsToPath(const Installation& installation, Environment& environment) {
+  if (IsInPath(installation)) return;
   const char* path = getenv("PATH");
   const std::string have = path == nullptr ? "/usr/bin:/bin" : path;
-  if ((":" + have + ":").find(":" + installation.programs + ":") == std::string::npos) {
-    environment.emplace_back("PATH", installation.programs + ":" + have);
-  }
+  environment.emplace_back("PATH", installation.programs + ":" + have);
 }
 
 void Announce(const Options& options, const DevEnclave& enclave) {

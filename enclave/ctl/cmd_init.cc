@@ -27,11 +27,13 @@ Result<std::optional<gid_t>> FindGroup(const std::string& name) {
 void Report(const Options& options, const Installation& installation,
             const std::vector<std::string>& written, bool json) {
   const Places& places = options.plan.places;
+  const std::string prefix = IsInPath(installation) ? "" : installation.programs + "/";
   const std::string serve =
-      ShellQuote(installation.daemon) + " --config " + ShellQuote(places.DaemonConfig());
+      ShellQuote(prefix + "keyclaved") + " --config " + ShellQuote(places.DaemonConfig());
   const bool standard = places.ClientConfig() == client::DefaultConfigPath();
-  const std::string set =
-      standard ? "" : "KEYCLAVE_CONFIG=" + ShellQuote(places.ClientConfig()) + " ";
+  const std::string keyclave =
+      (standard ? "" : "KEYCLAVE_CONFIG=" + ShellQuote(places.ClientConfig()) + " ") +
+      ShellQuote(prefix + "keyclave");
   if (json) {
     PrintJson({{"simulated", true},
                {"written", written},
@@ -49,11 +51,12 @@ void Report(const Options& options, const Installation& installation,
         "Every local user can read simulated-root.key and so claim to be any program; name the\n"
         "group of the programs that use keys (--caller-group www-data) to keep others out.\n");
   }
-  Print(
-      "\nNext:\n  " + Paint(Colour::kBold, serve) + " &\n  " +
-      Paint(Colour::kBold, set + "keyclave token create edge") + "\n  " +
-      Paint(Colour::kBold, set + "keyclave key generate --token edge --type ec:p256 --label www") +
-      "\n");
+  Print("\nNext:\n");
+  for (const std::string& line :
+       {serve + " &", keyclave + " token create edge",
+        keyclave + " key generate --token edge --type ec:p256 --label www"}) {
+    Print("  " + Paint(Colour::kBold, line) + "\n");
+  }
 }
 
 Result<int> Init(Options& options, bool json) {

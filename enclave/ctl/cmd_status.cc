@@ -75,8 +75,8 @@ Result<int> Status(const Globals& globals) {
     fields.Add("started", FormatTime(status.started));
     fields.Add("tokens", std::to_string(status.tokens));
     fields.Add("objects", std::to_string(status.objects));
-    fields.Add("connections", std::to_string(status.connections) + ", of " +
-                                  std::to_string(status.sessions) + " attested sessions");
+    fields.Add("connections", std::to_string(status.connections));
+    fields.Add("attested sessions", std::to_string(status.sessions));
     fields.Add("epoch", std::to_string(status.epoch));
   }
   Print(fields.Text());

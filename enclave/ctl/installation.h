@@ -15,6 +15,8 @@ struct Installation {
   std::string pkcs11_module;  // keyclave-pkcs11.so; empty if it is not found
 };
 Installation FindInstallation();
+// Whether a shell finds keyclave and keyclaved by their names.
+bool IsInPath(const Installation& installation);
 
 // Directories and file names of one configured enclave.
 struct Places {

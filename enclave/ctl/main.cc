@@ -20,10 +20,11 @@ constexpr const char* kFooter =
 
 void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_flag("--json", globals.json, "print JSON for programs instead of tables for people");
-  app.add_option("--config", globals.config, "the client configuration (client.yaml)")
+  globals.config = client::DefaultConfigPath();
+  app.add_option("--config", globals.config,
+                 "the client configuration (KEYCLAVE_CONFIG names another default)")
       ->type_name("FILE")
-      ->envname("KEYCLAVE_CONFIG")
-      ->default_str(client::DefaultConfigPath());
+      ->capture_default_str();
   app.set_version_flag("--version", "keyclave " KEYCLAVE_VERSION);
 }
 
@@ -45,7 +46,10 @@ std::vector<std::string> SplitProgram(int argc, char** argv, Globals& globals) {
 
 int ReportUsage(const CLI::App& app, const CLI::ParseError& error, bool json) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  PrintError(Fail(Code::kInvalidArgument, error.what()), json);
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  const std::string what =
+      unknown.empty() ? error.what() : "there is no command or option " + unknown.front() + " here";
+  PrintError(Fail(Code::kInvalidArgument, what), json);
   if (!json) std::cerr << "See: keyclave --help, or --help after the command.\n";
   return kExitUsage;
 }
@@ -56,11 +60,11 @@ int Main(int argc, char** argv) {
   Invocation invocation;
   app.fallthrough();
   app.require_subcommand(1);
-  app.footer(kFooter);
   AddGlobals(app, invocation.globals);
 #define KEYCLAVE_COMMAND(name) Add##name(app, invocation);
 #include "enclave/ctl/commands.inc"
 #undef KEYCLAVE_COMMAND
+  app.footer(kFooter);  // last, or every command would end with it
   std::vector<std::string> words = SplitProgram(argc, argv, invocation.globals);
   try {
     app.parse(words);

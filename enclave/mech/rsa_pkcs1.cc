@@ -39,7 +39,10 @@ Result<ToSign> Prepare(PkeyVerb verb, const wire::Mechanism& mechanism, ByteSpan
   prepared.use = {.verb = verb, .rsa_padding = RSA_PKCS1_PADDING};
   prepared.input = input;
   if (mechanism.type == CKM_RSA_PKCS) {
-    if (input.size() > modulus_size - kPaddingSize) return Fail(Code::kDataLenRange);
+    // A signature of nothing says nothing, and OpenSSL would not verify it.
+    if (input.empty() || input.size() > modulus_size - kPaddingSize) {
+      return Fail(Code::kDataLenRange);
+    }
     return prepared;
   }
   const HashAlg* hash = FindHash(&HashAlg::rsa_pkcs1, mechanism.type);
@@ -73,7 +76,7 @@ Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
 }
 
 // Whoever may call this with ciphertexts of its choice has a padding oracle (Bleichenbacher, 1998)
-// unless the linked OpenSSL rejects implicitly (3.2 and later): docs/limitations.md says so, and
+// unless the linked OpenSSL rejects implicitly (3.2 and later): docs/mechanisms.md says so, and
 // TLS uses rsa-tls instead.
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);

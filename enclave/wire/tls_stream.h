@@ -49,7 +49,8 @@ class TlsStream {
     kMore,     // stopped at the limit: call again before polling
     kClosed,   // the peer has ended the stream, or it broke
   };
-  // Appends what has come to `in` until `in` holds at least `limit` bytes.
+  // Appends what has come to `in` until `in` holds at least `limit` bytes. To be called before the
+  // first poll: the end of the handshake may have brought the first bytes along.
   Result<ReadState> Read(Bytes& in, size_t limit);
 
   Status Write(ByteSpan bytes);

@@ -184,12 +184,10 @@ TEST_P(MechContract, SignaturesVerifyAndNothingElseDoes) {
   };
   EXPECT_EQ(verify(sample.input, signature), "ok");
   for (size_t bit = 0; bit < signature.size() * 8; bit += 37) {
-    Bytes flipped = signature;
-    flipped[bit / 8] = static_cast<uint8_t>(flipped[bit / 8] ^ (1U << (bit % 8)));
+    const Bytes flipped = Flipped(signature, bit);
     EXPECT_EQ(verify(sample.input, flipped), "SignatureInvalid") << bit;
   }
-  Bytes other = sample.input;
-  other.back() = static_cast<uint8_t>(other.back() ^ 1);
+  const Bytes other = Flipped(sample.input, 0);
   EXPECT_EQ(verify(other, signature), "SignatureInvalid");
   Bytes longer = signature;
   longer.push_back(0);
@@ -211,8 +209,7 @@ TEST_P(MechContract, CiphertextsOpenAndChangedOnesDoNot) {
   const bool authentic =
       family().name == "aes-gcm" || family().name == "aes-kw" || family().name == "rsa-oaep";
   for (size_t bit = 0; bit < ciphertext.size() * 8; bit += 53) {
-    Bytes flipped = ciphertext;
-    flipped[bit / 8] = static_cast<uint8_t>(flipped[bit / 8] ^ (1U << (bit % 8)));
+    const Bytes flipped = Flipped(ciphertext, bit);
     const Result<Bytes> opened = Decrypt(sample.private_key, sample.mechanism, flipped);
     EXPECT_TRUE(!opened.ok() || *opened != plain) << bit;
     if (authentic || !opened.ok()) {
@@ -314,8 +311,7 @@ TEST_P(MechContract, WrappedKeysComeBack) {
   EXPECT_EQ(back.attributes.Ulong(CKA_VALUE_LEN), 32U);
   const Result<NewKey> cut = unwrap(ByteSpan(wrapped).first(wrapped.size() - 1));
   EXPECT_EQ(CodeOf(cut), family().name == "aes-gcm" ? "WrappedKeyInvalid" : "WrappedKeyLenRange");
-  Bytes flipped = wrapped;
-  flipped.back() = static_cast<uint8_t>(flipped.back() ^ 1);
+  const Bytes flipped = Flipped(wrapped, 8 * wrapped.size() - 1);
   const Result<NewKey> opened = unwrap(flipped);
   EXPECT_TRUE(!opened.ok() || !(opened->material == key->secret()));
   if (!opened.ok()) {

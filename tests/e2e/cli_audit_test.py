@@ -2,6 +2,7 @@
 """keyclave audit: what happened is in the log, and a copy that was tampered with does not verify."""
 
 import json
+
 from lab import LabTest, main
 
 

@@ -3,6 +3,7 @@
 
 import base64
 import re
+
 from lab import KEYCLAVE, LabTest, main
 
 TYPES = {"rsa:2048": "RSA 2048", "rsa:3072": "RSA 3072", "ec:p256": "EC P-256", "ec:p384": "EC P-384", "ec:p521": "EC P-521",

@@ -2,6 +2,7 @@
 """keyclave as a stranger meets it: help, usage errors, exit codes, --json errors, no colour in pipes."""
 
 import json
+
 from lab import KEYCLAVE, LabTest, main
 
 COMMANDS = ["init", "dev", "run", "status", "doctor", "token", "key", "cert", "policy", "explain", "evidence", "audit"]

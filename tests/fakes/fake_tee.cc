@@ -58,7 +58,7 @@ class FakeSimulated final : public FakeTee {
 
 }  // namespace
 
-std::unique_ptr<FakeTee> FakeTee::Create(std::string_view type) {
+std::unique_ptr<FakeTee> FakeTee::Create([[maybe_unused]] std::string_view type) {
 #ifdef KEYCLAVE_SIMULATED
   if (type == "simulated") return std::make_unique<FakeSimulated>();
 #endif

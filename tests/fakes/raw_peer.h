@@ -31,7 +31,7 @@ bool Eventually(const Condition& condition) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(2ms);
+    ::poll(nullptr, 0, 2);  // between two looks
   }
   return true;
 }
@@ -132,10 +132,11 @@ class RawPeer {
 
  private:
   bool Fill() {
-    if (!WaitReadable(stream_->fd())) return false;
+    // Read first: bytes may have come along with the end of the handshake.
     const auto state = stream_->Read(in_, in_.size() + 1);
     ended_ = !state.ok() || *state == wire::TlsStream::ReadState::kClosed;
-    return true;
+    if (ended_ || *state == wire::TlsStream::ReadState::kMore) return true;
+    return WaitReadable(stream_->fd());
   }
 
   std::shared_ptr<const wire::TlsIdentity> identity_;

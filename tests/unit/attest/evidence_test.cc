@@ -13,8 +13,6 @@
 namespace keyclave::attest {
 namespace {
 
-constexpr UnixTime kNow = 1'790'000'000;
-
 // Nobody but the functions of evidence.h and appraise.h makes these.
 static_assert(!std::is_default_constructible_v<Unverified>);
 static_assert(!std::is_default_constructible_v<Verified>);
@@ -94,6 +92,10 @@ TEST(Claims, HaveATextForPeople) {
   EXPECT_EQ(ToText(std::vector<std::string>{"a", "b"}), "[a, b]");
 }
 
+#ifdef KEYCLAVE_SIMULATED
+
+constexpr UnixTime kNow = 1'790'000'000;
+
 Expression MustParse(const std::string& text) {
   const auto yaml = ParseYaml(text, "expect");
   EXPECT_TRUE(yaml.ok());
@@ -101,8 +103,6 @@ Expression MustParse(const std::string& text) {
   EXPECT_TRUE(parsed.ok()) << parsed.error().Text();
   return *std::move(parsed);
 }
-
-#ifdef KEYCLAVE_SIMULATED
 
 class Appraisal : public testing::Test {
  protected:

@@ -23,6 +23,12 @@ inline Bytes Hex(std::string_view text) {
   return bytes.ok() ? *bytes : Bytes();
 }
 
+// The bytes with one bit changed.
+inline Bytes Flipped(Bytes bytes, size_t bit) {
+  bytes.at(bit / 8) = static_cast<uint8_t>(bytes.at(bit / 8) ^ (1U << (bit % 8)));
+  return bytes;
+}
+
 template <class T>
 T Get(Result<T> result, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   if (!result.ok()) {

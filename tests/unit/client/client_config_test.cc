@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include "enclave/client/config.h"
+#include "tests/fakes/fake_daemon.h"
+
+namespace keyclave::test {
+namespace {
+
+using client::ClientConfig;
+using client::ParseClientConfig;
+
+constexpr std::string_view kGood =
+    "endpoint: unix:/run/keyclave/keyclaved.sock\n"
+    "expect: {tee: {is: simulated}}\n";
+
+Result<ClientConfig> Parse(const std::string& text) { return ParseClientConfig(text, "c.yaml"); }
+std::string Good() { return std::string(kGood); }
+
+TEST(ClientConfig, DefaultsAreAsDocumented) {
+  const auto config = Parse(Good());
+  ASSERT_TRUE(config.ok()) << config.error().Text();
+  EXPECT_EQ(config->endpoint.path, "/run/keyclave/keyclaved.sock");
+  EXPECT_FALSE(config->socket_owner.has_value());
+  EXPECT_TRUE(config->evidence_type.empty());
+  EXPECT_TRUE(config->trust.accepted_types.empty()) << "nothing is believed unasked";
+  EXPECT_EQ(config->deadline, std::chrono::seconds(5));
+  EXPECT_EQ(config->renew_before, std::chrono::seconds(60));
+  EXPECT_EQ(config->max_connections, 16U);
+}
+
+TEST(ClientConfig, EverythingCanBeSaid) {
+  const TestFolder folder;
+  const auto config = Parse(Good() + "socket_owner: 101\nevidence: simulated\nsimulated: {key: " +
+                            folder.File("root.key") + ", root: " + folder.File("root.pub") +
+                            "}\ndeadline: 2s\nrenew_before: 5m\nmax_connections: 4\n");
+  ASSERT_TRUE(config.ok()) << config.error().Text();
+  EXPECT_EQ(config->socket_owner, 101U);
+  EXPECT_EQ(config->evidence_type, "simulated");
+  EXPECT_EQ(config->producer.simulated_key_file, folder.File("root.key"));
+  EXPECT_EQ(config->trust.accepted_types, std::vector<std::string>{"simulated"});
+  EXPECT_EQ(config->trust.simulated_roots.size(), 1U);
+  EXPECT_EQ(config->deadline, std::chrono::seconds(2));
+  EXPECT_EQ(config->renew_before, std::chrono::minutes(5));
+  EXPECT_EQ(config->max_connections, 4U);
+}
+
+TEST(ClientConfig, EveryMistakeNamesItsPlace) {
+  const struct {
+    std::string text;
+    Code code;
+    std::string said;
+  } cases[] = {
+      {"expect: {tee: {is: simulated}}\n", Code::kConfigMissingKey, "endpoint"},
+      {"endpoint: unix:/s\n", Code::kConfigMissingKey, "expect"},
+      {Good() + "deadlin: 5s\n", Code::kConfigUnknownKey, "c.yaml:3"},
+      {Good() + "deadline: 5s\ndeadline: 5s\n", Code::kConfigDuplicateKey, "c.yaml:4"},
+      {Good() + "deadline: 0s\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "deadline: 25h\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "max_connections: 0\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "max_connections: 257\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "max_connections: many\n", Code::kConfigWrongType, "c.yaml:3"},
+      {Good() + "socket_owner: -1\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "evidence: imaginary\n", Code::kConfigBadValue, "must be one of: none"},
+      {Good() + "evidence: simulated\n", Code::kConfigBadValue, "simulated: {key: FILE}"},
+      {Good() + "simulated: {root: /does/not/exist}\n", Code::kNotFound, "c.yaml:3"},
+      {Good() + "simulated: {root: relative.pub}\n", Code::kConfigBadValue, "absolute"},
+      {Good() + "simulated: {roots: /x}\n", Code::kConfigUnknownKey, "roots"},
+      {"endpoint: http://x\nexpect: {tee: {is: simulated}}\n", Code::kConfigBadValue, "c.yaml:1"},
+      {"endpoint: tcp:127.0.0.1:0\nexpect: {tee: {is: simulated}}\n", Code::kConfigBadValue,
+       "port"},
+      {"endpoint: tcp:127.0.0.1:7\nexpect: {tee: {is: simulated}}\nsocket_owner: 1\n",
+       Code::kConfigBadValue, "unix"},
+      {"endpoint: [unix:/s]\nexpect: {tee: {is: simulated}}\n", Code::kConfigWrongType, "c.yaml:1"},
+  };
+  for (const auto& one : cases) {
+    const auto config = Parse(one.text);
+    ASSERT_FALSE(config.ok()) << one.text;
+    EXPECT_EQ(config.code(), one.code) << one.text << config.error().Text();
+    EXPECT_NE(config.error().Text().find(one.said), std::string::npos) << config.error().Text();
+  }
+}
+
+TEST(ClientConfig, AFileThatIsNotThereIsNamed) {
+  const auto config = client::LoadClientConfig("/does/not/exist.yaml");
+  ASSERT_FALSE(config.ok());
+  EXPECT_EQ(config.code(), Code::kConfigNotFound);
+  EXPECT_NE(config.error().Text().find("/does/not/exist.yaml"), std::string::npos);
+}
+
+TEST(ClientConfig, TheEnvironmentNamesTheFile) {
+  ::unsetenv("KEYCLAVE_CONFIG");
+  EXPECT_EQ(client::DefaultConfigPath(), "/etc/keyclave/client.yaml");
+  ::setenv("KEYCLAVE_CONFIG", "/tmp/other.yaml", 1);
+  EXPECT_EQ(client::DefaultConfigPath(), "/tmp/other.yaml");
+  ::setenv("KEYCLAVE_CONFIG", "", 1);
+  EXPECT_EQ(client::DefaultConfigPath(), "/etc/keyclave/client.yaml");
+  ::unsetenv("KEYCLAVE_CONFIG");
+}
+
+}  // namespace
+}  // namespace keyclave::test
