@@ -1,5 +1,7 @@
 #include "enclave/server/server_connection.h"
 
+#include <new>
+
 #include "enclave/base/log.h"
 
 namespace keyclave::server {
@@ -17,6 +19,15 @@ std::shared_ptr<Connection> MakeConnection(session::SessionMap& sessions, sessio
 }
 
 constexpr size_t kKeepBuffer = 2 * kReadAhead;  // bytes of an empty buffer that are kept
+
+// A thread of the slow pool serves everybody: it outlives a request that memory is too short for.
+Bytes HandleSlow(RequestHandler& handler, Connection& connection, const wire::Frame& request) {
+  try {
+    return handler.Handle(connection, request);
+  } catch (const std::bad_alloc&) {
+    return wire::BuildErrorReply(request.id, 0, Code::kOutOfMemory, {});
+  }
+}
 
 bool IsHandshakeOp(wire::Op op) { return op == wire::Op::kHello || op == wire::Op::kAttest; }
 
@@ -191,7 +202,7 @@ void ServerConnection::StartSlow() {
   SlowRequest& request = slow_.front();
   services_.slow.Submit([handler = &services_.handler, connection = connection_, deliver = deliver_,
                          id = request.id, body = std::move(request.body)] {
-    deliver(handler->Handle(*connection, wire::Frame{.id = id, .body = body}));
+    deliver(HandleSlow(*handler, *connection, wire::Frame{.id = id, .body = body}));
   });
 }
 

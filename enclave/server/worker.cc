@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 
 #include <array>
+#include <new>
 
 #include "enclave/base/file.h"
 #include "enclave/base/log.h"
@@ -76,12 +77,28 @@ void Worker::RequestStop() {
   Wake();
 }
 
+// A connection that is gone needs nothing any more. One that memory is too short for goes: the
+// others shall live.
+template <class Action>
+void Worker::Act(uint64_t number, const Action& action) {
+  const auto found = connections_.find(number);
+  if (found == connections_.end()) return;
+  Next next = Next::kClose;
+  try {
+    next = action(*found->second.connection);
+  } catch (const std::bad_alloc&) {
+    Log(LogLevel::kError, "out of memory: a connection is closed");
+  }
+  if (next == Next::kClose || !Watch(number, found->second, EPOLL_CTL_MOD)) return Close(number);
+  if (next == Next::kAgain) again_.push_back(number);
+}
+
 void Worker::Run() {
   next_check_ = services_.clock.Steady();
   while (!drain_until_.has_value() || !connections_.empty()) {
     std::vector<uint64_t> ready = std::exchange(again_, {});
     Wait(ready);
-    for (const uint64_t number : ready) Serve(number, &ServerConnection::Turn);
+    for (const uint64_t number : ready) Act(number, std::mem_fn(&ServerConnection::Turn));
     const Time now = services_.clock.Steady();
     if (now >= next_check_) {
       next_check_ = now + std::chrono::milliseconds(kCheckMilliseconds);
@@ -125,10 +142,9 @@ void Worker::TakeInbox() {
   }
   for (Arrival& arrival : inbox.arrivals) Welcome(std::move(arrival));
   for (SlowReply& reply : inbox.replies) {
-    const auto found = connections_.find(reply.number);
-    if (found == connections_.end()) continue;  // the caller did not wait
-    Settle(reply.number, found->second,
-           found->second.connection->OnSlowReply(std::move(reply.frame)));
+    Act(reply.number, [&](ServerConnection& connection) {
+      return connection.OnSlowReply(std::move(reply.frame));
+    });
   }
   if (inbox.stop && !drain_until_.has_value()) BeginDrain();
 }
@@ -146,17 +162,6 @@ void Worker::Welcome(Arrival arrival) {
   entry.connection = std::make_unique<ServerConnection>(services_, std::move(stream).value(),
                                                         std::move(arrival.peer), deliver);
   if (!Watch(number, entry, EPOLL_CTL_ADD)) Close(number);
-}
-
-void Worker::Serve(uint64_t number, Next (ServerConnection::*act)()) {
-  const auto found = connections_.find(number);
-  if (found == connections_.end()) return;
-  Settle(number, found->second, (found->second.connection.get()->*act)());
-}
-
-void Worker::Settle(uint64_t number, Entry& entry, Next next) {
-  if (next == Next::kClose || !Watch(number, entry, EPOLL_CTL_MOD)) return Close(number);
-  if (next == Next::kAgain) again_.push_back(number);
 }
 
 // Tells epoll what the connection waits for now.
@@ -182,7 +187,7 @@ void Worker::BeginDrain() {
   drain_until_ = services_.clock.Steady() + services_.limits.drain;
   std::vector<uint64_t> all;
   for (const auto& [number, entry] : connections_) all.push_back(number);
-  for (const uint64_t number : all) Serve(number, &ServerConnection::Drain);
+  for (const uint64_t number : all) Act(number, std::mem_fn(&ServerConnection::Drain));
 }
 
 void Worker::CloseOverdue(Time now) {

@@ -53,8 +53,9 @@ class Worker {
   void Wake();
   void DeliverSlow(uint64_t number, Bytes frame);
   void Welcome(Arrival arrival);
-  void Serve(uint64_t number, ServerConnection::Next (ServerConnection::*act)());
-  void Settle(uint64_t number, Entry& entry, ServerConnection::Next next);
+  // Lets a connection do something, and does what it says comes next.
+  template <class Action>
+  void Act(uint64_t number, const Action& action);
   bool Watch(uint64_t number, Entry& entry, int operation);
   void Close(uint64_t number);
   void BeginDrain();
