@@ -15,7 +15,7 @@ namespace keyclave::ossl {
 
 class Context {
  public:
-  // nullptr, with the error raised, if the core lacks an upcall or the context cannot be made.
+  // nullptr if the core lacks an upcall that is needed or has no default provider to load.
   static Context* Create(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* upcalls);
   ~Context();
   Context(const Context&) = delete;
