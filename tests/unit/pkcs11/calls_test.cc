@@ -5,7 +5,7 @@
 
 #include "pkcs11/entry.h"
 #include "pkcs11/rv_map.h"
-#include "tests/unit/pkcs11/fake_enclave.h"
+#include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
 namespace {

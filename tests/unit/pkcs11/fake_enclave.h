@@ -3,8 +3,6 @@
 // requests, and fails when told to.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <map>
 #include <mutex>
 
@@ -71,26 +69,10 @@ class FakeEnclave {
   uint8_t next_id_ = 1;
 };
 
-// The module between C_Initialize and C_Finalize over a fresh fake enclave, with a valid
-// client.yaml.
-class ModuleTest : public ::testing::Test {
- protected:
-  void SetUp() override;
-  void TearDown() override;
-  static FakeEnclave& enclave() { return FakeEnclave::Get(); }
+// A PIN as text, for comparisons in tests.
+std::string AsString(const SecretBytes& pin);
 
-  // C_Finalize and C_Initialize: slots are read anew.
-  static void Restart();
-  static CK_SESSION_HANDLE OpenSession(CK_FLAGS flags = CKF_RW_SESSION, CK_SLOT_ID slot = 0);
-  static CK_OBJECT_HANDLE FindOne(CK_SESSION_HANDLE session, const wire::AttributeList& match);
-  static std::vector<CK_OBJECT_HANDLE> FindAll(CK_SESSION_HANDLE session,
-                                               const wire::AttributeList& match);
-  // A planted key, found.
-  static CK_OBJECT_HANDLE PlantRsa(CK_SESSION_HANDLE session);
-  static CK_OBJECT_HANDLE PlantEc(CK_SESSION_HANDLE session);
-  static CK_OBJECT_HANDLE PlantAes(CK_SESSION_HANDLE session);
-};
-
+// Objects that tests begin with.
 wire::AttributeList RsaKey();
 wire::AttributeList EcKey();
 wire::AttributeList AesKey();

@@ -1,6 +1,6 @@
 // Signing, verifying, encrypting, decrypting, digesting: requests, lengths, and how operations end.
 #include "enclave/base/hash.h"
-#include "tests/unit/pkcs11/fake_enclave.h"
+#include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
 namespace {

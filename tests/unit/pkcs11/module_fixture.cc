@@ -1,9 +1,9 @@
+#include "tests/unit/pkcs11/module_fixture.h"
+
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
-
-#include "tests/unit/pkcs11/fake_enclave.h"
 
 namespace keyclave::pkcs11::testing {
 namespace {

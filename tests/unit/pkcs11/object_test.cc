@@ -1,6 +1,6 @@
 // Objects: handles, cache, attributes, read-only sessions.
 #include "pkcs11/object_cache.h"
-#include "tests/unit/pkcs11/fake_enclave.h"
+#include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
 namespace {

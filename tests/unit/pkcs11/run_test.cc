@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "tests/unit/pkcs11/fake_enclave.h"
+#include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
 namespace {

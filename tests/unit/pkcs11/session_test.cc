@@ -1,7 +1,7 @@
 // Slots, tokens, sessions, logins.
 #include "pkcs11/session.h"
 
-#include "tests/unit/pkcs11/fake_enclave.h"
+#include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
 namespace {
