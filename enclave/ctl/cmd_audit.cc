@@ -142,6 +142,9 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
   show->add_option("--from", show_options->from, "the first sequence number")
       ->capture_default_str();
   show->add_option("--limit", show_options->limit, "how many (default: all)");
+  show->footer(
+      "With --json the lines are printed as they are: a copy that `audit verify` takes.\n"
+      "Example: keyclave audit show --json > copy.jsonl");
   show->callback([show_options, &invocation] {
     invocation.action = [show_options, &invocation] {
       return Show(*show_options, invocation.globals);
@@ -165,6 +168,12 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
       ->add_option("--key", verify_options->key_file,
                    "the enclave's audit key (keyclave audit key)")
       ->type_name("FILE");
+  verify->footer(
+      "Finds lines that were edited, removed, doubled or put elsewhere. A tail that was cut off "
+      "shows\n"
+      "only up to the last signed checkpoint. Example:\n"
+      "  keyclave audit key --out audit.pem\n"
+      "  keyclave audit verify /var/lib/keyclave/audit --key audit.pem");
   verify->callback([verify_options, &invocation] {
     invocation.action = [verify_options, &invocation] {
       return Verify(*verify_options, invocation.globals);

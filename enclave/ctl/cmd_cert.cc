@@ -199,6 +199,9 @@ void AddCert(CLI::App& app, Invocation& invocation) {
   command->add_option("--id", options->id, "CKA_ID, hexadecimal (default: the key's)")
       ->type_name("HEX");
   command->add_flag("--no-key", options->no_key, "import it although its key is not in the token");
+  command->footer(
+      "A client that finds the key finds the certificate too (the same CKA_ID). Example:\n"
+      "  keyclave cert import --token edge www.crt");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Import(*options, invocation.globals); };
   });

@@ -126,6 +126,12 @@ void AddExplain(CLI::App& app, Invocation& invocation) {
   CLI::Option* last =
       command->add_flag("--last", options->last, "the key's latest refusal (this is the default)");
   command->add_flag("--self", options->self, "what it would say to this process")->excludes(last);
+  command->footer(
+      "For operators, and callers with `manage`: the refused program itself is told no more than "
+      "no.\n"
+      "Examples:\n"
+      "  keyclave explain --token edge www\n"
+      "  keyclave explain 'pkcs11:token=edge;object=www' --self --operation decrypt");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Explain(*options, invocation.globals); };
   });

@@ -182,6 +182,9 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
   CLI::App* check = group->add_subcommand("check", "check a policy's text, without any enclave");
   check->add_option("file", check_options->file)->required()->type_name("FILE");
   check->add_flag("--strict", check_options->strict, "warnings make it fail");
+  check->footer(
+      "Shows each permit as it is understood, and warns of what deserves a second look.\n"
+      "Example: keyclave policy check --strict edge.yaml && keyclave policy apply edge.yaml");
   check->callback([check_options, &invocation] {
     invocation.action = [check_options, &invocation] {
       return Check(*check_options, invocation.globals);
@@ -195,6 +198,9 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
   apply->add_flag("--default", apply_options->make_default,
                   "make it the policy of objects that name none");
 
+  apply->footer(
+      "A policy of the same name is replaced; its version must rise. Example:\n"
+      "  keyclave policy apply --token edge edge.yaml");
   AddTokenCommand(*group, invocation, "list", "list a token's policies", List,
                   std::make_shared<TokenOptions>());
   auto show_options = std::make_shared<TokenOptions>();

@@ -95,6 +95,9 @@ Result<int> Status(const Globals& globals) {
 
 void AddStatus(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("status", "what the enclave is and does");
+  command->footer(
+      "Operators (keyclaved.yaml) are told everything, others what the handshake tells anyway.\n"
+      "Example: keyclave status --json | jq .operations");
   command->callback(
       [&invocation] { invocation.action = [&invocation] { return Status(invocation.globals); }; });
 }

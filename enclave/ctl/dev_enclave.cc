@@ -128,7 +128,7 @@ Status DevEnclave::StartDaemon(const Installation& installation, int interrupt) 
                                      {.fd = interrupt, .events = POLLIN, .revents = 0}}};
     const int count = poll(events.data(), events.size(), kStartPatience);
     if (count < 0 && errno == EINTR) continue;
-    if (events[2].revents != 0) return Fail(Code::kInvalidArgument, "interrupted");
+    if (events[2].revents != 0) return Fail(Code::kUnreachable, "interrupted");
     if (events[0].revents != 0 && ready.IsReady()) return Done{};
     if (events[1].revents != 0) {
       return Fail(Code::kUnreachable, "keyclaved did not start:\n" + LogTail());
@@ -147,7 +147,11 @@ Result<DevEnclave> DevEnclave::Start(const std::string& directory, const Install
   std::error_code error;
   if (!fs::exists(enclave.places().DaemonConfig(), error)) {
     KC_ASSIGN(const auto written, WriteSetup(enclave.plan_, installation));
-    KC_CHECK_OK(MakeState(enclave.plan_, installation));
+    const Status state = MakeState(enclave.plan_, installation);
+    if (!state.ok()) {
+      RemoveSetup(enclave.plan_);  // or the directory would pass for a whole one next time
+      return state.error();
+    }
   }
   KC_CHECK_OK(enclave.StartDaemon(installation, interrupt));
   return enclave;

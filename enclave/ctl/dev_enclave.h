@@ -14,7 +14,7 @@ namespace keyclave::ctl {
 class DevEnclave {
  public:
   // In `directory`, made or used again; in a new temporary one if it is empty. `interrupt` is
-  // readable when a signal wants the start to end (kInvalidArgument).
+  // readable when a signal wants the start to end (kUnreachable).
   static Result<DevEnclave> Start(const std::string& directory, const Installation& installation,
                                   int interrupt);
   DevEnclave(DevEnclave&& other) noexcept;

@@ -38,13 +38,14 @@ bool IsActive(const std::string& listing, const std::string& name) {
 }
 
 // OpenSSL says what it makes of the configuration, as every program that uses it will find it.
-void CheckOpenssl(const std::string& config, Findings& findings) {
+void CheckOpenssl(const std::string& config, const std::string& client_config, Findings& findings) {
   if (access(config.c_str(), R_OK) != 0) {
     findings.push_back({502, Severity::kProblem, "no OpenSSL configuration at " + config,
                         "keyclave init writes one; OPENSSL_CONF names yours"});
     return;
   }
-  const auto listed = RunCaptured({"openssl", "list", "-providers"}, {{"OPENSSL_CONF", config}});
+  const auto listed = RunCaptured({"openssl", "list", "-providers"},
+                                  {{"OPENSSL_CONF", config}, {"KEYCLAVE_CONFIG", client_config}});
   if (!listed.ok()) {
     findings.push_back({503, Severity::kNote,
                         "the openssl program is not here: its configuration "
@@ -116,9 +117,9 @@ void CheckModules(const std::string& config_path, Findings& findings) {
   CheckFile(500, "PKCS#11 module", installation.pkcs11_module, findings);
   CheckFile(501, "OpenSSL provider", installation.provider, findings);
   const char* chosen = getenv("OPENSSL_CONF");
-  CheckOpenssl(
-      chosen != nullptr && *chosen != '\0' ? chosen : DirectoryOf(config_path) + "/openssl.cnf",
-      findings);
+  const bool is_chosen = chosen != nullptr && *chosen != '\0';
+  CheckOpenssl(is_chosen ? chosen : DirectoryOf(config_path) + "/openssl.cnf", config_path,
+               findings);
 }
 
 void CheckDaemonFiles(const std::string& config_path, Findings& findings) {
