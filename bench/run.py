@@ -168,7 +168,7 @@ def machine():
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), "unknown")
     version = subprocess.run([need("openssl"), "version"], capture_output=True, text=True, check=True,
-                             stdin=subprocess.DEVNULL).stdout.strip()
+                             stdin=subprocess.DEVNULL).stdout.partition("(")[0].strip()
     return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "openssl": version,
             "load": os.getloadavg()[0]}
 

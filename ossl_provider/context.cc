@@ -7,7 +7,8 @@ namespace {
 
 std::string ConfigPath(const Core& core) {
   // The environment is stronger; DefaultConfigPath reads it (but not in set-user-id programs).
-  if (secure_getenv("KEYCLAVE_CONFIG") == nullptr) {
+  const char* environment = secure_getenv("KEYCLAVE_CONFIG");
+  if (environment == nullptr || *environment == '\0') {
     if (auto configured = core.Parameter("keyclave-config")) return *std::move(configured);
   }
   return client::DefaultConfigPath();

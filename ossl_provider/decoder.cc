@@ -64,8 +64,7 @@ int DecodePem(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK
     if (complete) {
       der = *found;
     } else {
-      KC_ASSIGN(const std::string with_spki, key->Uri(true));
-      KC_ASSIGN(der, client::EncodeKeyReference(with_spki));
+      KC_ASSIGN(der, client::EncodeKeyReference(client::AddSpki(text, key->spki())));
     }
     return Done{};
   });

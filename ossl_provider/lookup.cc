@@ -22,6 +22,17 @@ std::string Describe(const wire::ObjectRef& object) {
   return uri.ok() ? *uri : "the URI";
 }
 
+// Reads the PIN of pin-source now, while this process still may: a server's workers have dropped
+// the right to. It stays in ordinary (wiped) memory, because SecretBytes are empty in a forked
+// child.
+Status KeepPin(client::KeyUri& uri) {
+  if (!uri.pin_source) return Done{};
+  KC_ASSIGN(const SecretBytes pin, client::ReadPin(uri));
+  uri.pin_value = ToBytes(pin.Expose(SecretAccess()));
+  uri.pin_source.reset();
+  return Done{};
+}
+
 }  // namespace
 
 Status LoginWithUriPin(client::Client& client, const client::KeyUri& uri) {
@@ -55,6 +66,7 @@ Result<KeyPtr> LoadPrivateKey(Context& context, client::KeyUri uri) {
   if (uri.object.object_class.value_or(CKO_PRIVATE_KEY) != CKO_PRIVATE_KEY)
     return Fail(Code::kInvalidArgument, "the URI names no private key (type=private)");
   uri.object.object_class = CKO_PRIVATE_KEY;
+  KC_CHECK_OK(KeepPin(uri));
   if (uri.spki.empty()) {
     KC_ASSIGN(const wire::ObjectInfo object, FetchObject(context, uri));
     const Bytes* spki = object.attributes.Find(CKA_PUBLIC_KEY_INFO);

@@ -246,8 +246,13 @@ const OSSL_PARAM* EcdsaSettable(void* /*ctx*/, void* /*provctx*/) {
 }
 
 template <const Scheme& scheme>
+inline constexpr bool kIsRsa = false;
+template <>
+inline constexpr bool kIsRsa<kRsaScheme> = true;
+
+template <const Scheme& scheme>
 struct SignatureTable {
-  static constexpr bool kRsa = &scheme == &kRsaScheme;
+  static constexpr bool kRsa = kIsRsa<scheme>;
   static const OSSL_DISPATCH functions[];
 };
 

@@ -23,6 +23,20 @@ LONG_FUNCTIONS = {
 }
 # Where raw memory may be touched: enclave/base (ByteReader, SecretBytes …) and these, for what a C interface forces.
 RAW_MEMORY = {
+    "bench/handshake_bench.cc": "sockaddr_in as connect(2) wants it",
+    "bench/pkcs11_signer.cc": "a function pointer out of dlsym(3)",
+}
+
+# Tests that leave something out, and why. (A missing program is never a reason.)
+SKIPS = {
+    "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
+    "tests/contract/mech_contract_test.cc": "rows that do not offer the function under test",
+    "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",
+}
+# Where a wait for a condition takes its breath.
+SLEEPS = {
+    "tests/e2e/processes.py": "wait_until",
+    "tests/fault/kill9_test.cc": "the moment of each kill is random",
 }
 
 TEXT = {".cc", ".h", ".inc", ".py", ".sh", ".md", ".yaml", ".cnf", ".module", ".service", ".txt", ".map", ".json", ""}
@@ -166,14 +180,15 @@ class Limits(unittest.TestCase):
         self.assertEqual(list(lines_with(r"\b(pkill|killall)\b", paths)), [])
 
     def test_tests_wait_for_conditions(self):
-        python = [p for p in files(".py") if p.name not in ("processes.py", "limits_test.py")]
-        native = [p for p in files(".cc", ".h") if relative(p).startswith("tests/")]
-        self.assertEqual(list(lines_with(r"\btime\.sleep\(", python)), [])
-        self.assertEqual(list(lines_with(r"\bsleep_(for|until)\b|\bu?sleep\(|\bnanosleep\(", native)), [])
+        self.assert_only(self.lines_in_tests(r"\btime\.sleep\(|\bsleep_(for|until)\b|\bu?sleep\(|\bnanosleep\("), SLEEPS)
 
     def test_tests_do_not_skip(self):
-        paths = [p for p in files(".py", ".cc") if relative(p).startswith("tests/") and p.name != "limits_test.py"]
-        self.assertEqual(list(lines_with(r"GTEST_SKIP|\bDISABLED_|skipTest|unittest\.skip|@skip", paths)), [])
+        self.assert_only(self.lines_in_tests(r"GTEST_SKIP|\bDISABLED_|skipTest|unittest\.skip|@skip"), SKIPS)
+
+    @staticmethod
+    def lines_in_tests(pattern):
+        paths = [p for p in files(".py", ".cc", ".h") if relative(p).startswith("tests/") and p.name != "limits_test.py"]
+        return {line.split(":")[0]: line for line in lines_with(pattern, paths)}
 
     def test_nothing_is_left_unfinished(self):
         paths = [p for p in files(*TEXT) if p.name != "limits_test.py"]

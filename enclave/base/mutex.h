@@ -12,6 +12,7 @@
 #endif
 #define KC_GUARDED_BY(m) KC_TSA(guarded_by(m))
 #define KC_REQUIRES(...) KC_TSA(requires_capability(__VA_ARGS__))
+#define KC_REQUIRES_SHARED(...) KC_TSA(requires_shared_capability(__VA_ARGS__))
 #define KC_EXCLUDES(...) KC_TSA(locks_excluded(__VA_ARGS__))
 
 namespace keyclave {

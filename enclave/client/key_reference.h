@@ -40,6 +40,9 @@ Result<wire::ObjectRef> RefFromUri(const std::string& uri);
 // token label or serial longer than PKCS#11 allows (32 and 16 bytes).
 Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki = {});
 
+// The URI, with all that is in it, and a public key that it lacks.
+std::string AddSpki(const std::string& uri, ByteSpan spki);
+
 // The PIN that the URI names: its value, or the first line of its source. kInvalidArgument for a
 // source that is not a file, kIo … for one that cannot be read.
 Result<SecretBytes> ReadPin(const KeyUri& uri);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kScheme = "pkcs11:";
 constexpr std::string_view kAlias = "keyclave:";
+constexpr const char* kMaker = "Keyclave";  // manufacturer and model, as the PKCS#11 module says
 constexpr const char* kSpkiQuery = "x-keyclave-spki";
 
 struct UriFree {
@@ -67,6 +68,11 @@ Status SetAttribute(P11KitUri* uri, CK_ATTRIBUTE_TYPE type, ByteSpan value) {
 Result<wire::ObjectRef> ObjectOf(P11KitUri* uri) {
   wire::ObjectRef object;
   const CK_TOKEN_INFO* token = p11_kit_uri_get_token_info(uri);
+  // Other modules' tokens may have the same label as one of ours.
+  if (TokenField(token->manufacturerID).value_or(kMaker) != kMaker ||
+      TokenField(token->model).value_or(kMaker) != kMaker) {
+    return Fail(Code::kTokenNotFound, "the URI names a token of another manufacturer or model");
+  }
   object.token_label = TokenField(token->label);
   object.token_serial = TokenField(token->serialNumber);
   object.cka_id = AttributeBytes(uri, CKA_ID);
@@ -140,6 +146,11 @@ Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki) {
   const std::unique_ptr<char, decltype(&std::free)> owned(text, &std::free);
   if (code != P11_KIT_URI_OK) return Fail(Code::kInvalidArgument, Reason(code));
   return std::string(owned.get());
+}
+
+std::string AddSpki(const std::string& uri, ByteSpan spki) {
+  const char* separator = uri.find('?') == std::string::npos ? "?" : "&";
+  return uri + separator + kSpkiQuery + "=" + ToBase64Url(spki);
 }
 
 }  // namespace keyclave::client

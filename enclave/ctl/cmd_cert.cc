@@ -62,7 +62,7 @@ Result<wire::ObjectInfo> Store(Enclave& enclave, const wire::TokenInfo& token,
   std::string label = options.label;
   Bytes id;
   if (!options.id.empty()) {
-    KC_ASSIGN(id, FromHex(options.id));
+    KC_ASSIGN(id, ParseId(options.id));
   }
   if (options.no_key) {
     if (label.empty()) label = certificate.subject_text;

@@ -16,11 +16,6 @@ struct Options {
   bool self = false;
 };
 
-std::string OperationText(const Options& options) {
-  if (!options.operation.empty()) return options.operation;
-  return options.self ? "sign" : "the latest refused operation";
-}
-
 Json ReplyJson(const Options& options, const wire::ObjectInfo& key,
                const wire::ExplainReply& reply) {
   Json document = {{"key", ObjectJson(key)},   {"operation", options.operation},
@@ -62,13 +57,23 @@ void PrintPermits(const wire::ExplainReply& reply) {
   if (reply.permits.empty()) Print("the policy has no permit\n");
 }
 
-void PrintReply(const Options& options, const wire::ObjectInfo& key,
-                const wire::ExplainReply& reply) {
+// "sign is refused for this process"; "the latest denied request is refused by the policy as it is
+// now": the policy may have changed since.
+std::string Verdict(const Options& options, const wire::ExplainReply& reply) {
   const std::string verdict =
       reply.allowed ? Paint(Colour::kGood, "allowed") : Paint(Colour::kBad, "refused");
+  if (options.self) {
+    const std::string& operation = options.operation;
+    return (operation.empty() ? "sign" : operation) + " is " + verdict + " for this process";
+  }
+  const std::string of = options.operation.empty() ? "" : " for " + options.operation;
+  return "the latest denied request" + of + " is " + verdict + " by the policy as it is now";
+}
+
+void PrintReply(const Options& options, const wire::ObjectInfo& key,
+                const wire::ExplainReply& reply) {
   Print("Key " + Harmless(key.attributes.Text(CKA_LABEL)) + ", policy " + Harmless(reply.policy) +
-        ": " + OperationText(options) + " is " + verdict +
-        (options.self ? " for this process" : "") + "\n");
+        ": " + Verdict(options, reply) + "\n");
   Fields fields;
   if (reply.when != 0) fields.Add("when", FormatTime(reply.when));
   if (!reply.caller.empty()) fields.Add("caller", reply.caller);

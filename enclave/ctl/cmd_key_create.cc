@@ -12,8 +12,6 @@
 namespace keyclave::ctl {
 namespace {
 
-constexpr size_t kMaxId = 64;  // bytes
-
 // What both commands say of the key to be.
 struct NewKeyOptions {
   TokenChoice token;
@@ -113,10 +111,7 @@ Result<Templates> MakeTemplates(const NewKeyOptions& options, Kind kind) {
     const ByteArray<8> random = RandomArray<8>();
     id = ToBytes(ByteSpan(random));
   } else {
-    KC_ASSIGN(id, FromHex(options.id));
-    if (id.empty() || id.size() > kMaxId) {
-      return Fail(Code::kInvalidArgument, "--id must be 1 to 64 bytes in hexadecimal");
-    }
+    KC_ASSIGN(id, ParseId(options.id));
   }
   Templates templates;
   for (wire::AttributeList* list : {&templates.private_attributes, &templates.public_attributes}) {

@@ -1,6 +1,7 @@
 // keyclave token: create, list and delete tokens.
 #include <memory>
 
+#include "enclave/authz/policy.h"
 #include "enclave/base/file.h"
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/output.h"
@@ -49,6 +50,9 @@ Result<int> Create(const CreateOptions& options, const Globals& globals) {
   request.label = options.label;
   if (!options.policy_file.empty()) {
     KC_ASSIGN(const Bytes text, ReadFile(options.policy_file, kMaxPolicy));
+    // Mistakes are told here, with the file's name and line, before anything is sent.
+    const auto policy = authz::Policy::Parse(AsText(text), options.policy_file);
+    if (!policy.ok()) return policy.error();
     request.policy = AsText(text);
   }
   KC_ASSIGN(request.so_pin,

@@ -14,7 +14,7 @@
 
 namespace keyclave::ctl {
 
-// Exit codes, the same for every command (DESIGN §11).
+// Exit codes, the same for every command.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitRefused = 1;  // refused, failed, or a check that found something
 inline constexpr int kExitUsage = 2;

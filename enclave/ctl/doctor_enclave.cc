@@ -17,7 +17,10 @@ constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
 constexpr UnixTime kEarliestNow = 1'767'225'600;  // 2026-01-01
 constexpr UnixTime kClockSlack = 60;              // seconds
 
-std::string MendOf(const Error& error) { return std::string(HowToMend(error.code())); }
+std::string MendOf(const Error& error) {
+  const std::string_view mend = HowToMend(error.code());
+  return mend.empty() ? "mend what the message names" : std::string(mend);
+}
 
 // Whether the socket could be the daemon's; findings say what is wrong.
 bool CheckSocket(const client::ClientConfig& config, Findings& findings) {

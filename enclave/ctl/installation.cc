@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <regex>
+#include <sstream>
 
 #include "enclave/base/bytes.h"
 #include "enclave/base/file.h"
@@ -55,10 +55,14 @@ std::string QuoteForOpenssl(const std::string& value) {
 // The section in which the system's openssl.cnf says what OpenSSL loads, so that our providers join
 // its other settings (protocol minimum, cipher string) instead of dropping them.
 std::string InitSection(const std::string& system_config) {
-  static const std::regex line(R"(^[ \t]*openssl_conf[ \t]*=[ \t]*([A-Za-z0-9_]+))",
-                               std::regex::ECMAScript | std::regex::multiline);
-  std::smatch match;
-  return std::regex_search(system_config, match, line) ? match[1].str() : "keyclave_init";
+  std::istringstream lines(system_config);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.replace(std::min(line.find('='), line.size()), 1, " "));
+    std::string name;
+    std::string section;
+    if (words >> name >> section && name == "openssl_conf") return section;
+  }
+  return "keyclave_init";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "enclave/base/byte_reader.h"
 #include "enclave/base/clock.h"
 #include "enclave/base/file.h"
 
@@ -57,13 +58,37 @@ Error BadKey(const std::string& path, const std::string& why) {
   return Fail(Code::kKeyFileInvalid, path + ": " + why);
 }
 
+// Whether the file is one whole DER SEQUENCE. GnuTLS takes some beginnings of keys for keys.
+Status CheckWholeDer(const std::string& path, ByteSpan file) {
+  constexpr uint8_t kSequence = 0x30;
+  const Error cut = BadKey(path, "neither PEM nor a whole DER key: it may be cut short");
+  ByteReader reader(file);
+  const auto tag = reader.TakeLe<uint8_t>();
+  const auto first = reader.TakeLe<uint8_t>();
+  if (!tag.ok() || !first.ok() || *tag != kSequence) return cut;
+  size_t length = *first;
+  if (*first == 0x81) {
+    const auto longer = reader.TakeBe<uint8_t>();
+    if (!longer.ok()) return cut;
+    length = *longer;
+  } else if (*first == 0x82) {
+    const auto longer = reader.TakeBe<uint16_t>();
+    if (!longer.ok()) return cut;
+    length = *longer;
+  } else if (*first > 0x82) {
+    return cut;
+  }
+  if (reader.remaining() == length) return Done{};
+  if (reader.remaining() < length) return cut;
+  return BadKey(path, "bytes follow after the key's end");
+}
+
 // Why GnuTLS refused the file, in words that help.
 Error KeyError(const std::string& path, int code, ByteSpan file) {
   const std::string_view text = AsText(file);
   if (file.empty()) return BadKey(path, "the file is empty");
   if (!IsPem(file)) {
-    return BadKey(path, std::string("neither PEM nor a whole DER key: it may be cut short (") +
-                            gnutls_strerror(code) + ")");
+    return BadKey(path, std::string("no private key in DER (") + gnutls_strerror(code) + ")");
   }
   if (text.find("-----END ") == std::string_view::npos) {
     return BadKey(path, "the PEM file is cut short: it has no -----END line");
@@ -85,6 +110,7 @@ Result<PrivateKey> Import(const std::string& path, ByteSpan file, const Passphra
   KC_ASSIGN(PrivateKey key, NewPrivateKey());
   const gnutls_datum_t data = In(file);
   const auto format = IsPem(file) ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER;
+  if (format == GNUTLS_X509_FMT_DER && !file.empty()) KC_CHECK_OK(CheckWholeDer(path, file));
   bool encrypted = SaysEncrypted(file);
   if (!encrypted) {
     const int rc = gnutls_x509_privkey_import2(key.get(), &data, format, nullptr, 0);

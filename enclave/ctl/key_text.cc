@@ -211,6 +211,13 @@ Json ObjectJson(const wire::ObjectInfo& object) {
   return json;
 }
 
+Result<Bytes> ParseId(const std::string& text) {
+  constexpr size_t kMaxId = 64;  // bytes
+  auto id = FromHex(text);
+  if (id.ok() && !id->empty() && id->size() <= kMaxId) return id;
+  return Fail(Code::kInvalidArgument, "--id " + text + " is not 1 to 64 bytes in hexadecimal");
+}
+
 std::optional<Bytes> CurveParameters(std::string_view name) {
   for (const Curve& curve : kCurves) {
     if (curve.name == name) {

@@ -27,6 +27,9 @@ std::vector<AttributeText> AttributeTexts(const wire::AttributeList& attributes)
 // The object for programs: {id, class, label, type, usage, policy, …}.
 Json ObjectJson(const wire::ObjectInfo& object);
 
+// CKA_ID from --id: 1 to 64 bytes in hexadecimal, or kInvalidArgument.
+Result<Bytes> ParseId(const std::string& text);
+
 // DER of the named curve ("p256"); nullopt if it is not known.
 std::optional<Bytes> CurveParameters(std::string_view name);
 

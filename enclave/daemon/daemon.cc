@@ -140,8 +140,13 @@ Result<std::unique_ptr<Daemon>> Daemon::SetUp(config::DaemonConfig config, const
 }
 
 Status Daemon::Drop() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  // Sanitizers look into their own process with the very calls that the filter kills for.
+  return Done{};
+#else
   KC_CHECK_OK(server::HideMemory());
   return server::FilterSystemCalls();
+#endif
 }
 
 Status Daemon::Serve() {

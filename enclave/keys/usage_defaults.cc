@@ -47,11 +47,9 @@ void AddUsageDefaults(const wire::AttributeList& requested, uint64_t object_clas
       object_class != CKO_SECRET_KEY) {
     return;
   }
-  const bool named = std::any_of(std::begin(kUsages), std::end(kUsages),
-                                 [&](uint64_t usage) { return requested.IsTrue(usage); });
   for (const uint64_t usage : kUsages) {
     if (!ClassHas(object_class, usage) || requested.Has(usage)) continue;
-    object.SetBool(usage, !named && TypeIsFor(key_type, usage));
+    object.SetBool(usage, TypeIsFor(key_type, usage));
   }
 }
 

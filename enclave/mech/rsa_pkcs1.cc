@@ -76,7 +76,7 @@ Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
 }
 
 // Whoever may call this with ciphertexts of its choice has a padding oracle (Bleichenbacher, 1998)
-// unless the linked OpenSSL rejects implicitly (3.2 and later): docs/limitations.md says so, and
+// unless the linked OpenSSL rejects implicitly (3.2 and later): docs/mechanisms.md says so, and
 // TLS uses rsa-tls instead.
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);

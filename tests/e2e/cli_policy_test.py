@@ -53,7 +53,7 @@ class Check(LabTest):
                 (GOOD.replace("mechanisms", "mechanics"), r"p\.yaml:\d+: .*mechanics"),
                 (GOOD.replace("version: 3", "version: three"), r"p\.yaml:2"),
                 (GOOD + "version: 4\n", r"p\.yaml:\d+.*version"),
-                (GOOD.replace("[sign]", "[fly]"), r"p\.yaml:4.*fly"),
+                (GOOD.replace("[sign]", "[fly]"), r"p\.yaml:4.*no such operation"),
                 (GOOD.replace("debug: {is: false}", "debug: {is: maybe}"), r"p\.yaml:\d+"),
                 (GOOD.replace("max_age: 15m", "limits: {rate: 5/s}"), r"limits"),
                 ("policy: x\n", r"version"),

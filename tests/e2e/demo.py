@@ -23,7 +23,8 @@ POLICY = """\
 policy: edge-tls
 version: 1
 permit:
-  - operations: [sign, decrypt]
+  - operations: [sign]
+    mechanisms: [ecdsa, rsa-pss]
     when:
       all:
         - tee: {{is: simulated}}
@@ -147,9 +148,11 @@ class Demo:
     def audit(self):
         self.screen.step("What the audit log has of all that")
         self.keyclave("audit", "show")
-        self.screen.say("Anybody can check a copy of it, without the enclave:")
+        self.screen.say("Each minute and at the end the enclave signs where the chain is. Anybody can check a copy, without it:")
         key = self.lab.dir / "audit.pub"
         self.keyclave("audit", "key", "--out", key)
+        self.screen.command("kill $(pidof keyclaved)")
+        self.lab.stop()
         self.keyclave("audit", "verify", self.lab.state / "audit", "--key", key)
 
     def run(self):
@@ -161,8 +164,8 @@ class Demo:
         server, ports = self.serve(nginx)
         self.refuse(nginx)
         self.crash(ports)
-        self.audit()
         server.stop()
+        self.audit()
 
 
 def next_steps(screen):

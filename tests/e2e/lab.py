@@ -19,9 +19,14 @@ import sys
 import tempfile
 import unittest
 
-from nginx import Nginx  # noqa: F401 (tests take all from here)
-from processes import (PATIENCE, SANITIZER_RUNTIME, accepts, alive, child_pids, end_process, free_port,  # noqa: F401
-                       is_socket, need, wait_until)
+from nginx import Nginx
+from processes import (PATIENCE, SANITIZER_RUNTIME, accepts, alive, child_pids, end_process, free_port, is_socket, need,
+                       wait_until)
+
+# Tests take all they need from here.
+__all__ = ["BUILD_DIR", "KEYCLAVE", "KEYCLAVED", "PATIENCE", "PERMISSIVE_POLICY", "PKCS11_MODULE", "PROVIDER", "SOURCE_DIR",
+           "CommandFailed", "Lab", "LabTest", "Nginx", "accepts", "alive", "child_pids", "end_process", "free_port",
+           "is_socket", "main", "need", "wait_until"]
 
 SOURCE_DIR = pathlib.Path(os.environ.get("KEYCLAVE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
 BUILD_DIR = pathlib.Path(os.environ.get("KEYCLAVE_BUILD_DIR") or SOURCE_DIR / "build" / "release").resolve()

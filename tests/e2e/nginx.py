@@ -12,7 +12,7 @@ class Nginx:
 
     def __init__(self, lab, servers, binary=None, workers=4, name="nginx", user="www-data"):
         """`servers`: list of (port, certificate file, key file or list of such pairs, extra server lines)."""
-        self.lab, self.name = lab, name
+        self.lab, self.name, self.count = lab, name, workers
         self.binary = str(binary or need("nginx"))
         self.dir = lab.dir / name
         self.root = self.dir / "www"
@@ -52,22 +52,30 @@ class Nginx:
         return self.lab.run([self.binary, "-t", "-p", self.dir, "-c", self.config], check=False)
 
     def start(self):
-        """Starts it and returns once every port accepts connections."""
+        """Starts it and returns once all workers run and every port accepts connections."""
         self.process = self.lab.spawn([self.binary, "-p", self.dir, "-c", self.config], f"{self.name}.log")
         for port in self.ports:
             wait_until(lambda port=port: accepts(port), f"{self.name} on port {port}", process=self.process)
+        wait_until(lambda: len(self.workers()) == self.count, f"workers of {self.name}", process=self.process)
         return self
 
     def workers(self):
         """Process ids of the workers that are not shutting down."""
-        return [pid for pid in child_pids(self.process.pid)
-                if b"shutting down" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in child_pids(self.process.pid) if self._title(pid) == b"nginx: worker process"]
+
+    @staticmethod
+    def _title(pid):
+        """What nginx calls the process; empty if it has just ended."""
+        try:
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ")
+        except (FileNotFoundError, ProcessLookupError):
+            return b""
 
     def reload(self):
         """SIGHUP; returns once other workers than before serve."""
         before = set(self.workers())
         self.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: (now := set(self.workers())) and not now & before and all(map(accepts, self.ports)),
+        wait_until(lambda: len(now := set(self.workers())) == self.count and not now & before and all(map(accepts, self.ports)),
                    f"new workers of {self.name}", process=self.process)
 
     def stop(self):

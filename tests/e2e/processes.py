@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import socket
+import stat
 import subprocess
 import time
 

@@ -20,7 +20,7 @@ def make_keys(lab, token=TOKEN, kinds=KINDS):
 
 def operations(lab):
     """How often each operation was answered so far, by name."""
-    return {row["name"]: row["count"] for row in lab.cli("status", json=True)["operations"]}
+    return lab.cli("status", json=True)["operations"]
 
 
 def operations_during(lab, action):
@@ -31,3 +31,13 @@ def operations_during(lab, action):
     third = operations(lab)
     spent = {name: third[name] - second.get(name, 0) - asking.get(name, 0) for name in third}
     return {name: count for name, count in spent.items() if count}
+
+
+def reference_pem(lab, uri):
+    """A key reference as its format says (two strings in a sequence), made without our own code and with this URI as it is."""
+    config = lab.write("reference.cnf", "asn1=SEQUENCE:r\n[r]\nd=VISIBLESTRING:PKCS\\#11 Provider URI v1.0\n"
+                       f"u=FORMAT:UTF8,UTF8String:{uri}\n")
+    der = lab.dir / "reference.der"
+    lab.openssl("asn1parse", "-genconf", config, "-noout", "-out", der, env=PLAIN)
+    body = lab.openssl("base64", "-in", der, env=PLAIN).stdout
+    return f"-----BEGIN PKCS#11 PROVIDER URI-----\n{body}-----END PKCS#11 PROVIDER URI-----\n"

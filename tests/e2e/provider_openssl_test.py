@@ -4,7 +4,7 @@
 import re
 
 from lab import LabTest, free_port, main, wait_until  # noqa: F401
-from provider_keys import KINDS, PLAIN, TOKEN, make_keys, operations_during
+from provider_keys import KINDS, PLAIN, TOKEN, make_keys, operations_during, reference_pem
 
 NAMES = tuple(KINDS)
 
@@ -41,19 +41,10 @@ class ProviderOpenssl(LabTest):
                 self.assertEqual(made.stdout, self.path(f"{name}.pub").read_text())
 
     def test_reference_of_others_without_public_key_costs_one_request(self):
-        pem = self.lab.write("bare.key", self.bare_reference(f"pkcs11:token={TOKEN};object=p256;type=private"))
+        pem = self.lab.write("bare.key", reference_pem(self.lab, f"pkcs11:token={TOKEN};object=p256;type=private"))
         done = operations_during(self.lab, lambda: self.lab.openssl("pkey", "-in", pem, "-pubout"))
         self.assertEqual(done.get("GetObject"), 1, done)
         self.assertLessEqual(set(done), {"GetObject", "Hello", "Attest"})
-
-    def bare_reference(self, uri):
-        """A key reference as its format says (two strings in a sequence), without our own code."""
-        text = f"asn1=SEQUENCE:r\n[r]\nd=VISIBLESTRING:PKCS#11 Provider URI v1.0\nu=FORMAT:UTF8,UTF8String:{uri}\n"
-        config = self.lab.write("reference.cnf", text.replace("#", "\\#").replace(";", "\\;"))
-        der = self.path("reference.der")
-        self.lab.openssl("asn1parse", "-genconf", config, "-noout", "-out", der, env=PLAIN)
-        body = self.lab.openssl("base64", "-in", der, env=PLAIN).stdout
-        return f"-----BEGIN PKCS#11 PROVIDER URI-----\n{body}-----END PKCS#11 PROVIDER URI-----\n"
 
     def test_loading_a_reference_asks_nothing(self):
         done = operations_during(self.lab, lambda: self.lab.openssl("pkey", "-in", self.reference("rsa"), "-noout"))
@@ -178,7 +169,7 @@ class ProviderOpenssl(LabTest):
     def test_cms(self):
         for name in NAMES:
             certificate, signed = self.path(f"{name}.crt"), self.path("signed.cms")
-            self.assert_clean(self.lab.openssl("cms", "-sign", "-in", self.message, "-signer", certificate, "-inkey",
+            self.assert_clean(self.lab.openssl("cms", "-sign", "-nodetach", "-in", self.message, "-signer", certificate, "-inkey",
                                                self.reference(name), "-outform", "DER", "-out", signed))
             self.lab.openssl("cms", "-verify", "-in", signed, "-inform", "DER", "-CAfile", certificate, "-purpose", "any",
                              "-out", self.path("verified"), env=PLAIN)
@@ -217,9 +208,11 @@ class ProviderFaults(LabTest):
         self.assert_one_error(self.sign(f"pkcs11:token={TOKEN};object=nothing"), "no such object", "nothing")
 
     def test_ambiguous_uri(self):
-        for _ in range(2):
-            self.lab.cli("key", "generate", "--token", TOKEN, "--type", "ec:p256", "--label", "twin")
-        self.assert_one_error(self.sign(f"pkcs11:token={TOKEN};object=twin"), "more than one")
+        for number in ("01", "02"):
+            self.lab.pkcs11_tool("--token-label", TOKEN, "--keypairgen", "--key-type", "EC:prime256v1", "--label", "twin",
+                                 "--id", number)
+        self.assert_one_error(self.sign(f"pkcs11:token={TOKEN};object=twin"), "more than one", "id=")
+        self.sign(f"pkcs11:token={TOKEN};object=twin;id=%02", check=True)
 
     def test_unknown_attribute_of_a_uri(self):
         self.assert_one_error(self.sign(f"pkcs11:token={TOKEN};objekt=p256"), "RFC 7512")
@@ -272,12 +265,12 @@ class ProviderFaults(LabTest):
         wrong = self.sign(f"{uri}?pin-value=999999")
         self.assertNotEqual(wrong.returncode, 0)
         self.assertNotIn("999999", "".join(line for line in wrong.stderr.splitlines() if ":keyclave:" in line))
-        # The one wrong try above; a URI never spends the last one.
+        # A PIN in a URI never spends the last try.
         for _ in range(20):
             self.assertNotEqual(self.sign(f"{uri}?pin-value=999999").returncode, 0)
-        self.sign(f"{uri}?pin-value=123456", check=False)
-        tokens = {token["label"]: token for token in self.lab.cli("token", "list", json=True)}
-        self.assertGreater(tokens["locked"]["user_tries_left"], 0)
+        tokens = {token["label"]: token for token in self.lab.cli("token", "list", json=True)["tokens"]}
+        self.assertEqual(tokens["locked"]["user_tries_left"], 1)
+        self.assert_one_error(self.sign(f"{uri}?pin-value=123456"), "one try is left")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -34,7 +37,7 @@ class SmallDisk {
   }
   bool mounted() const { return mounted_; }
   void SetReadOnly(bool read_only) {
-    const unsigned long flags = MS_REMOUNT | (read_only ? MS_RDONLY : 0UL);
+    const auto flags = static_cast<unsigned long>(read_only ? MS_REMOUNT | MS_RDONLY : MS_REMOUNT);
     ASSERT_EQ(mount("none", path_.c_str(), "tmpfs", flags, "size=4m"), 0) << errno;
   }
   // Takes all the room that is left.
@@ -168,6 +171,44 @@ TEST_F(Disk, ReadOnlyDiskIsSaidAtOpenAndHarmsNothing) {
   disk_.SetReadOnly(false);
   Open();
   ExpectThere({id});
+}
+
+// Needs no mount: a write that fails in the middle of a commit for another reason than ENOSPC.
+TEST(FailingWrites, LoseNothingAndAreRecoveredFrom) {
+  const fakes::TemporaryDirectory directory;
+  const std::string state = directory.path() + "/state";
+  ASSERT_TRUE(InitState(state).ok());
+  auto store = ObjectStore::Open(state).value();
+  PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
+  const Token token = store->CreateToken(Token(), policy).value();
+  std::vector<wire::ObjectId> ids;
+  const auto insert = [&]() -> Status {
+    std::vector<NewObject> fresh;
+    fresh.push_back(MakeObject(token, "object", 20'000));
+    KC_ASSIGN(const auto made, store->Insert(std::move(fresh)));
+    ids.push_back(made.front()->id);
+    return Done{};
+  };
+  ASSERT_TRUE(insert().ok());
+  ASSERT_NE(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+  struct rlimit before {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const struct rlimit small { 500'000, before.rlim_max };
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  Status refused = Done{};
+  while (refused.ok() && ids.size() < 1000) refused = insert();
+  EXPECT_FALSE(refused.ok());
+  EXPECT_FALSE(insert().ok()) << "and again";
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  if (!refused.ok()) {
+    EXPECT_EQ(refused.code(), Code::kStoreIo) << refused.error().Text();
+  }
+  EXPECT_TRUE(insert().ok());
+  store.reset();
+  store = ObjectStore::Open(state).value();
+  EXPECT_EQ(store->object_count(), ids.size());
+  for (const wire::ObjectId& id : ids)
+    EXPECT_TRUE(store->ReadMaterial(*store->Get(id).value()).ok());
 }
 
 TEST(TwoDaemons, SecondOneOnTheSameStoreIsRefusedUntilTheFirstEnds) {

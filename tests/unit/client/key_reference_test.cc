@@ -129,6 +129,18 @@ TEST(KeyUri, RoundTripsEveryPartOfAReference) {
   EXPECT_FALSE(parsed->HasPin());
 }
 
+TEST(KeyUri, TakesAPublicKeyThatItLacked) {
+  for (const char* uri : {"pkcs11:token=edge", "keyclave:token=edge?pin-value=12&module-name=x"}) {
+    const Bytes spki{0xfb, 0xff, 0x00};
+    const auto before = ParseKeyUri(uri);
+    const auto after = ParseKeyUri(AddSpki(uri, spki));
+    ASSERT_TRUE(before.ok() && after.ok());
+    EXPECT_EQ(after->spki, spki);
+    EXPECT_EQ(after->object.token_label, "edge");
+    EXPECT_EQ(after->pin_value, before->pin_value);
+  }
+}
+
 TEST(KeyUri, LeavesOutWhatTheReferenceLacks) {
   wire::ObjectRef ref;
   ref.token_label = "edge";
@@ -158,6 +170,16 @@ TEST(KeyUri, ToleratesModuleAndSlotAttributes) {
       "slot-description=z;slot-manufacturer=w;token=edge?module-path=/nowhere.so&module-name=kc");
   ASSERT_TRUE(ref.ok()) << ref.error().Text();
   EXPECT_EQ(ref->token_label, "edge");
+}
+
+TEST(KeyUri, LeavesTokensOfOthersAlone) {
+  EXPECT_TRUE(RefFromUri("pkcs11:manufacturer=Keyclave;model=Keyclave;token=edge").ok());
+  for (const char* uri : {"pkcs11:manufacturer=SoftHSM%20project;token=edge",
+                          "pkcs11:model=SoftHSM%20v2;token=edge"}) {
+    const auto ref = RefFromUri(uri);
+    ASSERT_FALSE(ref.ok());
+    EXPECT_EQ(ref.code(), Code::kTokenNotFound);
+  }
 }
 
 TEST(KeyUri, RefusesWhatItDoesNotUnderstandWithoutRepeatingIt) {

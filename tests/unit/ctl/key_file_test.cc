@@ -6,8 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
-
-#include "enclave/base/file.h"
+#include <fstream>
 
 namespace keyclave::ctl {
 namespace {
@@ -33,7 +32,7 @@ class KeyFile : public testing::Test {
 
   std::string Write(ByteSpan content) {
     const std::string path = directory_ + "/key" + std::to_string(count_++);
-    EXPECT_TRUE(WriteNewFile(path, content, 0600).ok());
+    std::ofstream(path, std::ios::binary) << AsText(content);
     return path;
   }
   Bytes Export(gnutls_x509_crt_fmt_t format, const char* password, unsigned flags) {
@@ -87,6 +86,14 @@ TEST_F(KeyFile, RefusesEveryTruncationOfDer) {
     ASSERT_FALSE(key.ok()) << size;
     EXPECT_EQ(key.code(), Code::kKeyFileInvalid) << size << ": " << key.error().Text();
   }
+}
+
+TEST_F(KeyFile, RefusesBytesAfterTheEndOfDer) {
+  Bytes longer = Export(GNUTLS_X509_FMT_DER, nullptr, GNUTLS_PKCS_PLAIN);
+  longer.push_back(0);
+  const auto key = ReadPrivateKey(Write(longer), NoPassphrase);
+  ASSERT_FALSE(key.ok());
+  EXPECT_EQ(key.code(), Code::kKeyFileInvalid);
 }
 
 TEST_F(KeyFile, SaysThatAPemFileIsCutShort) {

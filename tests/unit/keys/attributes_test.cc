@@ -145,14 +145,13 @@ TEST(CompleteTemplateTest, EcKeysSignUnlessTheTemplateSaysMore) {
   EXPECT_TRUE(generated(CKO_PUBLIC_KEY).Has(CKA_EC_POINT));
   const AttributeList derives = generated(CKO_PRIVATE_KEY, Template().Bool(CKA_DERIVE, true));
   EXPECT_TRUE(derives.IsTrue(CKA_DERIVE));
-  EXPECT_FALSE(derives.IsTrue(CKA_SIGN));
+  EXPECT_TRUE(derives.IsTrue(CKA_SIGN));
 }
 
-TEST(CompleteTemplateTest, ANamedUseIsTheOnlyOne) {
-  const AttributeList only = Get(RsaPrivate(Template().Bool(CKA_SIGN, true)));
-  EXPECT_TRUE(only.IsTrue(CKA_SIGN));
-  EXPECT_FALSE(only.IsTrue(CKA_DECRYPT));
-  EXPECT_FALSE(only.IsTrue(CKA_UNWRAP));
+// As with other tokens: an application that names CKA_SIGN does not thereby give up decryption.
+TEST(CompleteTemplateTest, UsesThatAreNotNamedFollowTheKeyType) {
+  const AttributeList signs = Get(RsaPrivate(Template().Bool(CKA_SIGN, true)));
+  for (const uint64_t type : {CKA_SIGN, CKA_DECRYPT, CKA_UNWRAP}) EXPECT_TRUE(signs.IsTrue(type));
   const AttributeList all_but = Get(RsaPrivate(Template().Bool(CKA_SIGN, false)));
   EXPECT_FALSE(all_but.IsTrue(CKA_SIGN));
   EXPECT_TRUE(all_but.IsTrue(CKA_DECRYPT));

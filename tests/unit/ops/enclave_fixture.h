@@ -68,7 +68,8 @@ class EnclaveFixture : public ::testing::Test {
     sessions_ = std::make_unique<session::SessionMap>(
         session::SessionLimits{}, clock_,
         [this](const session::Session& ended) { store_->RemoveSessionObjects(ended.id()); });
-    service_ = std::make_unique<Service>(config_, clock_, *store_, *sessions_, *handshake_, *audit_);
+    service_ =
+        std::make_unique<Service>(config_, clock_, *store_, *sessions_, *handshake_, *audit_);
     service_->server_stats = &server_stats_;
     dispatcher_ = std::make_unique<Dispatcher>(*service_);
   }

@@ -1,4 +1,4 @@
-#include <openssl/rand.h>
+#include <thread>
 
 #include "tests/unit/ossl_provider/provider_fixture.h"
 
@@ -74,6 +74,40 @@ TEST_F(ProviderTest, AKeyOutlivesTheHandleOfItsProvider) {
   const EvpPkey key = Refer(software);
   keyclave_.reset();
   EXPECT_EQ(EVP_PKEY_eq(key.get(), software.get()), 1);
+}
+
+TEST_F(ProviderTest, OneKeyServesManyThreads) {
+  const EvpPkey software = Generate(kSamples[2]);
+  const EvpPkey key = Refer(software);
+  const Bytes digest(32, 7);
+  Bytes signature(100);
+  size_t size = signature.size();
+  const EvpPkeyCtx sign(EVP_PKEY_CTX_new_from_pkey(ctx_.get(), software.get(), nullptr));
+  ASSERT_EQ(EVP_PKEY_sign_init(sign.get()), 1);
+  ASSERT_EQ(EVP_PKEY_sign(sign.get(), signature.data(), &size, digest.data(), digest.size()), 1);
+  std::vector<std::thread> threads;
+  std::atomic<int> good = 0;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 25; ++round) {
+        const EvpPkeyCtx mine(EVP_PKEY_CTX_new_from_pkey(ctx_.get(), key.get(), nullptr));
+        Bytes out(100);
+        size_t out_size = out.size();
+        const bool verified =
+            EVP_PKEY_verify_init(mine.get()) == 1 &&
+            EVP_PKEY_verify(mine.get(), signature.data(), size, digest.data(), 32) == 1;
+        const bool refused =
+            EVP_PKEY_sign_init(mine.get()) == 1 &&
+            EVP_PKEY_sign(mine.get(), out.data(), &out_size, digest.data(), 32) != 1;
+        // Each thread has its own error, and one only.
+        const bool one_error = TakeErrors().size() == 1;
+        const bool equal = EVP_PKEY_eq(software.get(), key.get()) == 1;
+        if (verified && refused && one_error && equal) ++good;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, 8 * 25);
 }
 
 TEST_F(ProviderTest, NamesItself) {

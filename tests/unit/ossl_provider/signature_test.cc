@@ -123,7 +123,7 @@ TEST_P(SignatureTest, HasTheAlgorithmIdentifierThatSoftwareWrites) {
                                   nullptr),
             1);
   Set(pctx, one);
-  if (X509_sign_ctx(certificate.get(), md.get()) <= 0) GTEST_SKIP() << "OpenSSL writes none";
+  ASSERT_GT(X509_sign_ctx(certificate.get(), md.get()), 0);
   const X509_ALGOR* algor = X509_get0_tbs_sigalg(certificate.get());
   unsigned char* der = nullptr;
   const int size = i2d_X509_ALGOR(algor, &der);

@@ -1,0 +1,128 @@
+#include "enclave/config/daemon_config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "attest/simulated_root.h"
+#include "enclave/base/file.h"
+
+namespace keyclave::config {
+namespace {
+
+class DaemonConfigTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "kc-config-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    ASSERT_TRUE(attest::MakeSimulatedRoot(directory_ + "/root.pem", directory_ + "/root.pub").ok());
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  // A configuration that is whole, and `more` after it.
+  std::string Text(const std::string& more = {}) const {
+    return "state: /var/lib/keyclave\nlisten: [unix:/run/k.sock, \"tcp:127.0.0.1:7700\"]\ntee: "
+           "simulated\n"
+           "simulated: {key: " +
+           directory_ + "/root.pem, root: " + directory_ + "/root.pub}\n" + more;
+  }
+  Result<DaemonConfig> Parse(const std::string& more) const {
+    return ParseDaemonConfig(Text(more), "k.yaml");
+  }
+
+  // The mistake is refused with this code, and the message names the file, a line and `word`.
+  void Refuses(const std::string& more, Code code, const std::string& word) const {
+    const auto config = Parse(more);
+    ASSERT_FALSE(config.ok()) << more;
+    EXPECT_EQ(config.code(), code) << config.error().Text();
+    EXPECT_NE(config.error().Text().find("k.yaml:"), std::string::npos) << config.error().Text();
+    EXPECT_NE(config.error().Text().find(word), std::string::npos) << config.error().Text();
+  }
+
+  std::string directory_;
+};
+
+TEST_F(DaemonConfigTest, ReadsAndCompletes) {
+  const auto config = Parse(
+      "operators: [0, 33]\nsocket_mode: \"0660\"\nevidence_max_age: 90m\nlimits: {sessions: 7}\n");
+  ASSERT_TRUE(config.ok()) << config.error().Text();
+  EXPECT_EQ(config->state, "/var/lib/keyclave");
+  ASSERT_EQ(config->listen.size(), 2U);
+  EXPECT_EQ(config->listen[1].Text(), "tcp:127.0.0.1:7700");
+  EXPECT_EQ(config->socket_mode, 0660U);
+  EXPECT_EQ(config->operators, (std::vector<uint32_t>{0, 33}));
+  EXPECT_EQ(config->evidence_max_age, 5400U);
+  EXPECT_EQ(config->limits.sessions, 7U);
+  EXPECT_EQ(config->limits.connections, 1024U);
+  EXPECT_EQ(config->trust.accepted_types, std::vector<std::string>{"simulated"});
+  EXPECT_EQ(config->trust.simulated_roots.size(), 1U);
+  EXPECT_FALSE(config->allow_unlocked_memory);
+  EXPECT_TRUE(config->default_policy.empty());
+}
+
+TEST_F(DaemonConfigTest, OperatorsDefaultToRootAndTheDaemonItself) {
+  const auto config = Parse("");
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->operators, (std::vector<uint32_t>{0, getuid()}));
+}
+
+TEST_F(DaemonConfigTest, RefusesMistakesWithTheirPlace) {
+  Refuses("colour: red\n", Code::kConfigUnknownKey, "colour");
+  Refuses("state: /twice\n", Code::kConfigDuplicateKey, "state");
+  Refuses("workers: many\n", Code::kConfigWrongType, "workers");
+  Refuses("workers: -1\n", Code::kConfigBadValue, "workers");
+  Refuses("operators: root\n", Code::kConfigWrongType, "operators");
+  Refuses("operators: [4294967295]\n", Code::kConfigBadValue, "operators");
+  Refuses("socket_mode: \"0999\"\n", Code::kConfigBadValue, "socket_mode");
+  Refuses("socket_mode: \"77777\"\n", Code::kConfigBadValue, "socket_mode");
+  Refuses("evidence_max_age: 0s\n", Code::kConfigBadValue, "evidence_max_age");
+  Refuses("evidence_max_age: 31d\n", Code::kConfigBadValue, "evidence_max_age");
+  Refuses("limits: {connections: 0}\n", Code::kConfigBadValue, "connections");
+  Refuses("limits: {colour: 1}\n", Code::kConfigUnknownKey, "colour");
+  Refuses("accept: [sev-snp-of-tomorrow]\n", Code::kConfigBadValue, "simulated");
+  Refuses("allow_unlocked_memory: perhaps\n", Code::kConfigWrongType, "allow_unlocked_memory");
+  Refuses("default_policy: relative.yaml\n", Code::kConfigBadValue, "default_policy");
+}
+
+TEST_F(DaemonConfigTest, NamesFilesThatCannotBeRead) {
+  const auto policy = Parse("default_policy: " + directory_ + "/absent.yaml\n");
+  ASSERT_FALSE(policy.ok());
+  EXPECT_NE(policy.error().Text().find("absent.yaml"), std::string::npos);
+  std::filesystem::remove(directory_ + "/root.pub");
+  const auto root = Parse("");
+  ASSERT_FALSE(root.ok());
+  EXPECT_NE(root.error().Text().find("root.pub"), std::string::npos);
+}
+
+TEST_F(DaemonConfigTest, RequiredKeysAreRequired) {
+  for (const char* key : {"state", "listen", "tee", "simulated"}) {
+    std::string text;
+    for (size_t begin = 0; begin < Text().size();) {
+      const size_t end = Text().find('\n', begin) + 1;
+      const std::string line = Text().substr(begin, end - begin);
+      if (!line.starts_with(key)) text += line;
+      begin = end;
+    }
+    const auto config = ParseDaemonConfig(text, "k.yaml");
+    ASSERT_FALSE(config.ok()) << key;
+    EXPECT_EQ(config.code(), Code::kConfigMissingKey) << config.error().Text();
+    EXPECT_NE(config.error().Text().find(key), std::string::npos);
+  }
+}
+
+TEST_F(DaemonConfigTest, AnAddressMustBeOne) {
+  for (const char* address :
+       {"/run/k.sock", "unix:k.sock", "tcp:nowhere", "tcp:127.0.0.1:99999", "\"\""}) {
+    const auto config = ParseDaemonConfig(
+        "state: /s\nlisten: [" + std::string(address) + "]\ntee: simulated\n", "k.yaml");
+    ASSERT_FALSE(config.ok()) << address;
+    EXPECT_EQ(config.code(), Code::kConfigBadValue) << config.error().Text();
+  }
+  EXPECT_EQ(ParseDaemonConfig("state: /s\nlisten: []\ntee: simulated\n", "k.yaml").code(),
+            Code::kConfigBadValue);
+}
+
+}  // namespace
+}  // namespace keyclave::config

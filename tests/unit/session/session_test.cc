@@ -1,0 +1,179 @@
+#include "enclave/session/session.h"
+
+#include <gtest/gtest.h>
+
+#include "attest/simulated_root.h"
+#include "enclave/base/hash.h"
+#include "enclave/session/session_map.h"
+#include "tests/fakes/fake_tee.h"
+
+namespace keyclave::session {
+namespace {
+
+class FakeClock final : public Clock {
+ public:
+  UnixTime Now() const override { return now; }
+  std::chrono::steady_clock::time_point Steady() const override { return {}; }
+  UnixTime now = 1'800'000'000;
+};
+
+Peer UnixPeer(uint8_t key, uint32_t uid = 1000) {
+  Peer peer;
+  peer.is_unix = true;
+  peer.uid = uid;
+  peer.gid = 100;
+  peer.address = "unix";
+  peer.tls_key[0] = key;
+  return peer;
+}
+
+class SessionTest : public ::testing::Test {
+ protected:
+  attest::Verified Verified() const {
+    const auto tee = test::FakeTee::Create("simulated");
+    const attest::ReportData data{};
+    const auto trust = tee->OwnTrust();
+    const auto parsed =
+        attest::ParseEvidence("simulated", tee->Evidence(data, clock_.now, false)).value();
+    return attest::VerifyEvidence(parsed, {.trust = trust, .now = clock_.now, .report_data = data})
+        .value();
+  }
+  authz::Policy Policy(const std::string& when) const {
+    return authz::Policy::Parse(
+               "policy: p\nversion: 1\npermit:\n  - operations: [sign]\n    when: " + when +
+                   "\n    allow_unattested: true\n",
+               "p.yaml")
+        .value();
+  }
+  bool MaySign(Session& session, const authz::Policy& policy) const {
+    return session.GrantFor(policy, clock_.now)
+        ->Check(authz::Operation::kSign, {}, clock_.now)
+        .ok();
+  }
+
+  FakeClock clock_;
+  Session session_{7, UnixPeer(1)};
+};
+
+TEST_F(SessionTest, StartsWithTheTransportsClaimsAlone) {
+  const auto identity = session_.identity();
+  EXPECT_FALSE(identity->attested);
+  EXPECT_EQ(identity->claims.size(), 2U);
+  ASSERT_NE(identity->claims.Find("peer.uid"), nullptr);
+  EXPECT_EQ(identity->claims.Find("peer.uid")->origin, attest::Origin::kTransport);
+  Peer tcp;
+  EXPECT_EQ(TransportClaims(tcp).size(), 0U);
+}
+
+TEST_F(SessionTest, EvidenceJoinsTheTransportsClaims) {
+  session_.SetEvidence(Verified(), clock_.now + 100);
+  const auto identity = session_.identity();
+  EXPECT_TRUE(identity->attested);
+  EXPECT_EQ(identity->verified_at, clock_.now);
+  EXPECT_NE(identity->claims.Find("measurement"), nullptr);
+  EXPECT_NE(identity->claims.Find("peer.uid"), nullptr);
+}
+
+TEST_F(SessionTest, EvidenceEndsAtItsLastSecond) {
+  session_.SetEvidence(Verified(), clock_.now + 100);
+  EXPECT_FALSE(session_.ExpireEvidence(clock_.now + 99));
+  EXPECT_TRUE(session_.identity()->attested);
+  EXPECT_TRUE(session_.ExpireEvidence(clock_.now + 100));
+  EXPECT_FALSE(session_.identity()->attested);
+  EXPECT_EQ(session_.identity()->claims.Find("measurement"), nullptr);
+  EXPECT_FALSE(session_.ExpireEvidence(clock_.now + 101)) << "once";
+}
+
+TEST_F(SessionTest, AGrantFollowsTheEvidence) {
+  const authz::Policy policy = Policy("{tee: {is: simulated}}");
+  EXPECT_FALSE(MaySign(session_, policy));
+  session_.SetEvidence(Verified(), clock_.now + 100);
+  EXPECT_TRUE(MaySign(session_, policy)) << "the earlier grant is forgotten";
+  clock_.now += 100;
+  EXPECT_FALSE(MaySign(session_, policy)) << "expired";
+}
+
+TEST_F(SessionTest, AGrantIsEvaluatedOnce) {
+  session_.SetEvidence(Verified(), clock_.now + 100);
+  const authz::Policy policy = Policy("{tee: {is: simulated}}");
+  const authz::Policy other = Policy("{peer.uid: {is: 1000}}");
+  const auto grant = session_.GrantFor(policy, clock_.now);
+  EXPECT_EQ(session_.GrantFor(policy, clock_.now), grant);
+  EXPECT_NE(session_.GrantFor(other, clock_.now), grant);
+}
+
+TEST_F(SessionTest, LoginsArePerToken) {
+  const wire::TokenId one{1};
+  const wire::TokenId two{2};
+  session_.SetLogin(one, wire::LoginState::kUser);
+  EXPECT_EQ(session_.LoginOf(one), wire::LoginState::kUser);
+  EXPECT_EQ(session_.LoginOf(two), wire::LoginState::kNone);
+  session_.SetLogin(two, wire::LoginState::kSecurityOfficer);
+  session_.ForgetLogins(one);
+  EXPECT_EQ(session_.LoginOf(one), wire::LoginState::kNone);
+  EXPECT_EQ(session_.LoginOf(two), wire::LoginState::kSecurityOfficer);
+  session_.SetLogin(two, wire::LoginState::kNone);
+  EXPECT_EQ(session_.LoginOf(two), wire::LoginState::kNone);
+}
+
+class SessionMapTest : public ::testing::Test {
+ protected:
+  FakeClock clock_;
+  std::vector<uint64_t> ended_;
+  SessionMap map_{{.max_sessions = 3, .max_requests = 0, .linger_seconds = 60},
+                  clock_,
+                  [this](const Session& session) { ended_.push_back(session.id()); }};
+};
+
+TEST_F(SessionMapTest, OneKeyIsOneSession) {
+  const auto first = map_.Join(UnixPeer(1)).value();
+  const auto again = map_.Join(UnixPeer(1)).value();
+  const auto other = map_.Join(UnixPeer(2)).value();
+  EXPECT_EQ(first, again);
+  EXPECT_NE(first, other);
+  EXPECT_NE(first->id(), other->id());
+  EXPECT_EQ(map_.size(), 2U);
+}
+
+TEST_F(SessionMapTest, AnotherUserWithTheSameKeyIsAnotherSession) {
+  const auto root = map_.Join(UnixPeer(1, 0)).value();
+  const auto user = map_.Join(UnixPeer(1, 1000)).value();
+  EXPECT_NE(root, user);
+  Peer tcp;
+  tcp.tls_key = root->tls_key();
+  EXPECT_NE(map_.Join(tcp).value(), root);
+}
+
+TEST_F(SessionMapTest, ALimitIsALimit) {
+  for (uint8_t key = 1; key <= 3; ++key) ASSERT_TRUE(map_.Join(UnixPeer(key)).ok());
+  EXPECT_EQ(map_.Join(UnixPeer(4)).code(), Code::kTooManyConnections);
+  EXPECT_TRUE(map_.Join(UnixPeer(3)).ok()) << "joining is not opening";
+}
+
+TEST_F(SessionMapTest, ASessionLingersAndThenEndsOnce) {
+  const auto session = map_.Join(UnixPeer(1)).value();
+  map_.Leave(session);
+  clock_.now += 59;
+  map_.Sweep();
+  EXPECT_EQ(map_.Join(UnixPeer(1)).value(), session);
+  clock_.now += 1000;
+  map_.Sweep();
+  EXPECT_TRUE(ended_.empty()) << "it has a connection";
+  map_.Leave(session);
+  clock_.now += 60;
+  map_.Sweep();
+  map_.Sweep();
+  EXPECT_EQ(ended_, std::vector<uint64_t>{session->id()});
+  EXPECT_NE(map_.Join(UnixPeer(1)).value(), session);
+}
+
+TEST_F(SessionMapTest, VisitsEverySession) {
+  for (uint8_t key = 1; key <= 3; ++key) {
+    map_.Join(UnixPeer(key)).value()->SetLogin({9}, wire::LoginState::kUser);
+  }
+  map_.ForEach([](Session& session) { session.ForgetLogins({9}); });
+  map_.ForEach([](Session& session) { EXPECT_EQ(session.LoginOf({9}), wire::LoginState::kNone); });
+}
+
+}  // namespace
+}  // namespace keyclave::session
