@@ -96,9 +96,13 @@ Status C_CloseSession(CK_SESSION_HANDLE session) {
 
 Status C_CloseAllSessions(CK_SLOT_ID slot) {
   KC_ASSIGN(const ModulePtr module, Module::Current());
-  module->slots().RefreshIfUnknown();
-  KC_ASSIGN(const SlotPtr found, module->slots().Find(slot));
-  EndAllSessions(*module, found);
+  auto found = module->slots().Find(slot);
+  if (!found.ok()) {
+    module->slots().RefreshIfUnknown();
+    found = module->slots().Find(slot);
+  }
+  if (!found.ok()) return found.error();
+  EndAllSessions(*module, *found);
   return Done{};
 }
 

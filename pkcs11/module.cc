@@ -17,8 +17,19 @@ struct Process {
   const Process* const inherited;
   Mutex mutex;
   ModulePtr run KC_GUARDED_BY(mutex);
+  // The run's client, for a child to see without the lock: null unless it is whole.
+  std::atomic<client::Client*> client{nullptr};
 };
 std::atomic<Process*> current_process{nullptr};
+
+// In a child: the client that came with it notices where it is, and closes the parent's sockets
+// here. Otherwise the enclave would see the parent's connections open for as long as any child
+// lives.
+void CloseInherited(const Process& parent) {
+  if (const client::Client* client = parent.client.load(std::memory_order_acquire);
+      client != nullptr)
+    client->generation();
+}
 
 Process& ThisProcess() {
   const pid_t pid = getpid();
@@ -26,8 +37,11 @@ Process& ThisProcess() {
   while (known == nullptr || known->pid != pid) {
     auto mine = std::make_unique<Process>(pid, known);
     // Of several threads that get here first, one wins and the others take what it made.
-    if (current_process.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel))
-      return *mine.release();
+    if (current_process.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel)) {
+      Process& own = *mine.release();
+      if (known != nullptr) CloseInherited(*known);
+      return own;
+    }
   }
   return *known;
 }
@@ -43,6 +57,7 @@ Status Module::Begin() {
   if (process.run != nullptr) return Fail(Code::kP11AlreadyInitialized);
   KC_ASSIGN(client::ClientConfig config, client::LoadClientConfig(client::DefaultConfigPath()));
   process.run = std::make_shared<Module>(std::move(config));
+  process.client.store(&process.run->client(), std::memory_order_release);
   return Done{};
 }
 
@@ -50,6 +65,7 @@ Result<ModulePtr> Module::End() {
   Process& process = ThisProcess();
   const MutexLock lock(process.mutex);
   if (process.run == nullptr) return Fail(Code::kP11NotInitialized);
+  process.client.store(nullptr, std::memory_order_release);
   return std::exchange(process.run, nullptr);
 }
 

@@ -4,6 +4,7 @@
 Each test runs a client of its own (this file with a name as argument), so that what it does to its process stays there.
 """
 
+import contextlib
 import hashlib
 import os
 import random
@@ -37,17 +38,30 @@ def in_child(work):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def sockets():
+    """The sockets that this process has open."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(f"/proc/self/fd/{fd}")
+            if target.startswith("socket:"):
+                found.append(target)
+    return found
+
+
 # ---- clients ----
 
 def client_fork():
     module, session = opened()
     key = module.private_key(session, "ec")
     module.sign(session, key, CKM_ECDSA, DIGEST)
+    assert sockets()
 
     def child():
         assert module.call("C_Sign", session, b"x", 1, None, None) == cryptoki.CKR["CRYPTOKI_NOT_INITIALIZED"]
         assert module.call("C_Finalize", None) == cryptoki.CKR["CRYPTOKI_NOT_INITIALIZED"]
         module.initialize()
+        assert not sockets(), "the parent's sockets stayed open"
         own = module.open_session(module.slot_of("web"))
         module.sign(own, module.private_key(own, "ec"), CKM_ECDSA, DIGEST)
         module.must("C_Finalize", None)

@@ -115,16 +115,6 @@ bool FakeEnclave::logged_in() {
   return logins_[tokens_[0].id] != wire::LoginState::kNone;
 }
 
-uint64_t FakeEnclave::epoch() {
-  const std::lock_guard lock(mutex_);
-  return epoch_;
-}
-
-uint64_t FakeEnclave::generation() {
-  const std::lock_guard lock(mutex_);
-  return generation_;
-}
-
 void FakeEnclave::Restart() {
   const std::lock_guard lock(mutex_);
   ++generation_;

@@ -3,6 +3,7 @@
 // requests, and fails when told to.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -39,8 +40,8 @@ class FakeEnclave {
   size_t object_count();
   bool logged_in();
 
-  uint64_t epoch();
-  uint64_t generation();
+  uint64_t epoch() { return epoch_; }
+  uint64_t generation() { return generation_; }
   void Restart();  // session objects go, the generation moves
 
  private:
@@ -64,8 +65,9 @@ class FakeEnclave {
   std::optional<wire::SignRequest> last_;
   bool can_create_ = false;
   bool unreachable_ = false;
-  uint64_t epoch_ = 1;
-  uint64_t generation_ = 1;
+  // Read without the lock: a forked child asks while a thread that it does not have may hold it.
+  std::atomic<uint64_t> epoch_{1};
+  std::atomic<uint64_t> generation_{1};
   uint8_t next_id_ = 1;
 };
 
