@@ -135,7 +135,8 @@ class Lab:
             ours = str(command).startswith(str(BUILD_DIR))
             if not ours:
                 env["LD_PRELOAD"] = SANITIZER_RUNTIME
-            env["ASAN_OPTIONS"] = f"{common}:detect_leaks={1 if ours else 0}"
+            env["ASAN_OPTIONS"] = (f"{common}:detect_leaks=1" if ours else
+                                   f"{common}:detect_leaks=0:suppressions={SOURCE_DIR}/tests/asan.supp")
             env["UBSAN_OPTIONS"] = f"{common}:print_stacktrace=1"
             env["TSAN_OPTIONS"] = (f"{common}:die_after_fork=0:suppressions={SOURCE_DIR}/tests/tsan.supp"
                                    + ("" if ours else ":ignore_noninstrumented_modules=1"))
