@@ -34,8 +34,7 @@ Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
   if (!failed.has_value())
     failed = FailedProtection(claims, expect.MentionsSimulated(), expect.MentionsDebug());
   if (failed.has_value()) {
-    return Fail(Code::kAppraisalFailed,
-                failed->term + ": wanted " + failed->wanted + ", got " + failed->got);
+    return FailWanted(Code::kAppraisalFailed, failed->term, failed->wanted, failed->got);
   }
   return Appraised(std::move(claims));
 }

@@ -1,35 +1,11 @@
 #include "attest/ecdsa_p256.h"
 
-#include <gnutls/crypto.h>
-#include <gnutls/x509.h>
+#include "attest/gnutls_handles.h"
 
 namespace keyclave::attest {
 namespace {
 
 constexpr size_t kHalf = 32;
-
-gnutls_datum_t AsDatum(ByteSpan bytes) {
-  return {const_cast<unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())};
-}
-
-// What GnuTLS allocated; wiped, because it may be a private key.
-class OwnedDatum {
- public:
-  OwnedDatum() = default;
-  OwnedDatum(const OwnedDatum&) = delete;
-  OwnedDatum& operator=(const OwnedDatum&) = delete;
-  ~OwnedDatum() {
-    Wipe({datum_.data, datum_.size});
-    gnutls_free(datum_.data);
-  }
-  gnutls_datum_t* get() { return &datum_; }
-  ByteSpan bytes() const { return {datum_.data, datum_.size}; }
-
- private:
-  gnutls_datum_t datum_{nullptr, 0};
-};
-
-Error CryptoError(int code) { return Fail(Code::kCryptoFailed, gnutls_strerror(code)); }
 
 Error NotP256(std::string_view what) {
   return Fail(Code::kKeyFileInvalid, "wanted a P-256 " + std::string(what));
@@ -46,7 +22,7 @@ Status CopyPadded(ByteSpan number, std::span<uint8_t> field) {
 template <class Key, class Export>
 Result<Bytes> Exported(Key key, gnutls_x509_crt_fmt_t format, Export export_key) {
   OwnedDatum out;
-  if (const int code = export_key(key, format, out.get()); code != 0) return CryptoError(code);
+  if (const int code = export_key(key, format, out.get()); code != 0) return GnutlsError(code);
   return ToBytes(out.bytes());
 }
 
@@ -54,17 +30,17 @@ Result<Bytes> Exported(Key key, gnutls_x509_crt_fmt_t format, Export export_key)
 
 Result<P256PrivateKey> P256PrivateKey::Generate() {
   gnutls_privkey_t raw = nullptr;
-  if (const int code = gnutls_privkey_init(&raw); code != 0) return CryptoError(code);
+  if (const int code = gnutls_privkey_init(&raw); code != 0) return GnutlsError(code);
   Handle key(raw);
   const unsigned bits = GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
   if (const int code = gnutls_privkey_generate(raw, GNUTLS_PK_ECDSA, bits, 0); code != 0)
-    return CryptoError(code);
+    return GnutlsError(code);
   return P256PrivateKey(std::move(key));
 }
 
 Result<P256PrivateKey> P256PrivateKey::FromPem(ByteSpan pem) {
   gnutls_privkey_t raw = nullptr;
-  if (const int code = gnutls_privkey_init(&raw); code != 0) return CryptoError(code);
+  if (const int code = gnutls_privkey_init(&raw); code != 0) return GnutlsError(code);
   Handle key(raw);
   const gnutls_datum_t datum = AsDatum(pem);
   const int imported = gnutls_privkey_import_x509_raw(raw, &datum, GNUTLS_X509_FMT_PEM, nullptr, 0);
@@ -80,23 +56,23 @@ Result<P256PrivateKey> P256PrivateKey::FromPem(ByteSpan pem) {
 Result<Bytes> P256PrivateKey::ToPem() const {
   gnutls_x509_privkey_t raw = nullptr;
   if (const int code = gnutls_privkey_export_x509(key_.get(), &raw); code != 0)
-    return CryptoError(code);
+    return GnutlsError(code);
   const std::unique_ptr<std::remove_pointer_t<gnutls_x509_privkey_t>,
                         decltype(&gnutls_x509_privkey_deinit)>
       key(raw, &gnutls_x509_privkey_deinit);
   OwnedDatum out;
   const int code = gnutls_x509_privkey_export2_pkcs8(raw, GNUTLS_X509_FMT_PEM, nullptr,
                                                      GNUTLS_PKCS_PLAIN, out.get());
-  if (code != 0) return CryptoError(code);
+  if (code != 0) return GnutlsError(code);
   return ToBytes(out.bytes());
 }
 
 Result<P256PublicKey> P256PrivateKey::Public() const {
   gnutls_pubkey_t raw = nullptr;
-  if (const int code = gnutls_pubkey_init(&raw); code != 0) return CryptoError(code);
+  if (const int code = gnutls_pubkey_init(&raw); code != 0) return GnutlsError(code);
   P256PublicKey::Handle key(raw);
   if (const int code = gnutls_pubkey_import_privkey(raw, key_.get(), 0, 0); code != 0)
-    return CryptoError(code);
+    return GnutlsError(code);
   return P256PublicKey(std::move(key));
 }
 
@@ -104,11 +80,11 @@ Result<P256Signature> P256PrivateKey::Sign(ByteSpan message) const {
   const gnutls_datum_t data = AsDatum(message);
   OwnedDatum der;
   int code = gnutls_privkey_sign_data2(key_.get(), GNUTLS_SIGN_ECDSA_SHA256, 0, &data, der.get());
-  if (code != 0) return CryptoError(code);
+  if (code != 0) return GnutlsError(code);
   OwnedDatum r;
   OwnedDatum s;
   code = gnutls_decode_rs_value(der.get(), r.get(), s.get());
-  if (code != 0) return CryptoError(code);
+  if (code != 0) return GnutlsError(code);
   P256Signature signature{};
   KC_CHECK_OK(CopyPadded(r.bytes(), std::span(signature).first(kHalf)));
   KC_CHECK_OK(CopyPadded(s.bytes(), std::span(signature).last(kHalf)));
@@ -117,7 +93,7 @@ Result<P256Signature> P256PrivateKey::Sign(ByteSpan message) const {
 
 Result<P256PublicKey> P256PublicKey::Import(ByteSpan encoded, gnutls_x509_crt_fmt_t format) {
   gnutls_pubkey_t raw = nullptr;
-  if (const int code = gnutls_pubkey_init(&raw); code != 0) return CryptoError(code);
+  if (const int code = gnutls_pubkey_init(&raw); code != 0) return GnutlsError(code);
   Handle key(raw);
   const gnutls_datum_t datum = AsDatum(encoded);
   gnutls_ecc_curve_t curve = GNUTLS_ECC_CURVE_INVALID;

@@ -1,8 +1,28 @@
 #include "attest/evidence.h"
 
 #include "attest/tee_type.h"
+#include "attest/vendor_roots.h"
 
 namespace keyclave::attest {
+
+std::vector<Certificate> Trust::RootsFor(std::string_view type) const {
+  std::vector<Certificate> all = VendorRoots(type);
+  if (const auto own = roots.find(type); own != roots.end())
+    all.insert(all.end(), own->second.begin(), own->second.end());
+  return all;
+}
+
+Status ExpectedBinding::Check(ByteSpan field) const {
+  if (!wanted_.has_value()) return Done{};
+  const size_t common = std::min(field.size(), wanted_->size());
+  const ByteSpan rest = field.subspan(common);
+  const bool fits = session_ ? field.size() >= 32 && field.size() <= wanted_->size()
+                             : field.size() >= wanted_->size();
+  const bool zeros = std::all_of(rest.begin(), rest.end(), [](uint8_t byte) { return byte == 0; });
+  if (!fits || !zeros || !EqualConstantTime(field.first(common), ByteSpan(*wanted_).first(common)))
+    return FailWanted(Code::kEvidenceBinding, "report data", ToHex(*wanted_), ToHex(field));
+  return Done{};
+}
 
 Result<Unverified> ParseEvidence(std::string_view type, ByteSpan bytes) {
   const TeeType* tee = FindTeeType(type);
@@ -20,8 +40,13 @@ Result<Verified> VerifyEvidence(const Unverified& evidence, const VerifyContext&
   const auto& accepted = context.trust.accepted_types;
   if (std::find(accepted.begin(), accepted.end(), name) == accepted.end())
     return Fail(Code::kEvidenceNotAccepted, name);
+  if (!context.binding.for_session()) return Fail(Code::kInternal, "evidence without a session");
   KC_ASSIGN(ClaimSet claims, type.verify(evidence.parsed(), context));
   return Verified(name, std::move(claims), context.now);
+}
+
+Result<ClaimSet> ExamineEvidence(const Unverified& evidence, const VerifyContext& context) {
+  return evidence.type().verify(evidence.parsed(), context);
 }
 
 }  // namespace keyclave::attest

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <any>
+#include <map>
 #include <memory>
 
 #include "attest/binding.h"
 #include "attest/claims.h"
+#include "attest/collateral.h"
 #include "enclave/base/clock.h"
 
 namespace keyclave::attest {
@@ -49,26 +51,76 @@ class Verified {
   UnixTime verified_at_;
 };
 
-// What a verifier believes in before it sees evidence.
+// Who may issue a token, and for whom (type `token`).
+struct TokenIssuer {
+  std::string issuer;  // the `iss` that it must have; empty: any (only for files under examination)
+  std::string audience;            // one of its `aud`; empty: not checked
+  Bytes keys;                      // RFC 7517: a JWK or JWK set
+  std::vector<Certificate> roots;  // where x5c chains of its keys or header must end; may be empty
+  int64_t skew = 60;               // seconds that its clock may differ from ours
+};
+
+// What a verifier believes in before it sees evidence. The vendors' roots are built in
+// (vendor_roots.h) and need not be named.
 struct Trust {
   // Types that are accepted at all; `simulated` is never in it unless the configuration says
   // simulated.
   std::vector<std::string> accepted_types;
   // SubjectPublicKeyInfo (DER) of the development roots, for `simulated`.
   std::vector<Bytes> simulated_roots;
+  // Roots that count beside the vendor's, by type: certificates that chains may end in. For `tpm`
+  // there is no built-in one.
+  std::map<std::string, std::vector<Certificate>, std::less<>> roots;
+  // Attestation keys that were enrolled, by type (`tpm`): SubjectPublicKeyInfo, DER.
+  std::map<std::string, std::vector<Bytes>, std::less<>> keys;
+  std::vector<TokenIssuer> token_issuers;
+  std::shared_ptr<const Collateral> collateral = std::make_shared<const Collateral>();
+
+  // The vendor's roots and the operator's for this type.
+  std::vector<Certificate> RootsFor(std::string_view type) const;
+};
+
+// What evidence must be bound to.
+class ExpectedBinding {
+ public:
+  // A session: the field holds the report data, as many bytes of it as the format carries.
+  ExpectedBinding(const ReportData& report_data)  // NOLINT(google-explicit-constructor)
+      : wanted_(ToBytes(report_data)), session_(true) {}
+  // A file under examination, with the nonce that its maker was asked to put in.
+  static ExpectedBinding Nonce(Bytes nonce) { return ExpectedBinding(std::move(nonce)); }
+  // A file under examination; whatever it is bound to, it cannot be used on a session.
+  static ExpectedBinding None() { return ExpectedBinding(); }
+
+  // Whether evidence is for a session, so that what cannot be bound to one is refused.
+  bool for_session() const { return session_; }
+  // `field` is the format's own: 64 bytes of report data, 32 of qualifying data, a nonce. For a
+  // session it must be the first field.size() bytes (32 to 64) of the report data, for a file the
+  // nonce, with nothing but zeros behind it. kEvidenceBinding.
+  Status Check(ByteSpan field) const;
+
+ private:
+  ExpectedBinding() = default;
+  explicit ExpectedBinding(Bytes nonce) : wanted_(std::move(nonce)) {}
+  std::optional<Bytes> wanted_;
+  bool session_ = false;
 };
 
 struct VerifyContext {
   const Trust& trust;
   UnixTime now;
-  ReportData report_data;  // what the evidence must carry, whole and exact
+  ExpectedBinding binding;
 };
 
 inline constexpr size_t kMaxEvidence = size_t{64} << 10;  // bytes
 
 // kEvidenceUnknownType, kEvidenceMalformed.
 Result<Unverified> ParseEvidence(std::string_view type, ByteSpan bytes);
-// kEvidenceNotAccepted, kEvidenceSignature, kEvidenceChain, kEvidenceBinding, kEvidenceTime.
+// Bound to a session: context.binding must be a session's. kEvidenceNotAccepted,
+// kEvidenceSignature, kEvidenceChain, kEvidenceBinding, kEvidenceTime, kEvidenceRevoked,
+// kEvidenceTcb, kEvidenceIdentity, kEvidenceUnbound, kCollateral….
 Result<Verified> VerifyEvidence(const Unverified& evidence, const VerifyContext& context);
+// Genuine, whatever it is bound to: what a file says. Nothing but people may act on it, and so it
+// is no Verified. Errors as above, without kEvidenceNotAccepted.
+Result<ClaimSet> ExamineEvidence(const Unverified& evidence, const VerifyContext& context);
 
 }  // namespace keyclave::attest

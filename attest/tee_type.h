@@ -11,13 +11,24 @@ struct ProducerConfig {
   std::string simulated_key_file;
 };
 
+// One line of what people see of evidence, in the vendor's own words: "quote.header.version".
+struct Field {
+  std::string name;
+  std::string value;
+};
+
 struct TeeType {
   std::string_view name;
+  // Whether the bytes look like this type's evidence, or a common container of it: cheap, by its
+  // first bytes and sizes. For files; on a session the peer names its type.
+  bool (*recognises)(ByteSpan bytes);
   // Bytes -> the type's own parsed form. kEvidenceMalformed.
   Result<std::any> (*parse)(ByteSpan bytes);
-  // Signatures, chain, time and report data -> claims (all kAttested). Must check every byte that
-  // it turns into a claim.
+  // Signatures, chain, time, collateral and binding -> claims (all kAttested). Must check every
+  // byte that it turns into a claim.
   Result<ClaimSet> (*verify)(const std::any& parsed, const VerifyContext& context);
+  // Every field of the parsed form; nothing of it is verified.
+  std::vector<Field> (*describe)(const std::any& parsed);
   // Makes evidence about the calling process or machine that carries the report data.
   // kEvidenceUnavailable.
   Result<Bytes> (*produce)(const ReportData& report_data, const ProducerConfig& config,

@@ -147,7 +147,15 @@ CK_RV ToRv(Code code) {
     case Code::kEvidenceTime:
     case Code::kEvidenceNotAccepted:
     case Code::kEvidenceUnavailable:
-    case Code::kAppraisalFailed: return CKR_DEVICE_ERROR;
+    case Code::kAppraisalFailed:
+    case Code::kEvidenceRevoked:
+    case Code::kEvidenceTcb:
+    case Code::kCollateralMissing:
+    case Code::kCollateralExpired:
+    case Code::kCollateralInvalid:
+    case Code::kEvidenceIdentity:
+    case Code::kEvidenceUnbound:
+    case Code::kEvidenceUnrecognised: return CKR_DEVICE_ERROR;
 
     // policy: this caller may not do this with this key
     case Code::kEvidenceExpired:

@@ -140,8 +140,7 @@ Result<ClaimSet> Verify(const std::any& parsed, const VerifyContext& context) {
   KC_ASSIGN(const P256PublicKey root, FindRoot(document, context.trust));
   if (!root.Verify(evidence.signed_bytes, evidence.signature))
     return Fail(Code::kEvidenceSignature);
-  if (!EqualConstantTime(document.report_data, context.report_data))
-    return Fail(Code::kEvidenceBinding);
+  KC_CHECK_OK(context.binding.Check(document.report_data));
   KC_CHECK_OK(CheckTime(document.issued, context.now));
 
   ClaimSet claims;
@@ -155,6 +154,22 @@ Result<ClaimSet> Verify(const std::any& parsed, const VerifyContext& context) {
   claims.Set("platform_id", ToHex(document.platform_id));
   claims.Set("simulated.executable", document.executable);
   return claims;
+}
+
+bool Recognises(ByteSpan bytes) { return ParseSigned(bytes).ok(); }
+
+std::vector<Field> Describe(const std::any& parsed) {
+  const SimulatedDocument& document = std::any_cast<const Parsed&>(parsed).document;
+  return {{"label", std::string(kLabel)},
+          {"root", ToHex(document.root)},
+          {"measurement", ToHex(document.measurement)},
+          {"executable", document.executable},
+          {"product_id", std::to_string(document.product_id)},
+          {"svn", std::to_string(document.svn)},
+          {"debug", document.debug ? "true" : "false"},
+          {"platform_id", ToHex(document.platform_id)},
+          {"issued", FormatTime(document.issued)},
+          {"report_data", ToHex(document.report_data)}};
 }
 
 // The machine's id is not told to others as it is (machine-id(5)).
@@ -205,7 +220,7 @@ Result<Bytes> SignSimulated(SimulatedDocument document, const P256PrivateKey& ro
 }
 
 extern const TeeType kSimulatedTee;
-const TeeType kSimulatedTee = {"simulated", Parse, Verify, Produce};
+const TeeType kSimulatedTee = {"simulated", Recognises, Parse, Verify, Describe, Produce};
 
 }  // namespace keyclave::attest
 

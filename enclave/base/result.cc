@@ -70,7 +70,25 @@ std::string Error::Text() const {
 Error Error::In(std::string_view where) const {
   std::string detail(where);
   if (!detail_.empty()) detail.append(": ").append(detail_);
-  return {code_, std::move(detail), file_, line_};
+  Error error = *this;
+  error.detail_ = std::move(detail);
+  return error;
+}
+
+Error Error::With(Mismatch mismatch) const {
+  Error error = *this;
+  error.detail_.append(detail_.empty() ? "" : ": ")
+      .append("wanted ")
+      .append(mismatch.wanted)
+      .append(", got ")
+      .append(mismatch.got);
+  error.mismatch_ = std::move(mismatch);
+  return error;
+}
+
+Error FailWanted(Code code, std::string what, std::string wanted, std::string got, const char* file,
+                 int line) {
+  return Fail(code, std::move(what), file, line).With({std::move(wanted), std::move(got)});
 }
 
 Error Fail(Code code, std::string detail, const char* file, int line) {

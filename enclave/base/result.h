@@ -28,6 +28,12 @@ std::string_view CodeName(Code code);
 // A number off the wire; nullopt if this build does not know it.
 std::optional<Code> CodeFromNumber(uint64_t number);
 
+// What a check wanted and what it found, for people.
+struct Mismatch {
+  std::string wanted;
+  std::string got;
+};
+
 // A code, a detail for whoever runs the failing side, and where in the source it was made.
 class [[nodiscard]] Error {
  public:
@@ -36,6 +42,8 @@ class [[nodiscard]] Error {
 
   Code code() const { return code_; }
   const std::string& detail() const { return detail_; }
+  // Present where one value was compared with another; the detail says it, too.
+  const std::optional<Mismatch>& mismatch() const { return mismatch_; }
   const char* file() const { return file_; }
   int line() const { return line_; }
 
@@ -43,10 +51,13 @@ class [[nodiscard]] Error {
   std::string Text() const;
   // The same error, its detail preceded by `where`: ": " is put between.
   Error In(std::string_view where) const;
+  // The same error, "wanted …, got …" put behind its detail.
+  Error With(Mismatch mismatch) const;
 
  private:
   Code code_;
   std::string detail_;
+  std::optional<Mismatch> mismatch_;
   const char* file_;
   int line_;
 };
@@ -54,6 +65,9 @@ class [[nodiscard]] Error {
 // Makes an error and counts it. The detail must hold no secret: it is written to logs.
 Error Fail(Code code, std::string detail = {}, const char* file = __builtin_FILE(),
            int line = __builtin_LINE());
+// `what`: wanted `wanted`, got `got`.
+Error FailWanted(Code code, std::string what, std::string wanted, std::string got,
+                 const char* file = __builtin_FILE(), int line = __builtin_LINE());
 // How many errors of this code this process has made (metrics).
 uint64_t ErrorCount(Code code);
 

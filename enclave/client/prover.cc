@@ -33,7 +33,7 @@ Result<attest::Appraised> Appraise(const ClientConfig& config, const Channel& ch
   KC_ASSIGN(const attest::Verified verified,
             attest::VerifyEvidence(
                 unverified, attest::VerifyContext{
-                                .trust = config.trust, .now = now, .report_data = report_data}));
+                                .trust = config.trust, .now = now, .binding = report_data}));
   return attest::Appraise(verified, config.expect, attest::ClaimSet(), now);
 }
 

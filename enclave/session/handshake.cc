@@ -79,7 +79,7 @@ Result<wire::AttestReply> HandleAttest(const HandshakeContext& context, Connecti
             attest::VerifyEvidence(
                 unverified, attest::VerifyContext{.trust = context.trust,
                                                   .now = now,
-                                                  .report_data = ComputeReportData(binding)}));
+                                                  .binding = ComputeReportData(binding)}));
   connection.session->SetEvidence(verified, now + static_cast<int64_t>(context.evidence_max_age));
   return wire::AttestReply{.session_seconds = context.evidence_max_age};
 }

@@ -28,6 +28,15 @@ class FakeTee {
   virtual Window ValidAt(UnixTime issued) const = 0;
   // How many bytes of the report data the format carries.
   virtual size_t CarriedBytes() const { return std::tuple_size_v<attest::ReportData>; }
+  // Bytes of this evidence that nothing covers, with the reason in the fake's file: changing them
+  // may leave it accepted, but with the very same claims.
+  virtual bool IsUncovered(ByteSpan /*evidence*/, size_t /*at*/) const { return false; }
+  // Whether the format allows bytes behind its end (buffers of fixed size).
+  virtual bool AllowsTrailingBytes() const { return false; }
+  // The claims without which a policy about this type could not be written.
+  virtual std::vector<std::string> Claims() const {
+    return {"tee", "measurement", "debug", "tcb_status"};
+  }
 };
 
 }  // namespace keyclave::test

@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto parsed = ParseEvidence(type->name, FromC(data, size));
     if (!parsed.ok()) continue;
     constexpr keyclave::UnixTime kIssued = 1'790'000'000;
-    if (VerifyEvidence(*parsed, {trust, kIssued, {}}).ok()) std::abort();
+    if (VerifyEvidence(*parsed, {trust, kIssued, keyclave::attest::ReportData{}}).ok()) std::abort();
   }
   return 0;
 }

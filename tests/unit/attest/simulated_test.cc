@@ -46,7 +46,10 @@ class Simulated : public testing::Test {
   Trust OwnTrust() const {
     auto spki = ReadSimulatedRoot(Path("root.pub"));
     EXPECT_TRUE(spki.ok());
-    return {{"simulated"}, {*spki}};
+    Trust trust;
+    trust.accepted_types = {"simulated"};
+    trust.simulated_roots = {*spki};
+    return trust;
   }
   std::string ClaimText(const ClaimSet& claims, const char* name) const {
     const Claim* claim = claims.Find(name);
@@ -165,7 +168,9 @@ TEST_F(Simulated, ADocumentSignedForAnotherPurposeIsNotEvidence) {
 
 TEST_F(Simulated, IssueTimesAtTheEndsOfTimeAreRefused) {
   const auto key = P256PrivateKey::Generate();
-  const Trust trust{{"simulated"}, {*key->Public()->ToSpki()}};
+  Trust trust;
+  trust.accepted_types = {"simulated"};
+  trust.simulated_roots = {*key->Public()->ToSpki()};
   SimulatedDocument document;
   for (const UnixTime issued : {INT64_MIN, INT64_MIN + 1, INT64_MAX - 1, INT64_MAX}) {
     document.issued = issued;

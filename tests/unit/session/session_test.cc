@@ -35,7 +35,7 @@ class SessionTest : public ::testing::Test {
     const auto trust = tee->OwnTrust();
     const auto parsed =
         attest::ParseEvidence("simulated", tee->Evidence(data, clock_.now, false)).value();
-    return attest::VerifyEvidence(parsed, {.trust = trust, .now = clock_.now, .report_data = data})
+    return attest::VerifyEvidence(parsed, {.trust = trust, .now = clock_.now, .binding = data})
         .value();
   }
   authz::Policy Policy(const std::string& when) const {

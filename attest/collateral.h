@@ -1,0 +1,44 @@
+// Collateral: what vouches for evidence beside the evidence itself, as files that an operator
+// carries in. Nothing of it is believed when it is loaded: each verifier checks the signatures and
+// times of what it uses.
+#pragma once
+
+#include "attest/x509.h"
+
+namespace keyclave::attest {
+
+// A JSON file, recognised by its first member.
+enum class DocumentKind : uint8_t {
+  kTcbInfo,          // Intel: {"tcbInfo": …, "signature": …}
+  kEnclaveIdentity,  // Intel: {"enclaveIdentity": …, "signature": …}
+  kKeySet,           // RFC 7517: a JWK or a JWK set
+};
+
+struct Document {
+  DocumentKind kind;
+  std::string source;  // file name, for messages
+  Bytes bytes;         // exactly as it lay there
+};
+
+class Collateral {
+ public:
+  // Every regular file of the folder and of its folders, but hidden ones. A file that is none of
+  // the things below is an error that names it, so that a damaged one is not passed over.
+  // kNotFound, kCollateralInvalid.
+  static Result<Collateral> Load(const std::string& folder);
+
+  // Certificates (DER, PEM), revocation lists (DER, PEM, hexadecimal text) or a document,
+  // recognised by content. kCollateralInvalid, source in front.
+  Status Add(ByteSpan bytes, const std::string& source);
+
+  const std::vector<Certificate>& certificates() const { return certificates_; }
+  const std::vector<RevocationList>& revocation_lists() const { return revocation_lists_; }
+  const std::vector<Document>& documents() const { return documents_; }
+
+ private:
+  std::vector<Certificate> certificates_;
+  std::vector<RevocationList> revocation_lists_;
+  std::vector<Document> documents_;
+};
+
+}  // namespace keyclave::attest

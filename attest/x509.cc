@@ -1,0 +1,156 @@
+#include "attest/x509.h"
+
+#include "attest/gnutls_handles.h"
+
+namespace keyclave::attest {
+namespace {
+
+constexpr size_t kMaxCertificates = 64;  // in one file
+constexpr std::string_view kPemBegin = "-----BEGIN ";
+constexpr std::string_view kPemCertificate = "-----BEGIN CERTIFICATE-----";
+constexpr std::string_view kPemCertificateEnd = "-----END CERTIFICATE-----";
+
+using RawName = int (*)(gnutls_x509_crt_t, gnutls_datum_t*);
+
+Result<Bytes> NameOf(gnutls_x509_crt_t certificate, RawName get) {
+  OwnedDatum name;
+  if (const int code = get(certificate, name.get()); code != 0)
+    return Fail(Code::kMalformed, gnutls_strerror(code));
+  return ToBytes(name.bytes());
+}
+
+// A Name (DER) as text; the bytes in hexadecimal where GnuTLS cannot say it.
+std::string NameText(const Bytes& der) {
+  gnutls_x509_dn_t name = nullptr;
+  if (gnutls_x509_dn_init(&name) != 0) return ToHex(der);
+  const GnutlsHandle<gnutls_x509_dn_t, gnutls_x509_dn_deinit> owned(name);
+  const gnutls_datum_t datum = AsDatum(der);
+  OwnedDatum text;
+  if (gnutls_x509_dn_import(name, &datum) != 0 || gnutls_x509_dn_get_str(name, text.get()) != 0)
+    return ToHex(der);
+  return std::string(AsText(text.bytes()));
+}
+
+Result<PublicKey> KeyOf(gnutls_x509_crt_t certificate) {
+  gnutls_pubkey_t raw = nullptr;
+  if (const int code = gnutls_pubkey_init(&raw); code != 0) return GnutlsError(code);
+  GnutlsHandle<gnutls_pubkey_t, gnutls_pubkey_deinit> key(raw);
+  if (const int code = gnutls_pubkey_import_x509(raw, certificate, 0); code != 0)
+    return Fail(Code::kMalformed, std::string("certificate key: ") + gnutls_strerror(code));
+  return PublicKey::FromHandle(key.release());
+}
+
+Result<Bytes> PemToDer(std::string_view block) {
+  const gnutls_datum_t pem = AsDatum(AsBytes(block));
+  OwnedDatum der;
+  if (const int code = gnutls_pem_base64_decode2("CERTIFICATE", &pem, der.get()); code != 0)
+    return Fail(Code::kMalformed, std::string("PEM: ") + gnutls_strerror(code));
+  return ToBytes(der.bytes());
+}
+
+}  // namespace
+
+Result<Certificate> Certificate::FromDer(ByteSpan der) {
+  gnutls_x509_crt_t raw = nullptr;
+  if (const int code = gnutls_x509_crt_init(&raw); code != 0) return GnutlsError(code);
+  const std::shared_ptr<std::remove_pointer_t<gnutls_x509_crt_t>> handle(raw,
+                                                                         gnutls_x509_crt_deinit);
+  const gnutls_datum_t datum = AsDatum(der);
+  if (const int code = gnutls_x509_crt_import(raw, &datum, GNUTLS_X509_FMT_DER); code != 0)
+    return Fail(Code::kMalformed, std::string("certificate: ") + gnutls_strerror(code));
+  KC_ASSIGN(PublicKey key, KeyOf(raw));
+  Certificate certificate(std::move(key));
+  certificate.handle_ = handle;
+  certificate.der_ = ToBytes(der);
+  KC_ASSIGN(certificate.subject_, NameOf(raw, gnutls_x509_crt_get_raw_dn));
+  KC_ASSIGN(certificate.issuer_, NameOf(raw, gnutls_x509_crt_get_raw_issuer_dn));
+  certificate.not_before_ = gnutls_x509_crt_get_activation_time(raw);
+  certificate.not_after_ = gnutls_x509_crt_get_expiration_time(raw);
+  return certificate;
+}
+
+Result<std::vector<Certificate>> Certificate::ListFrom(ByteSpan der_or_pem) {
+  std::vector<Certificate> list;
+  std::string_view text = AsText(der_or_pem);
+  if (text.find(kPemBegin) == std::string_view::npos) {
+    KC_ASSIGN(Certificate certificate, FromDer(der_or_pem));
+    list.push_back(std::move(certificate));
+    return list;
+  }
+  while (true) {
+    const size_t begin = text.find(kPemCertificate);
+    if (begin == std::string_view::npos) return list;
+    const size_t end = text.find(kPemCertificateEnd, begin);
+    if (end == std::string_view::npos) return Fail(Code::kMalformed, "PEM: a block has no end");
+    if (list.size() == kMaxCertificates) return Fail(Code::kTooLarge, "too many certificates");
+    const size_t size = end + kPemCertificateEnd.size() - begin;
+    KC_ASSIGN(const Bytes der, PemToDer(text.substr(begin, size)));
+    KC_ASSIGN(Certificate certificate, FromDer(der));
+    list.push_back(std::move(certificate));
+    text.remove_prefix(begin + size);
+  }
+}
+
+std::string Certificate::SubjectText() const { return NameText(subject_); }
+std::string Certificate::IssuerText() const { return NameText(issuer_); }
+
+std::string Certificate::SerialHex() const {
+  ByteArray<64> serial{};
+  size_t size = serial.size();
+  if (gnutls_x509_crt_get_serial(handle_.get(), serial.data(), &size) != 0) return {};
+  return ToHex(ByteSpan(serial).first(size));
+}
+
+std::optional<Bytes> Certificate::Extension(const std::string& oid) const {
+  for (unsigned i = 0;; ++i) {
+    ByteArray<128> name{};
+    size_t size = name.size();
+    const int code =
+        gnutls_x509_crt_get_extension_info(handle_.get(), i, name.data(), &size, nullptr);
+    if (code == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) return std::nullopt;
+    // An identifier too long for the buffer is not the wanted one.
+    if (code == GNUTLS_E_SHORT_MEMORY_BUFFER) continue;
+    if (code != 0) return std::nullopt;
+    const std::string_view found = AsText(ByteSpan(name).first(size));
+    if (found.substr(0, found.find('\0')) != oid) continue;
+    OwnedDatum value;
+    if (gnutls_x509_crt_get_extension_data2(handle_.get(), i, value.get()) != 0)
+      return std::nullopt;
+    return ToBytes(value.bytes());
+  }
+}
+
+Result<RevocationList> RevocationList::From(ByteSpan bytes) {
+  RevocationList list;
+  gnutls_x509_crl_t raw = nullptr;
+  if (const int code = gnutls_x509_crl_init(&raw); code != 0) return GnutlsError(code);
+  list.handle_ =
+      std::shared_ptr<std::remove_pointer_t<gnutls_x509_crl_t>>(raw, gnutls_x509_crl_deinit);
+  Bytes decoded = ToBytes(bytes);
+  const bool pem = AsText(bytes).find(kPemBegin) != std::string_view::npos;
+  if (auto hex = FromHex(AsText(bytes)); !pem && hex.ok() && !hex->empty())
+    decoded = *std::move(hex);
+  const gnutls_datum_t datum = AsDatum(decoded);
+  int code = gnutls_x509_crl_import(raw, &datum, pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER);
+  if (code != 0)
+    return Fail(Code::kMalformed, std::string("revocation list: ") + gnutls_strerror(code));
+  OwnedDatum der;
+  OwnedDatum issuer;
+  code = gnutls_x509_crl_export2(raw, GNUTLS_X509_FMT_DER, der.get());
+  if (code == 0) code = gnutls_x509_crl_get_raw_issuer_dn(raw, issuer.get());
+  if (code != 0) return Fail(Code::kMalformed, gnutls_strerror(code));
+  list.der_ = ToBytes(der.bytes());
+  list.issuer_ = ToBytes(issuer.bytes());
+  list.this_update_ = gnutls_x509_crl_get_this_update(raw);
+  const time_t next = gnutls_x509_crl_get_next_update(raw);
+  list.next_update_ = next == static_cast<time_t>(-1) ? 0 : next;
+  return list;
+}
+
+std::string RevocationList::IssuerText() const { return NameText(issuer_); }
+size_t RevocationList::size() const {
+  const int count = gnutls_x509_crl_get_crt_count(handle_.get());
+  return count < 0 ? 0 : static_cast<size_t>(count);
+}
+
+}  // namespace keyclave::attest

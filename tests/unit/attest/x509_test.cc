@@ -1,0 +1,199 @@
+// Paths to pinned roots and revocation lists.
+
+#include "attest/x509.h"
+
+#include <gtest/gtest.h>
+
+#include "attest/vendor_roots.h"
+#include "tests/fakes/fake_ca.h"
+
+namespace keyclave::attest {
+namespace {
+
+using test::FakeAuthority;
+using test::FakeKeyKind;
+
+constexpr UnixTime kNow = 1'790'000'000;
+constexpr UnixTime kDay = 86400;
+
+class Paths : public testing::TestWithParam<FakeKeyKind> {
+ protected:
+  static bool Pss() { return GetParam() == FakeKeyKind::kRsa4096; }
+  FakeAuthority root_ = FakeAuthority::Root(GetParam(), {.name = "CN=Root,O=Test", .pss = Pss()});
+  FakeAuthority middle_ =
+      root_.Issue(GetParam(), {.name = "CN=Middle,O=Test", .authority = true, .pss = Pss()});
+  FakeAuthority leaf_ = middle_.Issue(GetParam(), {.name = "CN=Leaf,O=Test", .pss = Pss()});
+
+  Result<CertificatePath> Build(const std::vector<Certificate>& intermediates,
+                                UnixTime now = kNow) const {
+    return BuildPath(leaf_.certificate(), intermediates, {root_.certificate()}, {.now = now});
+  }
+};
+
+TEST_P(Paths, FromLeafToRootInWhateverOrder) {
+  const std::vector<Certificate> orders[] = {
+      {middle_.certificate()},
+      {root_.certificate(), middle_.certificate()},
+      {leaf_.certificate(), root_.certificate(), middle_.certificate(), middle_.certificate()}};
+  for (const auto& intermediates : orders) {
+    const auto path = Build(intermediates);
+    ASSERT_TRUE(path.ok()) << path.error().Text();
+    ASSERT_EQ(path->size(), 3U);
+    EXPECT_TRUE(Equal((*path)[1].der(), middle_.certificate().der()));
+    EXPECT_TRUE(Equal((*path)[2].der(), root_.certificate().der()));
+  }
+}
+
+TEST_P(Paths, NoneWithoutTheIntermediate) {
+  EXPECT_EQ(Build({}).code(), Code::kEvidenceChain);
+  EXPECT_EQ(Build({root_.certificate()}).code(), Code::kEvidenceChain);
+}
+
+TEST_P(Paths, NoneToAnImpostorOfTheSameNames) {
+  const auto root = FakeAuthority::Root(GetParam(), {.name = "CN=Root,O=Test", .pss = Pss()});
+  const auto middle =
+      root.Issue(GetParam(), {.name = "CN=Middle,O=Test", .authority = true, .pss = Pss()});
+  const auto path = BuildPath(leaf_.certificate(), {middle.certificate(), root.certificate()},
+                              {root.certificate()}, {.now = kNow});
+  EXPECT_EQ(path.code(), Code::kEvidenceChain);
+  // The impostor beside the true one does no harm.
+  EXPECT_TRUE(Build({middle.certificate(), middle_.certificate()}).ok());
+}
+
+TEST_P(Paths, NoneOverACertificateThatIsNoAuthority) {
+  const auto middle = root_.Issue(GetParam(), {.name = "CN=Middle,O=Test", .pss = Pss()});
+  const auto leaf = middle.Issue(GetParam(), {.name = "CN=Leaf,O=Test", .pss = Pss()});
+  const auto path =
+      BuildPath(leaf.certificate(), {middle.certificate()}, {root_.certificate()}, {.now = kNow});
+  EXPECT_EQ(path.code(), Code::kEvidenceChain);
+}
+
+TEST_P(Paths, AnOlderCertificateOfTheRootCountsToo) {
+  const auto older =
+      root_.IssueFor(root_.key(), {.name = "CN=Root,O=Test", .authority = true, .pss = Pss()});
+  EXPECT_TRUE(BuildPath(leaf_.certificate(), {middle_.certificate(), root_.certificate()},
+                        {older.certificate()}, {.now = kNow})
+                  .ok());
+}
+
+TEST_P(Paths, OnlyWhileAllAreValid) {
+  const auto middle = root_.Issue(GetParam(), {.name = "CN=Middle,O=Test",
+                                               .authority = true,
+                                               .not_before = kNow - kDay,
+                                               .not_after = kNow + kDay,
+                                               .pss = Pss()});
+  const auto leaf = middle.Issue(GetParam(), {.name = "CN=Leaf,O=Test", .pss = Pss()});
+  const auto at = [&](UnixTime now) {
+    return BuildPath(leaf.certificate(), {middle.certificate()}, {root_.certificate()},
+                     {.now = now});
+  };
+  EXPECT_TRUE(at(kNow - kDay).ok());
+  EXPECT_TRUE(at(kNow + kDay).ok());
+  EXPECT_EQ(at(kNow - kDay - 1).code(), Code::kEvidenceTime);
+  const auto late = at(kNow + kDay + 1);
+  ASSERT_EQ(late.code(), Code::kEvidenceTime);
+  ASSERT_TRUE(late.error().mismatch().has_value());
+  EXPECT_EQ(late.error().mismatch()->got, FormatTime(kNow + kDay + 1));
+}
+
+TEST_P(Paths, ALeafThatIsAnAnchorIsAPathOfOne) {
+  const auto path = BuildPath(leaf_.certificate(), {}, {leaf_.certificate()}, {.now = kNow});
+  ASSERT_TRUE(path.ok());
+  EXPECT_EQ(path->size(), 1U);
+  // But not another certificate of its key: nobody vouches for what that says.
+  const auto other = middle_.IssueFor(leaf_.key(), {.name = "CN=Leaf,O=Test", .pss = Pss()});
+  EXPECT_EQ(BuildPath(other.certificate(), {}, {leaf_.certificate()}, {.now = kNow}).code(),
+            Code::kEvidenceChain);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Paths,
+                         testing::Values(FakeKeyKind::kP256, FakeKeyKind::kP384,
+                                         FakeKeyKind::kRsa4096));
+
+class Revocation : public testing::Test {
+ protected:
+  FakeAuthority root_ = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Root"});
+  FakeAuthority middle_ = root_.Issue(FakeKeyKind::kP256, {.name = "CN=Middle", .authority = true});
+  FakeAuthority leaf_ = middle_.Issue(FakeKeyKind::kP256, {.name = "CN=Leaf"});
+  CertificatePath path_ = {leaf_.certificate(), middle_.certificate(), root_.certificate()};
+
+  static RevocationList List(const FakeAuthority& issuer, const std::vector<Certificate>& revoked,
+                             UnixTime from = kNow - kDay, UnixTime until = kNow + kDay) {
+    return RevocationList::From(issuer.RevocationList(revoked, from, until)).value();
+  }
+};
+
+TEST_F(Revocation, NobodyIsRevoked) {
+  const auto checked = CheckRevocation(path_, {List(root_, {}), List(middle_, {})}, kNow);
+  EXPECT_TRUE(checked.ok()) << checked.error().Text();
+}
+
+TEST_F(Revocation, ARevokedCertificateIsRefused) {
+  EXPECT_EQ(
+      CheckRevocation(path_, {List(root_, {}), List(middle_, {leaf_.certificate()})}, kNow).code(),
+      Code::kEvidenceRevoked);
+  EXPECT_EQ(CheckRevocation(path_, {List(root_, {middle_.certificate()}), List(middle_, {})}, kNow)
+                .code(),
+            Code::kEvidenceRevoked);
+}
+
+TEST_F(Revocation, AMissingListIsNamed) {
+  const auto checked = CheckRevocation(path_, {List(root_, {})}, kNow);
+  ASSERT_EQ(checked.code(), Code::kCollateralMissing);
+  EXPECT_NE(checked.error().detail().find("CN=Middle"), std::string::npos);
+}
+
+TEST_F(Revocation, AnOldListIsNoList) {
+  const auto old = List(middle_, {}, kNow - 3 * kDay, kNow - kDay);
+  EXPECT_EQ(CheckRevocation(path_, {List(root_, {}), old}, kNow).code(), Code::kCollateralExpired);
+  EXPECT_TRUE(CheckRevocation(path_, {List(root_, {}), old, List(middle_, {})}, kNow).ok());
+}
+
+TEST_F(Revocation, TheNewestListDecides) {
+  const auto older = List(middle_, {}, kNow - 2 * kDay);
+  const auto newer = List(middle_, {leaf_.certificate()});
+  for (const auto& lists : {std::vector<RevocationList>{List(root_, {}), older, newer},
+                            {List(root_, {}), newer, older}})
+    EXPECT_EQ(CheckRevocation(path_, lists, kNow).code(), Code::kEvidenceRevoked);
+}
+
+TEST_F(Revocation, AListOfAnImpostorIsInvalid) {
+  const auto impostor = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Middle"});
+  EXPECT_EQ(CheckRevocation(path_, {List(root_, {}), List(impostor, {})}, kNow).code(),
+            Code::kCollateralInvalid);
+}
+
+TEST(VendorRoots, AreAllThere) {
+  EXPECT_EQ(VendorRoots("sgx").size(), 1U);
+  EXPECT_EQ(VendorRoots("tdx").size(), 1U);
+  EXPECT_EQ(VendorRoots("sev-snp").size(), 3U);
+  EXPECT_EQ(VendorIntermediates("sev-snp").size(), 6U);
+  EXPECT_EQ(VendorRoots("nitro").size(), 1U);
+  EXPECT_EQ(VendorRoots("tpm").size(), 2U);
+  EXPECT_TRUE(VendorRoots("simulated").empty());
+  for (const Certificate& one : VendorIntermediates("sev-snp"))
+    EXPECT_TRUE(BuildPath(one, {}, VendorRoots("sev-snp"), {.now = kNow}).ok())
+        << one.SubjectText();
+}
+
+TEST(Certificates, FromPemWithTextAroundAndNulBehind) {
+  const auto root = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Root"});
+  const std::string pem = "text\n" + root.Pem() + "more\n" + root.Pem() + std::string(1, '\0');
+  const auto list = Certificate::ListFrom(AsBytes(pem));
+  ASSERT_TRUE(list.ok()) << list.error().Text();
+  EXPECT_EQ(list->size(), 2U);
+  EXPECT_EQ((*list)[0].SubjectText(), "CN=Root");
+}
+
+TEST(Certificates, EveryTruncationIsRefused) {
+  const auto root = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Root"});
+  const Bytes& der = root.certificate().der();
+  for (size_t n = 0; n < der.size(); ++n)
+    EXPECT_FALSE(Certificate::FromDer(ByteSpan(der).first(n)).ok()) << n;
+  Bytes longer = der;
+  longer.push_back(0);
+  EXPECT_FALSE(Certificate::FromDer(longer).ok());
+}
+
+}  // namespace
+}  // namespace keyclave::attest
