@@ -7,6 +7,10 @@ import socket
 import unittest
 
 from lab import PKCS11_MODULE, PROVIDER, Lab, main
+from processes import SANITIZER_RUNTIME
+
+# doctor starts openssl, which loads our provider.
+PRELOAD = {"LD_PRELOAD": SANITIZER_RUNTIME} if SANITIZER_RUNTIME else {}
 
 
 class Doctor(unittest.TestCase):
@@ -17,6 +21,7 @@ class Doctor(unittest.TestCase):
 
     def findings(self, healthy, env=None, config=None):
         more = ["--config", config] if config else []
+        env = {**PRELOAD, **(env or {})}
         process = self.lab.cli("doctor", *more, "--json", check=False, env=env)
         self.assertIn(process.returncode, (0, 1), process.stderr)
         import json
@@ -49,7 +54,7 @@ class Doctor(unittest.TestCase):
         self.assertLessEqual({"KD100", "KD200", "KD204", "KD301", "KD400", "KD500", "KD501", "KD504", "KD600", "KD601"}, codes)
         simulated = [f for f in findings if f["code"] == "KD206"]
         self.assertEqual([f["result"] for f in simulated], ["warning"])
-        self.assertIn("Nothing is wrong", self.lab.cli("doctor").stdout)
+        self.assertIn("Nothing is wrong", self.lab.cli("doctor", env=PRELOAD).stdout)
 
     def test_configuration(self):
         self.assertIn("keyclave init", self.problem("KD100", config="/no/such/client.yaml"))

@@ -113,6 +113,7 @@ class Registration(LabTest):
         home = self.lab.dir / "home"
         self.lab.write("home/.config/pkcs11/modules/keyclave.module",
                        text.replace("module: keyclave-pkcs11.so", f"module: {PKCS11_MODULE}"))
+        self.lab.write("home/.config/pkcs11/pkcs11.conf", "user-config: only\n")  # not the machine's other modules
         # p11-kit reads no configuration below the home directory of root.
         somebody = {"env": {"HOME": str(home)}, **({"user": "nobody"} if os.geteuid() == 0 else {})}
         listing = self.lab.run([need("p11-kit"), "list-modules"], **somebody).stdout
