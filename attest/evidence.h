@@ -70,10 +70,10 @@ struct Trust {
   std::vector<Bytes> simulated_roots;
   // Roots that count beside the vendor's, by type: certificates that chains may end in. For `tpm`
   // there is no built-in one.
-  std::map<std::string, std::vector<Certificate>, std::less<>> roots;
+  std::map<std::string, std::vector<Certificate>, std::less<>> roots = {};
   // Attestation keys that were enrolled, by type (`tpm`): SubjectPublicKeyInfo, DER.
-  std::map<std::string, std::vector<Bytes>, std::less<>> keys;
-  std::vector<TokenIssuer> token_issuers;
+  std::map<std::string, std::vector<Bytes>, std::less<>> keys = {};
+  std::vector<TokenIssuer> token_issuers = {};
   std::shared_ptr<const Collateral> collateral = std::make_shared<const Collateral>();
 
   // The vendor's roots and the operator's for this type.
