@@ -51,6 +51,15 @@ Status Collateral::Add(ByteSpan bytes, const std::string& source) {
   return Done{};
 }
 
+void Collateral::AddAll(const Collateral& other) {
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(certificates_, other.certificates_);
+  append(revocation_lists_, other.revocation_lists_);
+  append(documents_, other.documents_);
+}
+
 Result<Collateral> Collateral::Load(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code error;

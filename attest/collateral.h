@@ -31,6 +31,8 @@ class Collateral {
   // recognised by content. kCollateralInvalid, source in front.
   Status Add(ByteSpan bytes, const std::string& source);
 
+  void AddAll(const Collateral& other);
+
   const std::vector<Certificate>& certificates() const { return certificates_; }
   const std::vector<RevocationList>& revocation_lists() const { return revocation_lists_; }
   const std::vector<Document>& documents() const { return documents_; }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "attest/simulated_root.h"
+#include "attest/trust_config.h"
 #include "enclave/base/file.h"
 
 namespace keyclave::client {
@@ -126,6 +127,10 @@ Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string&
                       .producer = {},
                       .trust = {}};
   KC_CHECK_OK(ReadSocketOwner(map, config));
+  for (const attest::TeeType* tee : attest::AllTeeTypes()) {
+    if (tee->name != kSimulated) config.trust.accepted_types.emplace_back(tee->name);
+  }
+  KC_CHECK_OK(attest::ReadTrust(map, config.trust));
   KC_CHECK_OK(ReadSimulated(map, config));
   KC_CHECK_OK(ReadEvidence(map, config));
   KC_CHECK_OK(ReadLimits(map, config));

@@ -8,6 +8,7 @@
 
 #ifdef KEYCLAVE_SIMULATED
 #include "attest/simulated_root.h"
+#include "attest/trust_config.h"
 #endif
 
 namespace keyclave::config {
@@ -76,6 +77,7 @@ Status ReadTrust(YamlMap& map, DaemonConfig& config) {
   } else {
     config.trust.accepted_types = {config.tee};
   }
+  KC_CHECK_OK(attest::ReadTrust(map, config.trust));
   const auto simulated = map.Take("simulated");
   if (!config.IsSimulated()) {
     if (simulated) return simulated->Bad("is only for tee: simulated");

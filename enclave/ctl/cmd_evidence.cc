@@ -1,4 +1,6 @@
 // keyclave evidence: measurements for policies, and what this process or the enclave can prove.
+#include "enclave/ctl/cmd_evidence.h"
+
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -101,7 +103,8 @@ Result<attest::ClaimSet> OwnClaims(const client::ClientConfig& config) {
   return verified.claims();
 }
 
-Result<int> Show(bool self, const Globals& globals) {
+Result<int> Show(bool self, const std::string& path, const Globals& globals) {
+  if (!path.empty()) return ShowEvidence(path, globals.json);
   if (self) {
     KC_ASSIGN(const client::ClientConfig config, client::LoadClientConfig(globals.config));
     KC_ASSIGN(const attest::ClaimSet claims, OwnClaims(config));
@@ -119,11 +122,18 @@ void AddEvidence(CLI::App& app, Invocation& invocation) {
   group->require_subcommand(1);
 
   auto show_self = std::make_shared<bool>(false);
-  CLI::App* show = group->add_subcommand("show", "show the enclave's claims, verified");
-  show->add_flag("--self", *show_self, "those of this process (keyclave itself) instead");
-  show->callback([show_self, &invocation] {
-    invocation.action = [show_self, &invocation] { return Show(*show_self, invocation.globals); };
+  auto show_path = std::make_shared<std::string>();
+  CLI::App* show = group->add_subcommand("show", "show the enclave's claims, or what a file says");
+  show->add_flag("--self", *show_self, "claims of this process (keyclave itself) instead");
+  show->add_option("path", *show_path, "every field of the evidence in this file or folder instead")
+      ->excludes("--self");
+  show->callback([show_self, show_path, &invocation] {
+    invocation.action = [show_self, show_path, &invocation] {
+      return Show(*show_self, *show_path, invocation.globals);
+    };
   });
+  AddEvidenceVerify(*group, invocation);
+  AddEvidenceCollect(*group, invocation);
 
   auto paths = std::make_shared<std::vector<std::string>>();
   auto self = std::make_shared<bool>(false);
