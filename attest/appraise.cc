@@ -10,16 +10,23 @@ const Claim* FindAttested(const ClaimSet& claims, std::string_view name) {
 
 }  // namespace
 
-std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, bool simulated, bool debug) {
+Accepted AcceptedBy(const Expression& expression) {
+  return {.simulated = expression.MentionsSimulated(),
+          .debug = expression.MentionsDebug(),
+          .co_resident = expression.MentionsCoResident()};
+}
+
+std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, const Accepted& accepted) {
   const Claim* tee = FindAttested(claims, "tee");
   const auto* name = tee == nullptr ? nullptr : std::get_if<std::string>(&tee->value);
-  if (name == nullptr || (*name == "simulated" && !simulated)) {
+  if (name == nullptr || (*name == "simulated" && !accepted.simulated) ||
+      (*name == "co-resident" && !accepted.co_resident)) {
     return FailedTerm{"tee", "a TEE that keeps its host out", name == nullptr ? "absent" : *name,
                       0};
   }
   const Claim* mode = FindAttested(claims, "debug");
   const bool* on = mode == nullptr ? nullptr : std::get_if<bool>(&mode->value);
-  if (on == nullptr || (*on && !debug))
+  if (on == nullptr || (*on && !accepted.debug))
     return FailedTerm{"debug", "is false", on == nullptr ? "absent" : "true", 0};
   return std::nullopt;
 }
@@ -31,8 +38,7 @@ Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
     if (claims.Find(name) == nullptr) claims.Set(name, claim.value, Origin::kTransport);
   }
   auto failed = expect.FirstFailure(claims, now);
-  if (!failed.has_value())
-    failed = FailedProtection(claims, expect.MentionsSimulated(), expect.MentionsDebug());
+  if (!failed.has_value()) failed = FailedProtection(claims, AcceptedBy(expect));
   if (failed.has_value()) {
     return FailWanted(Code::kAppraisalFailed, failed->term, failed->wanted, failed->got);
   }

@@ -19,13 +19,22 @@ class Appraised {
 
 // `transport` claims join the verified ones but never replace them. kAppraisalFailed names the
 // first failing term, wanted and got. Simulated evidence, and that of a TEE in debug mode,
-// satisfies only an expression that names it (`tee: {is: simulated}`, `debug: {is: true}`).
+// satisfies only an expression that names it (`tee: {is: simulated}`, `debug: {is: true}`);
+// the same holds for `co-resident`.
 Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
                            const ClaimSet& transport, UnixTime now);
 
+// What weak evidence is wanted all the same.
+struct Accepted {
+  bool simulated = false;
+  bool debug = false;
+  bool co_resident = false;
+};
+// What an expression names in as many words.
+Accepted AcceptedBy(const Expression& expression);
+
 // What evidence is worth by itself: nullopt if it comes from a TEE that keeps its host out. Else
-// the term that fails: `tee` is absent or simulated, or `debug` is absent or true. `simulated` and
-// `debug` say that these are wanted all the same.
-std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, bool simulated, bool debug);
+// the term that fails: `tee` is absent, simulated or co-resident, or `debug` is absent or true.
+std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, const Accepted& accepted);
 
 }  // namespace keyclave::attest

@@ -28,6 +28,8 @@ constexpr std::array kClaims = {
     Row{"platform_id", {.type = ClaimType::kHex}},
     Row{"host_data", {.type = ClaimType::kHex}},
     Row{"simulated.executable", {.type = ClaimType::kText}},
+    Row{"co-resident.uid", {.type = ClaimType::kInteger, .identifies = true}},
+    Row{"co-resident.gid", {.type = ClaimType::kInteger}},
     Row{"tls.san", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.subject", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.issuer", {.type = ClaimType::kText, .transport = true}},

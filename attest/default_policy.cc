@@ -19,7 +19,7 @@ constexpr Forbidden kForbidden[] = {
 }  // namespace
 
 std::optional<FailedTerm> FailedDefaultPolicy(const ClaimSet& claims) {
-  if (auto failed = FailedProtection(claims, false, false)) return failed;
+  if (auto failed = FailedProtection(claims, {})) return failed;
   for (const Forbidden& one : kForbidden) {
     const Claim* claim = claims.Find(one.claim);
     if (claim == nullptr || ToText(claim->value) != one.value) continue;

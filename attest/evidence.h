@@ -109,6 +109,8 @@ struct VerifyContext {
   const Trust& trust;
   UnixTime now;
   ExpectedBinding binding;
+  // Who is at the other end of the unix socket, for `co-resident`; null elsewhere.
+  const struct PeerProcess* peer = nullptr;
 };
 
 inline constexpr size_t kMaxEvidence = size_t{64} << 10;  // bytes

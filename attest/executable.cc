@@ -11,17 +11,16 @@
 namespace keyclave::attest {
 namespace {
 
-constexpr const char* kOwnExecutable = "/proc/self/exe";
 constexpr std::string_view kDeleted = " (deleted)";
 constexpr size_t kMaxName = 64;
 constexpr size_t kChunk = size_t{64} << 10;
 
-class OwnExecutable {
+class RunningFile {
  public:
-  OwnExecutable() : fd_(open(kOwnExecutable, O_RDONLY | O_CLOEXEC)) {}
-  OwnExecutable(const OwnExecutable&) = delete;
-  OwnExecutable& operator=(const OwnExecutable&) = delete;
-  ~OwnExecutable() {
+  explicit RunningFile(const std::string& link) : fd_(open(link.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  RunningFile(const RunningFile&) = delete;
+  RunningFile& operator=(const RunningFile&) = delete;
+  ~RunningFile() {
     if (fd_ >= 0) close(fd_);
   }
   bool is_open() const { return fd_ >= 0; }
@@ -37,14 +36,13 @@ class OwnExecutable {
   const int fd_;
 };
 
-Error Unavailable() {
-  return Fail(Code::kEvidenceUnavailable,
-              std::string(kOwnExecutable) + ": " + std::strerror(errno));
+Error Unavailable(const std::string& link) {
+  return Fail(Code::kEvidenceUnavailable, link + ": " + std::strerror(errno));
 }
 
-std::string OwnName() {
+std::string NameOf(const std::string& link) {
   std::array<char, 4096> path{};
-  const ssize_t length = readlink(kOwnExecutable, path.data(), path.size());
+  const ssize_t length = readlink(link.c_str(), path.data(), path.size());
   if (length <= 0) return "?";
   std::string_view name(path.data(), static_cast<size_t>(length));
   if (name.ends_with(kDeleted)) name.remove_suffix(kDeleted.size());
@@ -56,24 +54,30 @@ std::string OwnName() {
   return printable;
 }
 
-}  // namespace
-
-Result<Executable> MeasureOwnExecutable() {
-  const OwnExecutable file;
-  if (!file.is_open()) return Unavailable();
+Result<Executable> Measure(const std::string& link) {
+  const RunningFile file(link);
+  if (!file.is_open()) return Unavailable(link);
   KC_ASSIGN(Hasher hasher, Hasher::Create(HashAlgorithm::kSha256));
   std::vector<uint8_t> chunk(kChunk);
   for (;;) {
     const ssize_t got = file.Read(chunk);
-    if (got < 0) return Unavailable();
+    if (got < 0) return Unavailable(link);
     if (got == 0) break;
     KC_CHECK_OK(hasher.Update(std::span(chunk).first(static_cast<size_t>(got))));
   }
   KC_ASSIGN(const Bytes digest, hasher.Finish());
   Executable executable;
   std::copy(digest.begin(), digest.end(), executable.measurement.begin());
-  executable.name = OwnName();
+  executable.name = NameOf(link);
   return executable;
+}
+
+}  // namespace
+
+Result<Executable> MeasureOwnExecutable() { return Measure("/proc/self/exe"); }
+
+Result<Executable> MeasureExecutable(int64_t pid) {
+  return Measure("/proc/" + std::to_string(pid) + "/exe");
 }
 
 }  // namespace keyclave::attest

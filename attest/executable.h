@@ -1,4 +1,4 @@
-// The program that the calling process runs, as the kernel knows it.
+// The program that a process runs, as the kernel knows it.
 #pragma once
 
 #include "enclave/base/bytes.h"
@@ -13,5 +13,7 @@ struct Executable {
 // Opened through the kernel's link to the running file, not through its path: a file that was put
 // in its place since is not mistaken for it. kEvidenceUnavailable.
 Result<Executable> MeasureOwnExecutable();
+// Of another process; who it is must be held fast (a pidfd) around the call.
+Result<Executable> MeasureExecutable(int64_t pid);
 
 }  // namespace keyclave::attest

@@ -178,17 +178,20 @@ FailedTerm Describe(const ExpressionNode& node, const ClaimSet& claims) {
   return failed;
 }
 
-bool NamesWorkload(const ExpressionNode& node) {
+// Whether every way to satisfy the node includes an exact value (is, in) of a claim that fits.
+template <class Fits>
+bool RequiresOne(const ExpressionNode& node, const Fits& fits) {
   const auto& children = node.children;
+  const auto requires_one = [&](const ExpressionNode& child) { return RequiresOne(child, fits); };
   switch (node.kind) {
     case Kind::kTerm:
-      return node.info.identifies &&
+      return fits(node) &&
              (node.comparator == Comparator::kIs || node.comparator == Comparator::kIn);
     case Kind::kNot: return false;
-    case Kind::kAll: return std::any_of(children.begin(), children.end(), NamesWorkload);
-    case Kind::kAny: return std::all_of(children.begin(), children.end(), NamesWorkload);
+    case Kind::kAll: return std::any_of(children.begin(), children.end(), requires_one);
+    case Kind::kAny: return std::all_of(children.begin(), children.end(), requires_one);
     case Kind::kAtLeast: {
-      const auto naming = std::count_if(children.begin(), children.end(), NamesWorkload);
+      const auto naming = std::count_if(children.begin(), children.end(), requires_one);
       return children.size() - static_cast<size_t>(naming) < node.at_least;
     }
   }
@@ -231,10 +234,20 @@ std::optional<FailedTerm> Expression::FirstFailure(const ClaimSet& claims, UnixT
   return Describe(*root_, claims);
 }
 
-bool Expression::RequiresAttested() const { return NamesWorkload(*root_); }
+bool Expression::RequiresAttested() const {
+  return RequiresOne(*root_, [](const ExpressionNode& term) { return term.info.identifies; });
+}
+
+bool Expression::Requires(std::string_view claim) const {
+  return RequiresOne(*root_, [&](const ExpressionNode& term) { return term.claim == claim; });
+}
 
 bool Expression::MentionsSimulated() const {
   return Mentions(*root_, "tee", Operand(std::string("simulated")), nullptr, false);
+}
+
+bool Expression::MentionsCoResident() const {
+  return Mentions(*root_, "tee", Operand(std::string("co-resident")), nullptr, false);
 }
 
 bool Expression::MentionsDebug() const {

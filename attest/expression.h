@@ -39,8 +39,12 @@ class Expression {
   // Whether every way to satisfy it includes an exact value (is, in) of an attested claim that
   // names the workload: what a permit must have unless it says allow_unattested.
   bool RequiresAttested() const;
-  // Whether it can be satisfied with tee simulated / debug true named in as many words.
+  // The same for one claim.
+  bool Requires(std::string_view claim) const;
+  // Whether it can be satisfied with tee simulated / tee co-resident / debug true named in as many
+  // words.
   bool MentionsSimulated() const;
+  bool MentionsCoResident() const;
   bool MentionsDebug() const;
   // Canonical text; Parse(Print(x)) is equal to x.
   std::string Print() const;

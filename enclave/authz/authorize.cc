@@ -17,7 +17,7 @@ std::optional<FailedTerm> FailedEvidence(const Permit& permit, const ClaimSet& c
                                          UnixTime now) {
   if (auto failed = permit.when.FirstFailure(claims, now)) return failed;
   if (permit.allow_unattested) return std::nullopt;
-  auto failed = attest::FailedProtection(claims, false, false);
+  auto failed = attest::FailedProtection(claims, {.co_resident = permit.when.MentionsCoResident()});
   if (!failed.has_value()) return std::nullopt;
   failed->wanted += " (the permit lacks allow_unattested)";
   failed->line = permit.line;

@@ -116,6 +116,10 @@ Status CheckAttested(const YamlValue& when, const Permit& permit) {
     problem = "simulated evidence can be forged by anybody";
   } else if (permit.when.MentionsDebug()) {
     problem = "a TEE in debug mode can be read by its host";
+  } else if (permit.when.MentionsCoResident() && !permit.when.Requires("co-resident.uid")) {
+    problem =
+        "a co-resident process is who its user is: add `co-resident.uid: {is: …}` to what must "
+        "hold";
   } else if (!permit.when.RequiresAttested()) {
     problem =
         "it can be satisfied without naming the workload: add `measurement: {is: …}` (or `signer`) "

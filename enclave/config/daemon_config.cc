@@ -61,6 +61,11 @@ Status ReadListen(YamlMap& map, DaemonConfig& config) {
   return Done{};
 }
 
+// TEEs whose evidence covers the kernel that says who a co-resident process is.
+bool IsWholeMachine(std::string_view tee) {
+  return tee == "sev-snp" || tee == "tdx" || tee == "simulated";
+}
+
 // What the enclave is and whose evidence it believes. Simulated evidence is accepted only by a
 // simulated enclave.
 Status ReadTrust(YamlMap& map, DaemonConfig& config) {
@@ -72,6 +77,10 @@ Status ReadTrust(YamlMap& map, DaemonConfig& config) {
       KC_ASSIGN(config.trust.accepted_types.emplace_back(), TeeName(type));
       if (config.trust.accepted_types.back() == "simulated" && !config.IsSimulated()) {
         return type.Bad("simulated evidence is accepted only where tee is simulated");
+      }
+      if (config.trust.accepted_types.back() == "co-resident" && !IsWholeMachine(config.tee)) {
+        return type.Bad("co-resident callers count only where tee is a virtual machine: " +
+                        std::string("sev-snp, tdx (or simulated)"));
       }
     }
   } else {

@@ -44,6 +44,7 @@ ServerConnection::ServerConnection(const Services& services,
       last_request_(opened_),
       frame_begun_(opened_),
       last_sent_(opened_) {
+  if (connection_->peer.is_unix) connection_->socket = stream_->fd();
   services_.stats.connections.fetch_add(1);
 }
 

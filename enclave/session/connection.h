@@ -9,6 +9,7 @@ namespace keyclave::session {
 
 struct Connection {
   Peer peer;
+  int socket = -1;  // of a unix socket's connection: evidence `co-resident` looks at its peer
   SessionPtr session;
   ByteArray<32> exporter{};     // TLS exporter of this connection
   ByteArray<32> server_spki{};  // SHA-256 of our own SubjectPublicKeyInfo

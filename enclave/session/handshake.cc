@@ -1,5 +1,6 @@
 #include "enclave/session/handshake.h"
 
+#include "attest/peer_process.h"
 #include "enclave/base/hash.h"
 
 namespace keyclave::session {
@@ -75,11 +76,16 @@ Result<wire::AttestReply> HandleAttest(const HandshakeContext& context, Connecti
                                 .server_spki = connection.server_spki,
                                 .audience = context.enclave_id,
                                 .runtime_claims = request.runtime_claims};
+  std::optional<attest::PeerProcess> process;
+  if (request.evidence_type == "co-resident" && connection.socket >= 0) {
+    KC_ASSIGN(process, attest::ReadPeerProcess(connection.socket));
+  }
   KC_ASSIGN(const attest::Verified verified,
-            attest::VerifyEvidence(
-                unverified, attest::VerifyContext{.trust = context.trust,
-                                                  .now = now,
-                                                  .binding = ComputeReportData(binding)}));
+            attest::VerifyEvidence(unverified,
+                                   attest::VerifyContext{.trust = context.trust,
+                                                         .now = now,
+                                                         .binding = ComputeReportData(binding),
+                                                         .peer = process ? &*process : nullptr}));
   connection.session->SetEvidence(verified, now + static_cast<int64_t>(context.evidence_max_age));
   return wire::AttestReply{.session_seconds = context.evidence_max_age};
 }

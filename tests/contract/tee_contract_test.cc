@@ -201,7 +201,10 @@ TEST_P(TeeContract, OfOneTypeIsNotEvidenceOfAnother) {
 
 std::vector<std::string> Names() {
   std::vector<std::string> names;
-  for (const TeeType* type : AllTeeTypes()) names.emplace_back(type->name);
+  // co-resident has no bytes and no signer: the kernel speaks (co_resident_test.cc).
+  for (const TeeType* type : AllTeeTypes()) {
+    if (type->name != "co-resident") names.emplace_back(type->name);
+  }
   return names;
 }
 

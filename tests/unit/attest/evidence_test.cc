@@ -165,22 +165,22 @@ TEST_F(Appraisal, TransportClaimsJoinButNeverReplace) {
 
 TEST(Protection, NeedsAKnownTeeOutsideDebugMode) {
   ClaimSet claims;
-  EXPECT_EQ(FailedProtection(claims, true, true)->term, "tee");
+  EXPECT_EQ(FailedProtection(claims, {.simulated = true, .debug = true})->term, "tee");
   claims.Set("tee", std::string("sev-snp"));
-  EXPECT_EQ(FailedProtection(claims, true, true)->term, "debug");
+  EXPECT_EQ(FailedProtection(claims, {.simulated = true, .debug = true})->term, "debug");
   claims.Set("debug", false);
-  EXPECT_FALSE(FailedProtection(claims, false, false).has_value());
+  EXPECT_FALSE(FailedProtection(claims, {.simulated = false, .debug = false}).has_value());
   claims.Set("debug", true);
-  EXPECT_EQ(FailedProtection(claims, true, false)->term, "debug");
-  EXPECT_FALSE(FailedProtection(claims, false, true).has_value());
+  EXPECT_EQ(FailedProtection(claims, {.simulated = true, .debug = false})->term, "debug");
+  EXPECT_FALSE(FailedProtection(claims, {.simulated = false, .debug = true}).has_value());
   claims.Set("debug", false, Origin::kTransport);
-  EXPECT_EQ(FailedProtection(claims, true, true)->got, "absent");
+  EXPECT_EQ(FailedProtection(claims, {.simulated = true, .debug = true})->got, "absent");
   claims.Set("debug", std::string("false"));
-  EXPECT_EQ(FailedProtection(claims, true, true)->term, "debug");
+  EXPECT_EQ(FailedProtection(claims, {.simulated = true, .debug = true})->term, "debug");
   claims.Set("debug", false);
   claims.Set("tee", std::string("simulated"));
-  EXPECT_EQ(FailedProtection(claims, false, true)->got, "simulated");
-  EXPECT_FALSE(FailedProtection(claims, true, false).has_value());
+  EXPECT_EQ(FailedProtection(claims, {.simulated = false, .debug = true})->got, "simulated");
+  EXPECT_FALSE(FailedProtection(claims, {.simulated = true, .debug = false}).has_value());
 }
 
 }  // namespace
