@@ -20,6 +20,8 @@ class FakeTee {
                          bool debug) const = 0;
   // What the sample workload's measurement claim says.
   virtual std::string Measurement() const = 0;
+  // The same in debug mode, where a type measures nothing then.
+  virtual std::string MeasurementInDebug() const { return Measurement(); }
   // The first and the last second at which evidence issued then is valid.
   struct Window {
     UnixTime first;

@@ -69,7 +69,7 @@ TEST(SnpVectors, EachGivesWhatItMust) {
     if (vector.Verdict() == "reject") std::cout << vector.name << ": " << why << "\n";
     EXPECT_TRUE(FindTeeType(kType)->recognises(report));
     if (claims.ok()) ExpectClaims(*claims, vector.meta["claims"]);
-    if (VerdictOf(claims) == vector.Verdict() && !HasFailure()) ++right;
+    if (VerdictOf(claims) == vector.Verdict()) ++right;
   }
   std::cout << right << " of " << vectors.size() << "\n";
 }
