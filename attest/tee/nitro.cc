@@ -1,5 +1,5 @@
-// Type `nitro`: the attestation document of AWS Nitro Enclaves, a COSE_Sign1 ("Verifying the root
-// of trust", aws/aws-nitro-enclaves-nsm-api, docs/attestation_process.md).
+// Type `nitro`: the attestation document of AWS Nitro Enclaves, a COSE_Sign1 ("Attestation
+// process", in the documents of aws/aws-nitro-enclaves-nsm-api).
 //
 // Binding. A session's report data is in `user_data`, and the documents that Keyclave makes carry
 // it there. `nonce` would do as well by its size, but it is the field that a relying party fills: a
