@@ -28,6 +28,8 @@ class FakeTee {
     UnixTime last;
   };
   virtual Window ValidAt(UnixTime issued) const = 0;
+  // Whether evidence has a time at all; what has none is as fresh as what it is bound to.
+  virtual bool HasTime() const { return true; }
   // How many bytes of the report data the format carries.
   virtual size_t CarriedBytes() const { return std::tuple_size_v<attest::ReportData>; }
   // Bytes of this evidence that nothing covers, with the reason in the fake's file: changing them
