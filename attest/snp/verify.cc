@@ -46,8 +46,16 @@ Error Missing(const SnpReport& report) {
                   (known.has_value() ? "" : " (or Genoa in place of Milan)"));
 }
 
-// The certificates that claim to endorse this report, those that came with it first. The error of
-// the first that came with it and does not, where nothing does.
+// Quick, for collateral of many chips: a VCEK of this one has the bytes of its chip id in it.
+bool MayBeOfChip(const Certificate& certificate, const SnpReport& report) {
+  if (report.signing_key != SnpSigningKey::kVcek) return true;
+  const auto id = ByteSpan(report.chip_id).first(SnpChipIdSize(SnpProduct::kTurin));
+  const Bytes& der = certificate.der();
+  return std::search(der.begin(), der.end(), id.begin(), id.end()) != der.end();
+}
+
+// The certificates that claim to endorse this report: those that came with it, else those of the
+// collateral. The error of the first that came with it and does not, where nothing does.
 Result<std::vector<Leaf>> FindLeaves(const SnpReport& report,
                                      const std::vector<Certificate>& brought,
                                      const Collateral& collateral) {
@@ -57,6 +65,7 @@ Result<std::vector<Leaf>> FindLeaves(const SnpReport& report,
   const auto look = [&](const std::vector<Certificate>& list, bool came_with_it) {
     for (const Certificate& certificate : list) {
       if (leaves.size() == kMaxCandidates) return;
+      if (!came_with_it && !MayBeOfChip(certificate, report)) continue;
       if (!LooksLikeEndorsement(certificate)) continue;
       auto endorsement = ReadEndorsement(certificate);
       Status fits = endorsement.ok() ? CheckEndorses(*endorsement, report)
@@ -70,7 +79,7 @@ Result<std::vector<Leaf>> FindLeaves(const SnpReport& report,
     }
   };
   look(brought, true);
-  look(collateral.certificates(), false);
+  if (leaves.empty()) look(collateral.certificates(), false);
   if (!leaves.empty()) return leaves;
   if (misfit.has_value()) return *std::move(misfit);
   if (!other_tcb.has_value()) return Missing(report);
