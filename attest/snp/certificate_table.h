@@ -1,5 +1,5 @@
 // The certificate table that a host puts beside a report: entries of GUID, offset and length,
-// ended by one of zeros, then the certificates. AMD document 56421 (GHCB), section 4.1.8.1,
+// ended by one of zeros, then the certificates. AMD document 56421 (GHCB),
 // "SNP Extended Guest Request"; Linux hands it out as configfs-tsm's auxblob.
 #pragma once
 

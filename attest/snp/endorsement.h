@@ -33,7 +33,7 @@ bool IsOfChip(const SnpEndorsement& endorsement, const SnpReport& report);
 Status CheckEndorses(const SnpEndorsement& endorsement, const SnpReport& report);
 
 // Leaf, signing key and root belong to one product line and to the kind of key, by the names that
-// AMD gives them (57230, section 2): SEV-Milan or SEV-VLEK-Milan under ARK-Milan. kEvidenceChain,
+// AMD gives them: SEV-Milan or SEV-VLEK-Milan under ARK-Milan. kEvidenceChain,
 // kEvidenceIdentity.
 Status CheckAuthorities(const SnpEndorsement& endorsement, const CertificatePath& path);
 

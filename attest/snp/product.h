@@ -1,5 +1,5 @@
 // Product lines of AMD's processors: which CPU belongs to which, and what the bytes of a TCB
-// version mean there (AMD documents 56860, section 2.2, and 57230, section 3).
+// version mean there (AMD documents 56860, TCB_VERSION, and 57230).
 #pragma once
 
 #include <array>

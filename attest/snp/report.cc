@@ -134,8 +134,7 @@ const std::vector<SnpBit>& SnpPlatformBits() {
                                                      {"ecc_enabled", 2, 2},
                                                      {"rapl_disabled", 3, 2},
                                                      {"ciphertext_hiding_dram_enabled", 4, 2},
-                                                     {"alias_check_complete", 5, 3},
-                                                     {"tio_enabled", 7, 5}};
+                                                     {"alias_check_complete", 5, 3}};
   return bits;
 }
 

@@ -14,7 +14,7 @@ struct Leaf {
   SnpEndorsement endorsement;
 };
 
-// Where AMD hands out the VCEK (57230, section 4.1). `line` is Milan, Genoa or Turin.
+// Where AMD hands out the VCEK (document 57230). `line` is Milan, Genoa or Turin.
 std::string KdsUrl(std::string_view line, SnpProduct product, const SnpReport& report) {
   std::string url(kKds);
   url.append(line).append("/");

@@ -31,9 +31,9 @@ namespace keyclave::attest {
 //
 // The leaf is one of `brought`, or of trust.collateral where none of these fits; certificates
 // between it and the root may come from either or are built in. Revocation lists of
-// trust.collateral are used for the issuers that have one there. AMD has revoked nothing so far,
-// publishes the list beside the certificates for whoever fetches them, and signs nothing that says
-// a verifier must have it: so its absence is no error, while a list that is there and stale is.
+// trust.collateral are used for the issuers that have one there. AMD publishes its list beside the
+// certificates, for whoever fetches them, and nothing in evidence or certificates says that a
+// verifier must have it: so its absence is no error, while a list that is there and stale is.
 //
 // kEvidenceSignature, kEvidenceChain, kEvidenceTime, kEvidenceRevoked, kEvidenceIdentity,
 // kCollateralMissing (names the chip, the TCB and where AMD hands out the certificate),

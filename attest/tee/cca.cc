@@ -1,7 +1,7 @@
 // Type `cca`: the attestation token of Arm's Confidential Compute Architecture, a collection of two
 // COSE_Sign1: the platform's, signed with its attestation key (CPAK), and the realm's, signed with
 // a key whose hash is the platform token's challenge ("Realm Management Monitor specification", Arm
-// DEN0137, section A7.2; draft-ffm-rats-cca-token).
+// DEN0137, section A7; draft-ffm-rats-cca-token).
 //
 // Trust. Arm runs no root: whoever made the platform tells its key. Trust::keys["cca"] holds those
 // that are believed in. Binding: the realm token's challenge, 64 bytes. A token has no time in it;
