@@ -27,6 +27,12 @@ constexpr std::array kClaims = {
     Row{"advisories", {.type = ClaimType::kText, .every = true}},
     Row{"platform_id", {.type = ClaimType::kHex}},
     Row{"host_data", {.type = ClaimType::kHex}},
+    // Of an enclave's registers only these name what runs in it: 3 and 4 are the parent instance's
+    // role and id, and 16 to 31 hold whatever the enclave itself put there.
+    Row{"nitro.pcr0", {.identifies = true}},
+    Row{"nitro.pcr1", {.identifies = true}},
+    Row{"nitro.pcr2", {.identifies = true}},
+    Row{"nitro.pcr8", {.identifies = true}},
     Row{"simulated.executable", {.type = ClaimType::kText}},
     Row{"co-resident.uid", {.type = ClaimType::kInteger, .identifies = true}},
     Row{"co-resident.gid", {.type = ClaimType::kInteger}},
@@ -38,19 +44,19 @@ constexpr std::array kClaims = {
 };
 
 // Each type's own claims. Those of them that are measurements name the workload, too.
-constexpr std::array<std::string_view, 7> kNamespaces = {"sgx.", "tdx.",   "sev-snp.",    "nitro.",
-                                                         "tpm.", "token.", "co-resident."};
+constexpr std::array<std::string_view, 8> kNamespaces = {
+    "sgx.", "tdx.", "sev-snp.", "nitro.", "cca.", "tpm.", "token.", "co-resident."};
 constexpr std::array<std::string_view, 9> kMeasured = {"sgx.mr",
                                                        "tdx.mr",
                                                        "tdx.rtmr",
                                                        "sev-snp.measurement",
                                                        "sev-snp.id_key_digest",
                                                        "sev-snp.author_key_digest",
-                                                       "nitro.pcr",
+                                                       "cca.realm_initial_measurement",
                                                        "tpm.pcr",
                                                        "co-resident.executable"};
 
-constexpr std::array<std::string_view, 8> kTees = {"sgx", "tdx",   "sev-snp",     "nitro",
+constexpr std::array<std::string_view, 9> kTees = {"sgx", "tdx",   "sev-snp",     "nitro",    "cca",
                                                    "tpm", "token", "co-resident", "simulated"};
 constexpr std::array<std::string_view, 7> kTcbStatuses = {"up-to-date",
                                                           "sw-hardening-needed",

@@ -25,7 +25,20 @@ size_t ShortestHead(uint64_t value) {
 
 // One decoded item: what libcbor's callbacks saw. The kinds that are not accepted leave kOther.
 struct CborItem {
-  enum class Kind { kOther, kUint, kNegative, kBytes, kText, kArray, kMap, kBool };
+  enum class Kind {
+    kOther,
+    kUint,
+    kNegative,
+    kBytes,
+    kText,
+    kArray,
+    kMap,
+    kBool,
+    // Only for who asks for them:
+    kNull,
+    kOpenMap,
+    kBreak
+  };
   Kind kind = Kind::kOther;
   uint64_t number =
       0;  // the value, the length or the count; for kNegative the value is -1 - number
@@ -68,6 +81,9 @@ cbor_callbacks MakeCallbacks() {
   calls.array_start = [](void* c, auto count) { SetHead(c, Kind::kArray, count); };
   calls.map_start = [](void* c, auto count) { SetHead(c, Kind::kMap, count); };
   calls.boolean = [](void* c, bool v) { SetHead(c, Kind::kBool, v ? 1 : 0); };
+  calls.null = [](void* c) { SetHead(c, Kind::kNull, 0); };
+  calls.indef_map_start = [](void* c) { SetHead(c, Kind::kOpenMap, 0); };
+  calls.indef_break = [](void* c) { SetHead(c, Kind::kBreak, 0); };
   return calls;
 }
 
@@ -82,6 +98,7 @@ Result<CborItem> CborItem::Next(ByteSpan& rest) {
   if (result.status != CBOR_DECODER_FINISHED || item.kind == Kind::kOther) {
     return Fail(Code::kMalformed, "CBOR item of a kind that is not used here");
   }
+  // Heads without a number have number 0 here, but for booleans: all are one byte.
   const size_t head = item.kind == Kind::kBool ? 1 : ShortestHead(item.number);
   if (result.read != head + item.payload.size())
     return Fail(Code::kMalformed, "CBOR that is not in its shortest form");
@@ -168,6 +185,24 @@ Result<uint64_t> CborReader::Map(uint64_t max) {
   KC_ASSIGN(const CborItem item, CborItem::Next(*this, CborItem::Kind::kMap));
   if (item.number > max) return Fail(Code::kTooLarge, "CBOR map");
   return item.number;
+}
+
+// Compared with what would be written: libcbor 0.8 does not read the tags 6 to 20.
+bool CborReader::TakeTag(uint64_t tag) {
+  Bytes head;
+  Append(head, cbor_encode_tag, tag);
+  if (rest_.size() < head.size() || !Equal(rest_.first(head.size()), head)) return false;
+  rest_ = rest_.subspan(head.size());
+  return true;
+}
+
+bool CborReader::TakeNull() { return CborItem::Next(*this, CborItem::Kind::kNull).ok(); }
+bool CborReader::TakeBreak() { return CborItem::Next(*this, CborItem::Kind::kBreak).ok(); }
+
+Result<std::optional<uint64_t>> CborReader::OpenMap(uint64_t max) {
+  if (CborItem::Next(*this, CborItem::Kind::kOpenMap).ok()) return std::optional<uint64_t>();
+  KC_ASSIGN(const uint64_t pairs, Map(max));
+  return std::optional<uint64_t>(pairs);
 }
 
 Status CborReader::ExpectEnd() const {

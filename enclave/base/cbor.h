@@ -1,7 +1,10 @@
 // Deterministic CBOR (RFC 8949 §4.2.1), written and read through libcbor's streaming calls.
 // The reader accepts exactly what the writer can write: definite lengths, shortest integers, no
-// tags, no floats.
+// tags, no floats. Formats that others have defined may have a little more: who reads one asks for
+// it by name (TakeTag, TakeNull, OpenMap), and nobody else gets it.
 #pragma once
+
+#include <optional>
 
 #include "enclave/base/bytes.h"
 
@@ -40,6 +43,16 @@ class CborReader {
   Result<uint64_t> Map(uint64_t max);         // the number of pairs that follow
   Status ExpectEnd() const;
   size_t remaining() const { return rest_.size(); }
+  ByteSpan rest() const { return rest_; }
+
+  // Whether this tag (RFC 8949 §3.4) came next; then it is consumed. The item it tags follows.
+  bool TakeTag(uint64_t tag);
+  // Whether null came next; then it is consumed.
+  bool TakeNull();
+  // The number of pairs that follow, or nullopt for a map of indefinite length (RFC 8949 §3.2.2):
+  // its pairs end where TakeBreak says so.
+  Result<std::optional<uint64_t>> OpenMap(uint64_t max);
+  bool TakeBreak();
 
  private:
   friend struct CborItem;

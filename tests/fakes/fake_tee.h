@@ -20,12 +20,16 @@ class FakeTee {
                          bool debug) const = 0;
   // What the sample workload's measurement claim says.
   virtual std::string Measurement() const = 0;
+  // The same in debug mode, where a type measures nothing then.
+  virtual std::string MeasurementInDebug() const { return Measurement(); }
   // The first and the last second at which evidence issued then is valid.
   struct Window {
     UnixTime first;
     UnixTime last;
   };
   virtual Window ValidAt(UnixTime issued) const = 0;
+  // Whether evidence has a time at all; what has none is as fresh as what it is bound to.
+  virtual bool HasTime() const { return true; }
   // How many bytes of the report data the format carries.
   virtual size_t CarriedBytes() const { return std::tuple_size_v<attest::ReportData>; }
   // Bytes of this evidence that nothing covers, with the reason in the fake's file: changing them

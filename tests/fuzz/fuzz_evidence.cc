@@ -27,8 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   trust.simulated_roots.push_back(FromHex(kRoot).value());
   for (const TeeType* type : AllTeeTypes()) {
     trust.accepted_types = {std::string(type->name)};
+    type->recognises(FromC(data, size));
     const auto parsed = ParseEvidence(type->name, FromC(data, size));
     if (!parsed.ok()) continue;
+    type->describe(parsed->parsed());
     constexpr keyclave::UnixTime kIssued = 1'790'000'000;
     if (VerifyEvidence(*parsed, {trust, kIssued, keyclave::attest::ReportData{}}).ok()) std::abort();
   }

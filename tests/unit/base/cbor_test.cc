@@ -170,5 +170,58 @@ TEST(Cbor, AcceptedBytesEncodeBackToThemselves) {
   }
 }
 
+// Tags, null and maps of indefinite length are read by those who ask for them, and by nobody else.
+TEST(Cbor, ForeignItemsAreReadOnlyWhenAskedFor) {
+  for (const char* hex : {"d201", "d84501", "d9018f01", "f6", "bfff", "ff"}) {
+    const Bytes bytes = Hex(hex);
+    EXPECT_EQ(CborReader(bytes).Uint().code(), Code::kMalformed) << hex;
+    EXPECT_EQ(CborReader(bytes).Int().code(), Code::kMalformed) << hex;
+    EXPECT_EQ(CborReader(bytes).Bool().code(), Code::kMalformed) << hex;
+    EXPECT_EQ(CborReader(bytes).Map(10).code(), Code::kMalformed) << hex;
+    EXPECT_EQ(CborReader(bytes).Array(10).code(), Code::kMalformed) << hex;
+    EXPECT_EQ(CborReader(bytes).ByteString(10).code(), Code::kMalformed) << hex;
+    EXPECT_EQ(CborReader(bytes).Text(10).code(), Code::kMalformed) << hex;
+  }
+}
+
+TEST(Cbor, ATagIsTakenWhenItIsTheWantedOne) {
+  struct Row {
+    uint64_t tag;
+    const char* hex;
+  };
+  for (const Row& row : {Row{0, "c001"}, Row{18, "d201"}, Row{69, "d84501"}, Row{399, "d9018f01"},
+                         Row{UINT32_MAX, "daffffffff01"}}) {
+    const Bytes bytes = Hex(row.hex);
+    CborReader reader(bytes);
+    EXPECT_FALSE(reader.TakeTag(row.tag + 1));
+    EXPECT_TRUE(reader.TakeTag(row.tag)) << row.hex;
+    EXPECT_FALSE(reader.TakeTag(row.tag));
+    EXPECT_EQ(*reader.Uint(), 1U);
+    EXPECT_FALSE(reader.TakeTag(row.tag));
+  }
+  EXPECT_FALSE(CborReader(Hex("d812")).TakeTag(18));  // not the shortest form
+}
+
+TEST(Cbor, NullAndOpenMapsAreTaken) {
+  const Bytes bytes = Hex("bff60102f6ff");
+  CborReader reader(bytes);
+  EXPECT_FALSE(reader.TakeNull());
+  EXPECT_FALSE(reader.TakeBreak());
+  const auto open = reader.OpenMap(3);
+  ASSERT_TRUE(open.ok());
+  EXPECT_FALSE(open->has_value());
+  EXPECT_TRUE(reader.TakeNull());
+  EXPECT_EQ(*reader.Uint(), 1U);
+  EXPECT_EQ(*reader.Uint(), 2U);
+  EXPECT_TRUE(reader.TakeNull());
+  EXPECT_TRUE(reader.TakeBreak());
+  EXPECT_TRUE(reader.ExpectEnd().ok());
+  EXPECT_FALSE(reader.TakeBreak());
+  EXPECT_FALSE(reader.TakeNull());
+  const Bytes definite = Hex("a2");
+  EXPECT_EQ(*CborReader(definite).OpenMap(2), std::optional<uint64_t>(2));
+  EXPECT_EQ(CborReader(definite).OpenMap(1).code(), Code::kTooLarge);
+}
+
 }  // namespace
 }  // namespace keyclave
