@@ -28,6 +28,14 @@ constexpr std::array kClaims = {
     Row{"platform_id", {.type = ClaimType::kHex}},
     Row{"host_data", {.type = ClaimType::kHex}},
     Row{"simulated.executable", {.type = ClaimType::kText}},
+    // Of the TPM's these name no workload, though they begin as the registers do that name one: a
+    // digest means nothing without its selection, and whoever runs on the machine may reset
+    // registers 16 and 23 and extend them to whatever value another machine has elsewhere.
+    Row{"tpm.pcr_bank", {.type = ClaimType::kText}},
+    Row{"tpm.pcr_digest", {.type = ClaimType::kHex}},
+    Row{"tpm.pcr_selection", {.type = ClaimType::kText}},
+    Row{"tpm.pcr16", {.type = ClaimType::kHex}},
+    Row{"tpm.pcr23", {.type = ClaimType::kHex}},
     Row{"tls.san", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.subject", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.issuer", {.type = ClaimType::kText, .transport = true}},

@@ -108,6 +108,16 @@ Result<PublicKey> PublicKey::FromEcPoint(KeyKind kind, ByteSpan x, ByteSpan y) {
   return FromSpki(made.spki());
 }
 
+Result<PublicKey> PublicKey::FromEd25519(ByteSpan point) {
+  KC_ASSIGN(const gnutls_pubkey_t raw, NewKey());
+  Handle key(raw);
+  const gnutls_datum_t x = AsDatum(point);
+  const int code = gnutls_pubkey_import_ecc_raw(raw, GNUTLS_ECC_CURVE_ED25519, &x, nullptr);
+  if (code != 0)
+    return Fail(Code::kMalformed, std::string("no Ed25519 key: ") + gnutls_strerror(code));
+  return FromHandle(key.release());
+}
+
 Result<PublicKey> PublicKey::FromRsa(ByteSpan modulus, ByteSpan exponent) {
   KC_ASSIGN(const gnutls_pubkey_t raw, NewKey());
   Handle key(raw);
