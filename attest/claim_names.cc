@@ -46,15 +46,18 @@ constexpr std::array kClaims = {
 // Each type's own claims. Those of them that are measurements name the workload, too.
 constexpr std::array<std::string_view, 7> kNamespaces = {"sgx.", "tdx.",   "sev-snp.",    "nitro.",
                                                          "tpm.", "token.", "co-resident."};
-constexpr std::array<std::string_view, 9> kMeasured = {"sgx.mr",
-                                                       "tdx.mr",
-                                                       "tdx.rtmr",
-                                                       "sev-snp.measurement",
-                                                       "sev-snp.id_key_digest",
-                                                       "sev-snp.author_key_digest",
-                                                       "nitro.pcr",
-                                                       "tpm.pcr",
-                                                       "co-resident.executable"};
+constexpr std::array<std::string_view, 12> kMeasured = {"sgx.mr",
+                                                        "tdx.mr",
+                                                        "tdx.rtmr",
+                                                        "sev-snp.measurement",
+                                                        "sev-snp.id_key_digest",
+                                                        "sev-snp.author_key_digest",
+                                                        "nitro.pcr",
+                                                        "tpm.pcr",
+                                                        "token.mr",
+                                                        "token.rtmr",
+                                                        "token.image_digest",
+                                                        "co-resident.executable"};
 
 constexpr std::array<std::string_view, 8> kTees = {"sgx", "tdx",   "sev-snp",     "nitro",
                                                    "tpm", "token", "co-resident", "simulated"};

@@ -10,7 +10,7 @@ namespace keyclave::attest {
 
 // One object, nested at most kMaxJsonDepth deep, and nothing behind it but white space. kMalformed
 // for what is no JSON or no object, names a member twice, or is nested deeper.
-inline constexpr int kMaxJsonDepth = 16;
+inline constexpr int kMaxJsonDepth = 32;
 Result<nlohmann::json> ParseStrictJson(ByteSpan text);
 
 // The member's text; nullopt if it is absent or no text. Null for what is no object, too.
