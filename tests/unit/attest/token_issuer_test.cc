@@ -12,15 +12,14 @@ namespace keyclave::attest {
 namespace {
 
 using test::FakeToken;
-using test::FakeTokenOptions;
 using Json = nlohmann::json;
 
-TEST(Token, AlgorithmsOfPublicKeysAreAccepted) {
+TEST(TokenIssuers, AlgorithmsOfPublicKeysAreAccepted) {
   for (const char* algorithm : {"ES256", "ES384", "RS256", "RS384", "PS256", "PS384"})
     EXPECT_EQ(Refused({.algorithm = algorithm}), std::nullopt) << algorithm;
 }
 
-TEST(Token, TheHeaderCannotChooseTheAlgorithm) {
+TEST(TokenIssuers, TheHeaderCannotChooseTheAlgorithm) {
   for (const char* family : {"ES256", "RS256"}) {
     for (const char* algorithm :
          {"none", "None", "NONE", "HS256", "HS384", "HS512", "", "RS384", "PS256", "PS512", "ES384",
@@ -35,7 +34,7 @@ TEST(Token, TheHeaderCannotChooseTheAlgorithm) {
   EXPECT_EQ(Refused({.header = R"({"alg":["ES256"]})"}), Code::kEvidenceMalformed);
 }
 
-TEST(Token, WithoutASignatureItIsNone) {
+TEST(TokenIssuers, WithoutASignatureItIsNone) {
   const FakeToken service;
   std::string token(AsText(TokenOf(service)));
   token.resize(token.rfind('.') + 1);
@@ -44,14 +43,15 @@ TEST(Token, WithoutASignatureItIsNone) {
   EXPECT_EQ(CheckToken(ToBytes(token), service.OwnTrust()).code(), Code::kEvidenceMalformed);
 }
 
-TEST(Token, APublicKeyIsNoSharedSecret) {
+// A public key is no secret: what was MACed with it as text proves nothing.
+TEST(TokenIssuers, APublicKeyIsNoSharedSecret) {
   const FakeToken service({.algorithm = "RS256", .header = R"({"alg":"HS256"})"});
   const auto refused = CheckToken(service);
   EXPECT_EQ(refused.code(), Code::kEvidenceSignature);
   EXPECT_EQ(refused.error().mismatch()->got, "HS256");
 }
 
-TEST(Token, KeysInTheTokenCountForNothing) {
+TEST(TokenIssuers, KeysInTheTokenCountForNothing) {
   const FakeToken service;
   const FakeToken attacker;
   for (const std::string& header :
@@ -73,7 +73,7 @@ TEST(Token, KeysInTheTokenCountForNothing) {
   EXPECT_EQ(CheckToken(TokenOf(self), service.OwnTrust()).code(), Code::kEvidenceChain);
 }
 
-TEST(Token, TheKidChoosesAmongPinnedKeys) {
+TEST(TokenIssuers, TheKidChoosesAmongPinnedKeys) {
   const FakeToken service;
   const FakeToken rsa({.algorithm = "PS384"});
   const FakeToken same({.algorithm = "ES384"});
@@ -105,14 +105,14 @@ TEST(Token, TheKidChoosesAmongPinnedKeys) {
   EXPECT_EQ(with({service.Jwk(R"({"alg":"ES384"})")}), Code::kEvidenceSignature);
 }
 
-TEST(Token, AKeySetThatCannotBeReadIsNamed) {
+TEST(TokenIssuers, AKeySetThatCannotBeReadIsNamed) {
   const FakeToken service;
   TokenIssuer issuer = service.Issuer();
   issuer.keys = ToBytes("{\"keys\":[{\"kty\":\"EC\"}]}");
   EXPECT_EQ(CheckToken(TokenOf(service), Believing(issuer)).code(), Code::kCollateralInvalid);
 }
 
-TEST(Token, OnlyAConfiguredIssuerCounts) {
+TEST(TokenIssuers, OnlyAConfiguredIssuerCounts) {
   const FakeToken service;
   TokenIssuer issuer = service.Issuer();
   issuer.issuer = "https://attestation.test/";
@@ -133,7 +133,8 @@ TEST(Token, OnlyAConfiguredIssuerCounts) {
   EXPECT_EQ(CheckToken(TokenOf(impostor), both).code(), Code::kEvidenceChain);
 }
 
-TEST(Token, TheAudienceIsOurs) {
+// lesson 4: a token for everybody is no token for us.
+TEST(TokenIssuers, TheAudienceIsOurs) {
   EXPECT_EQ(Refused({.audience = "keyclave"}), std::nullopt);
   const auto with = [](const std::string& aud) {
     return Refused({.audience = "keyclave", .payload = "{\"aud\":" + aud + "}"});
@@ -201,7 +202,7 @@ TEST_F(Roots, CertificatesOfPinnedKeysMustLeadToOne) {
   EXPECT_EQ(CheckToken(TokenOf(service), Believing(issuer)).code(), Code::kEvidenceChain);
 }
 
-TEST(Token, FormIsStrict) {
+TEST(TokenIssuers, FormIsStrict) {
   const FakeToken service;
   const std::string payload = service.Payload(TokenReportData(), kTokenNow, false);
   const auto parses = [](const std::string& text) {
@@ -229,6 +230,7 @@ TEST(Token, FormIsStrict) {
             Code::kEvidenceMalformed);
 }
 
+// RFC 8037, appendix A.4 and A.5.
 TEST(Jose, Ed25519OfTheStandardVerifies) {
   token::Token made;
   made.algorithm = "EdDSA";

@@ -2,18 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "attest/strict_json.h"
-#include "attest/token/jose.h"
 #include "tests/unit/attest/token_checks.h"
 
 namespace keyclave::attest {
 namespace {
 
 using test::FakeToken;
-using test::FakeTokenOptions;
-using Json = nlohmann::json;
 
 std::string Text(const ClaimSet& claims, std::string_view name) {
   const Claim* claim = claims.Find(name);
@@ -43,10 +37,6 @@ TEST(Token, FamiliesSayTheSameThingsInTheirOwnWords) {
     EXPECT_EQ(Text(*debug, "debug"), "true") << family;
   }
 }
-
-// A public key is no secret: what was MACed with it as text proves nothing.
-
-// lesson 4: a token for everybody is no token for us.
 
 TEST(Token, TimesHoldGiveOrTakeTheSkew) {
   const FakeToken service;
@@ -99,9 +89,7 @@ TEST(Token, TimesOfOtherTypesAndSizesAreRefused) {
 }
 
 // lesson 1, lesson 2 and lesson 43: the field of the hardware's report, not a word of the
-
 // request's.
-
 TEST(Token, ABindingIsWhereTheHardwareSignedIt) {
   const std::string other = "\"" + ToHex(Bytes(64, 0x43)) + "\"";
   const std::string ours = "\"" + ToHex(TokenReportData()) + "\"";
@@ -209,7 +197,6 @@ TEST(Token, EveryTcbStatusHasItsName) {
 }
 
 // lesson 11: the verifier's verdict is read, and a bad one is no claim to be overlooked.
-
 TEST(Token, AnAppraisalsVerdictCounts) {
   const auto status = [](const std::string& value) {
     const FakeToken service(
@@ -255,8 +242,6 @@ TEST(Token, WhatAFamilyMustSayIsThere) {
   EXPECT_EQ(without("google", R"({"hwmodel":"GCP_SHIELDED_VM"})"), Code::kEvidenceMalformed);
   EXPECT_EQ(without("google", R"({"swname":"GCE"})"), Code::kEvidenceMalformed);
 }
-
-// RFC 8037, appendix A.4 and A.5.
 
 TEST(Token, DescribeShowsEveryClaim) {
   const FakeToken service({.family = "google"});
