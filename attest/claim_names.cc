@@ -36,6 +36,14 @@ constexpr std::array kClaims = {
     Row{"simulated.executable", {.type = ClaimType::kText}},
     Row{"co-resident.uid", {.type = ClaimType::kInteger, .identifies = true}},
     Row{"co-resident.gid", {.type = ClaimType::kInteger}},
+    // Of the TPM's these name no workload, though they begin as the registers do that name one: a
+    // digest means nothing without its selection, and whoever runs on the machine may reset
+    // registers 16 and 23 and extend them to whatever value another machine has elsewhere.
+    Row{"tpm.pcr_bank", {.type = ClaimType::kText}},
+    Row{"tpm.pcr_digest", {.type = ClaimType::kHex}},
+    Row{"tpm.pcr_selection", {.type = ClaimType::kText}},
+    Row{"tpm.pcr16", {.type = ClaimType::kHex}},
+    Row{"tpm.pcr23", {.type = ClaimType::kHex}},
     Row{"tls.san", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.subject", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.issuer", {.type = ClaimType::kText, .transport = true}},
@@ -46,15 +54,18 @@ constexpr std::array kClaims = {
 // Each type's own claims. Those of them that are measurements name the workload, too.
 constexpr std::array<std::string_view, 8> kNamespaces = {
     "sgx.", "tdx.", "sev-snp.", "nitro.", "cca.", "tpm.", "token.", "co-resident."};
-constexpr std::array<std::string_view, 9> kMeasured = {"sgx.mr",
-                                                       "tdx.mr",
-                                                       "tdx.rtmr",
-                                                       "sev-snp.measurement",
-                                                       "sev-snp.id_key_digest",
-                                                       "sev-snp.author_key_digest",
-                                                       "cca.realm_initial_measurement",
-                                                       "tpm.pcr",
-                                                       "co-resident.executable"};
+constexpr std::array<std::string_view, 12> kMeasured = {"sgx.mr",
+                                                        "tdx.mr",
+                                                        "tdx.rtmr",
+                                                        "sev-snp.measurement",
+                                                        "sev-snp.id_key_digest",
+                                                        "sev-snp.author_key_digest",
+                                                        "cca.realm_initial_measurement",
+                                                        "tpm.pcr",
+                                                        "token.mr",
+                                                        "token.rtmr",
+                                                        "token.image_digest",
+                                                        "co-resident.executable"};
 
 constexpr std::array<std::string_view, 9> kTees = {"sgx", "tdx",   "sev-snp",     "nitro",    "cca",
                                                    "tpm", "token", "co-resident", "simulated"};

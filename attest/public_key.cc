@@ -50,6 +50,10 @@ KeyKind KindOf(gnutls_pubkey_t key, unsigned* bits) {
   }
 }
 
+bool IsEc(KeyKind kind) {
+  return kind == KeyKind::kEcP256 || kind == KeyKind::kEcP384 || kind == KeyKind::kEcP521;
+}
+
 Result<gnutls_pubkey_t> NewKey() {
   gnutls_pubkey_t key = nullptr;
   if (const int code = gnutls_pubkey_init(&key); code != 0) return GnutlsError(code);
@@ -82,6 +86,9 @@ Result<PublicKey> PublicKey::FromHandle(gnutls_pubkey_t raw) {
   PublicKey key;
   key.key_ = std::shared_ptr<std::remove_pointer_t<gnutls_pubkey_t>>(raw, gnutls_pubkey_deinit);
   key.kind_ = KindOf(raw, &key.bits_);
+  // GnuTLS looks at a point only when it uses it; a key that is none should not get that far.
+  if (IsEc(key.kind_) && gnutls_pubkey_verify_params(raw) != 0)
+    return Fail(Code::kMalformed, "the point is not on its curve");
   OwnedDatum spki;
   if (const int code = gnutls_pubkey_export2(raw, GNUTLS_X509_FMT_DER, spki.get()); code != 0)
     return GnutlsError(code);
@@ -103,9 +110,17 @@ Result<PublicKey> PublicKey::FromEcPoint(KeyKind kind, ByteSpan x, ByteSpan y) {
   const gnutls_datum_t y_datum = AsDatum(y);
   const int code = gnutls_pubkey_import_ecc_raw(raw, curve, &x_datum, &y_datum);
   if (code != 0) return Fail(Code::kMalformed, std::string("no EC key: ") + gnutls_strerror(code));
-  // GnuTLS looks at a point only when it uses it. The round trip through DER makes it look now.
-  KC_ASSIGN(const PublicKey made, FromHandle(key.release()));
-  return FromSpki(made.spki());
+  return FromHandle(key.release());
+}
+
+Result<PublicKey> PublicKey::FromEd25519(ByteSpan point) {
+  KC_ASSIGN(const gnutls_pubkey_t raw, NewKey());
+  Handle key(raw);
+  const gnutls_datum_t x = AsDatum(point);
+  const int code = gnutls_pubkey_import_ecc_raw(raw, GNUTLS_ECC_CURVE_ED25519, &x, nullptr);
+  if (code != 0)
+    return Fail(Code::kMalformed, std::string("no Ed25519 key: ") + gnutls_strerror(code));
+  return FromHandle(key.release());
 }
 
 Result<PublicKey> PublicKey::FromRsa(ByteSpan modulus, ByteSpan exponent) {

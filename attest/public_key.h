@@ -39,6 +39,7 @@ class PublicKey {
   static Result<PublicKey> FromPem(ByteSpan pem);
   // Coordinates big-endian; `kind` is one of the EC kinds.
   static Result<PublicKey> FromEcPoint(KeyKind kind, ByteSpan x, ByteSpan y);
+  static Result<PublicKey> FromEd25519(ByteSpan point);  // 32 bytes, RFC 8032
   // Modulus and exponent big-endian.
   static Result<PublicKey> FromRsa(ByteSpan modulus, ByteSpan exponent);
   static Result<PublicKey> FromHandle(gnutls_pubkey_t key);  // takes it

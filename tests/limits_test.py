@@ -32,6 +32,8 @@ SKIPS = {
     "tests/unit/attest/vectors_snp_test.cc": "the evidence of others is not in this repository",
     "tests/unit/attest/vectors_cca_test.cc": "the evidence of others is not in this repository",
     "tests/unit/attest/vectors_nitro_test.cc": "the evidence of others is not in this repository",
+    "tests/unit/attest/vectors_token_test.cc": "evidence of real services that is not the project's to hand out",
+    "tests/unit/attest/vectors_tpm_test.cc": "evidence of real hardware that is not the project's to hand out",
     "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
     "tests/contract/mech_contract_test.cc": "rows that do not offer the function under test",
     "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "attest/tee_type.h"
+#include "tests/fuzz/corpus_trust.h"
 
 using keyclave::FromC;
 using keyclave::FromHex;
@@ -23,8 +24,13 @@ constexpr std::string_view kRoot =
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Trust trust;
-  trust.simulated_roots.push_back(FromHex(kRoot).value());
+  static const Trust& corpus = *new Trust([] {
+    Trust made;
+    made.simulated_roots.push_back(FromHex(kRoot).value());
+    keyclave::test::AddCorpusTrust(made);
+    return made;
+  }());
+  Trust trust = corpus;
   for (const TeeType* type : AllTeeTypes()) {
     trust.accepted_types = {std::string(type->name)};
     type->recognises(FromC(data, size));
@@ -32,7 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!parsed.ok()) continue;
     type->describe(parsed->parsed());
     constexpr keyclave::UnixTime kIssued = 1'790'000'000;
-    if (VerifyEvidence(*parsed, {trust, kIssued, keyclave::attest::ReportData{}}).ok()) std::abort();
+    if (VerifyEvidence(*parsed, {trust, kIssued, keyclave::attest::ReportData{}}).ok())
+      std::abort();
   }
   return 0;
 }
