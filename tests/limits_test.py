@@ -34,6 +34,8 @@ SKIPS = {
     "tests/unit/attest/vectors_nitro_test.cc": "the evidence of others is not in this repository",
     "tests/unit/attest/vectors_token_test.cc": "evidence of real services that is not the project's to hand out",
     "tests/unit/attest/vectors_tpm_test.cc": "evidence of real hardware that is not the project's to hand out",
+    "tests/e2e/evidence_vectors_test.py": "evidence of real hardware that is not the project's to hand out",
+    "tests/e2e/cli_prompt_test.py": "a tree whose /dev/pts nobody mounted has no terminals",
     "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
     "tests/contract/mech_contract_test.cc": "rows that do not offer the function under test",
     "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "attest/default_policy.h"
-#include "attest/token/key_trust.h"
+#include "attest/jwk.h"
 #include "enclave/base/file.h"
 #include "enclave/ctl/cmd_evidence.h"
 #include "enclave/ctl/evidence_file.h"
@@ -200,8 +200,12 @@ Outcome ExamineKey(const Folder& folder, bool trust_bundle, UnixTime now) {
     const auto added = AddBroughtTrust(folder, "token", brought);
     if (!added.ok()) return Rejected("parse", "token", added.error());
   }
-  const auto trusted = attest::token::CheckKeyTrust(*key, brought.roots["token"], now);
-  if (!trusted.ok()) return Rejected("verify", "token", trusted.error());
+  const auto keys = attest::ParseJwks(*key);
+  if (!keys.ok()) return Rejected("parse", "token", keys.error());
+  for (const attest::Jwk& one : *keys) {
+    const Status trusted = attest::CheckKeyTrust(one, brought.roots["token"], now);
+    if (!trusted.ok()) return Rejected("verify", "token", trusted.error());
+  }
   Outcome outcome;
   outcome.verdict = "accept";
   outcome.tee = "token";
