@@ -31,6 +31,7 @@ RAW_MEMORY = {
 SKIPS = {
     "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
     "tests/contract/mech_contract_test.cc": "rows that do not offer the function under test",
+    "tests/unit/attest/vectors_dcap_test.cc": "the samples of real machines are no part of the repository",
     "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",
 }
 # Where a wait for a condition takes its breath.
