@@ -19,6 +19,16 @@ bool IsKnown(uint8_t identifier) {
   return false;
 }
 
+// Whether the first bytes are this length as DER writes it (X.690 §10.1).
+bool IsShortest(long length, ByteSpan bytes, int size) {
+  ByteArray<1 + sizeof(long)> encoded{};
+  int encoded_size = static_cast<int>(encoded.size());
+  asn1_length_der(static_cast<unsigned long>(length), encoded.data(), &encoded_size);
+  return size > 0 && size == encoded_size && static_cast<size_t>(size) <= bytes.size() &&
+         Equal(bytes.first(static_cast<size_t>(size)),
+               ByteSpan(encoded).first(static_cast<size_t>(encoded_size)));
+}
+
 }  // namespace
 
 Result<DerValue> DerReader::Take() {
@@ -31,8 +41,10 @@ Result<DerValue> DerReader::Take() {
   int length_size = 0;
   const long length =
       asn1_get_length_der(after_tag.data(), static_cast<int>(after_tag.size()), &length_size);
-  // Negative: indefinite, unreadable, or beyond the end.
-  if (length < 0 || length_size <= 0) return Fail(Code::kMalformed, "DER: length");
+  // Negative: indefinite, unreadable, or beyond the end. libtasn1 also reads lengths that are cut
+  // off or longer than they need be: those are not DER.
+  if (length < 0 || !IsShortest(length, after_tag, length_size))
+    return Fail(Code::kMalformed, "DER: length");
   const size_t header = 1 + static_cast<size_t>(length_size);
   const auto size = static_cast<size_t>(length);
   if (header > rest_.size() || size > rest_.size() - header) return Fail(Code::kTruncated);

@@ -52,7 +52,7 @@ TEST(Pck, OfOnePackageHasNoConfiguration) {
 
 TEST(Pck, EveryTruncationIsRefused) {
   const Bytes good = test::SgxExtension({});
-  for (size_t n = 0; n < good.size(); n += 7)
+  for (size_t n = 1; n < good.size(); n += 7)
     EXPECT_EQ(ParseExtension(Bytes(good.begin(), good.begin() + static_cast<ptrdiff_t>(n))).code(),
               Code::kEvidenceMalformed)
         << n;
@@ -76,6 +76,7 @@ TEST(Pck, MissingTwiceAndUnknownFields) {
   EXPECT_EQ(ParseExtension(test::Der(0x30, SgxField({4}, octets))).code(),
             Code::kEvidenceMalformed);
   EXPECT_EQ(ParseExtension(test::Der(0x30, {})).code(), Code::kEvidenceMalformed);
+  EXPECT_EQ(ParseExtension({0x05, 0x00}).code(), Code::kEvidenceMalformed);
 }
 
 TEST(Pck, ACertificateWithoutTheExtensionIsNone) {
@@ -92,6 +93,8 @@ TEST(DerValues, HostileLengthsAreRefused) {
                        {0x30, 0x84, 0xff, 0xff, 0xff, 0xff},  // four gigabytes
                        {0x30, 0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
                        {0x30, 0xff},
+                       {0x04, 0x81, 0x01, 0x00},  // longer than need be
+                       {0x04, 0x82, 0x00, 0x01, 0x00},
                        {0x1f, 0x01, 0x00},  // a tag of several bytes
                        {0x00, 0x00}};
   for (const Bytes& bytes : bad) EXPECT_FALSE(DerReader(bytes).Take().ok()) << ToHex(bytes);

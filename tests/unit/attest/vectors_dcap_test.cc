@@ -34,6 +34,7 @@ struct Case {
   std::string folder;  // empty: no collateral
   UnixTime at = kAnyTime;
   std::string tcb_status;  // as Intel spells it; empty: not said
+  Json platform_date;      // tcbDate of the platform's level
 };
 
 UnixTime TimeIn(const Json& value) {
@@ -46,13 +47,14 @@ std::vector<Case> CasesOf(const fs::path& folder, const Json& meta) {
   if (meta.contains("collateral") && meta["collateral"].is_array()) {
     for (const Json& set : meta["collateral"]) {
       const auto name = set["dir"].get<std::string>();
-      cases.push_back({name, TimeIn(set["verify_at"]), expected["tcb_status"][name]});
+      cases.push_back({name, TimeIn(set["verify_at"]), expected["tcb_status"][name],
+                       set["status"]["platform_level_tcb_date"]});
     }
   }
   if (!cases.empty()) return cases;
   const bool has_collateral = fs::exists(folder / "collateral");
   const Json at = expected.contains("verify_at") ? expected["verify_at"] : Json();
-  return {{has_collateral ? "collateral" : "", TimeIn(at), ""}};
+  return {{has_collateral ? "collateral" : "", TimeIn(at), "", {}}};
 }
 
 Result<ClaimSet> Examine(const std::string& type, const fs::path& folder, const Case& one) {
@@ -147,6 +149,7 @@ void ExpectVerdict(const Json& meta, const std::string& type, const Case& one,
   EXPECT_EQ(Text(*result, "tee"), type);
   // What the default policy refuses.
   EXPECT_EQ(Text(*result, "debug"), verdict == "policy" ? "true" : "false");
+  EXPECT_EQ("\"" + Text(*result, type + ".platform_tcb_date") + "\"", one.platform_date.dump());
   ExpectClaims(meta, type, *result);
 }
 
