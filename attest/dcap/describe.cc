@@ -36,7 +36,7 @@ void PutReport(Lines& lines, const std::string& prefix, const EnclaveReport& rep
 void PutTdReport(Lines& lines, const std::string& prefix, const TdReport& report) {
   Put(lines, prefix, FieldsOf(report));
   lines.PutFlag(prefix + "tdattributes.debug", report.Debug());
-  lines.Put(prefix + "tdattributes.sept_ve_disable", report.SeptVeDisable() ? "true" : "false");
+  lines.PutFlag(prefix + "tdattributes.sept_ve_disable", report.SeptVeDisable());
 }
 
 void PutHeader(Lines& lines, const Quote& quote) {

@@ -76,7 +76,7 @@ Result<TdReport> TakeTdReport(ByteReader& reader, bool of_15) {
   }
   KC_ASSIGN(report.report_data, reader.TakeArray<64>());
   if (of_15) {
-    TdReport::Of15& more = report.of_15.emplace();
+    Td15Fields& more = report.of_15.emplace();
     KC_ASSIGN(more.tee_tcb_svn2, reader.TakeArray<16>());
     KC_ASSIGN(more.mrservicetd, reader.TakeArray<48>());
   }
@@ -154,6 +154,7 @@ Status TakeCertification(ByteReader& reader, Quote& quote) {
     case CertificationType::kPckCertificate:
     case CertificationType::kPckChain: {
       KC_ASSIGN(quote.certificates, TakeChain(data));
+      if (quote.certificates.empty()) return Fail(Code::kMalformed, "a chain of no certificates");
       return Done{};
     }
     case CertificationType::kQeReport: break;  // one in another

@@ -43,7 +43,13 @@ struct EnclaveReport {
   bool Debug() const { return (attributes[0] & 0x02) != 0; }
 };
 
-// TD report (TD quote body) of TDX 1.0, and what TDX 1.5 appends.
+// What TDX 1.5 appends to the report of a TD.
+struct Td15Fields {
+  ByteArray<16> tee_tcb_svn2{};  // of the module that runs now; tee_tcb_svn: of the launch
+  ByteArray<48> mrservicetd{};
+};
+
+// The report of a TD (TD quote body) of TDX 1.0.
 struct TdReport {
   ByteArray<16> tee_tcb_svn{};
   ByteArray<48> mrseam{};
@@ -57,11 +63,7 @@ struct TdReport {
   ByteArray<48> mrownerconfig{};
   std::array<ByteArray<48>, 4> rtmr{};
   ByteArray<64> report_data{};
-  struct Of15 {
-    ByteArray<16> tee_tcb_svn2{};
-    ByteArray<48> mrservicetd{};
-  };
-  std::optional<Of15> of_15;
+  std::optional<Td15Fields> of_15;
 
   // TUD, the eight bits "TD under debug": with any of them set the TD is not to be trusted.
   bool Debug() const { return tdattributes[0] != 0; }

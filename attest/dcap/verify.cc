@@ -8,17 +8,14 @@ namespace {
 constexpr size_t kPckPath = 3;  // PCK, one of the two PCK authorities, root
 constexpr std::string_view kPckName = "Intel SGX PCK Certificate";
 
-// A quote of certification data 1 to 3 names its PCK certificate, but does not bring it.
+// A quote of certification data 1 to 3 (the PPID, plain or encrypted) names its PCK certificate,
+// but does not bring it.
 Error WithoutPck(const Quote& quote) {
-  constexpr std::array<std::string_view, 3> kForms = {"plain PPID", "PPID encrypted with RSA-2048",
-                                                      "PPID encrypted with RSA-3072"};
-  const size_t form = size_t{quote.certification_type} - 1;
   return Fail(Code::kCollateralMissing,
-              "PCK certificate: the quote names it only (certification data type " +
-                  std::to_string(quote.certification_type) + ", " +
-                  std::string(form < kForms.size() ? kForms.at(form) : "unknown") +
-                  "); set up the platform's quoting with a provisioning certificate caching "
-                  "service, so that its quotes bring the chain (type 5)");
+              "PCK certificate: the quote only names it (certification data type " +
+                  std::to_string(quote.certification_type) +
+                  "); give the platform's quoting library its PCK certificate, from a caching "
+                  "service or Intel's, so that quotes bring the chain (type 5)");
 }
 
 // The PCK certificate's path to the root.

@@ -109,7 +109,7 @@ TEST_P(Quotes, WithoutAChainAreRefusedByNamingWhatIsMissing) {
   for (const Bytes& data : {Bytes(), Bytes(1, 0x30), Bytes(10, 0), ToBytes("-----BEGIN "),
                             ToBytes("-----BEGIN CERTIFICATE-----\n")}) {
     quote.certification_data = data;
-    EXPECT_TRUE(Refused(quote).has_value()) << data.size();
+    EXPECT_EQ(Refused(quote), Code::kEvidenceMalformed) << data.size();
   }
 }
 

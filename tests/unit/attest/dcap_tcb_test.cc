@@ -112,6 +112,17 @@ TEST_P(Levels, NoneThatFitsIsRefusedAndNotTakenForOutOfDate) {
   EXPECT_EQ(machine_.Status(collateral_), "EvidenceTcb");
 }
 
+// lesson 42: the platform's TCB is what its certificate says, whatever the report says of itself.
+TEST_P(Levels, AreThoseOfTheCertificateAndNotOfTheReport) {
+  FakeQuote quote = machine_.Sample();
+  quote.qe.cpusvn.fill(0xff);
+  if (auto* enclave = std::get_if<EnclaveReport>(&quote.body)) enclave->cpusvn.fill(0xff);
+  levels()[0].sgx = machine_.platform().components;
+  EXPECT_EQ(machine_.Status(quote, collateral_), "up-to-date");
+  ++levels()[0].sgx[0];
+  EXPECT_EQ(machine_.Status(quote, collateral_), "EvidenceTcb");
+}
+
 TEST_P(Levels, AComponentMakesAStatusWorseAndNeverBetter) {
   constexpr TcbStatus kAll[] = {TcbStatus::kUpToDate,
                                 TcbStatus::kSwHardeningNeeded,

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "attest/evidence.h"
+#include "attest/dcap/verify.h"
 #include "enclave/base/file.h"
 
 namespace keyclave::attest {
@@ -183,6 +183,25 @@ TEST_P(Vectors, GiveWhatTheirMetaSays) {
   std::cout << GetParam() << ": " << good << " of " << all << "\n";
   EXPECT_EQ(good, all);
   EXPECT_GT(all, 0U);
+}
+
+// Evidence of Azure's confidential VMs brings a TD quote along.
+TEST(VectorsOfOthers, TdQuoteInAzuresEvidence) {
+  const char* root = std::getenv("KEYCLAVE_EVIDENCE_DIR");
+  if (root == nullptr) GTEST_SKIP() << "KEYCLAVE_EVIDENCE_DIR is not set";
+  const fs::path folder = fs::path(root) / "azure-cvm" / "trustee-tdx";
+  auto collateral = Collateral::Load((folder / "collateral").string());
+  ASSERT_TRUE(collateral.ok()) << collateral.error().Text();
+  Trust trust;
+  trust.collateral = std::make_shared<const Collateral>(*std::move(collateral));
+  const Bytes text = Read(folder / "META.json");
+  const Json meta = Json::parse(text.begin(), text.end());
+  const UnixTime at = TimeIn(meta["expected"]["collateral"]["verify_at"]);
+  Bytes report_data;
+  const auto claims = dcap::VerifyTdQuote(Read(folder / "td_quote.bin"), trust, at, &report_data);
+  ASSERT_TRUE(claims.ok()) << claims.error().Text();
+  EXPECT_EQ(report_data.size(), 64U);
+  EXPECT_EQ(Text(*claims, "tcb_status"), "out-of-date");
 }
 
 INSTANTIATE_TEST_SUITE_P(Dcap, Vectors, testing::Values("sgx", "tdx"),
