@@ -51,11 +51,12 @@ constexpr std::array kClaims = {
     Row{"peer.gid", {.type = ClaimType::kInteger, .transport = true}},
 };
 
-// Each type's own claims. Those of them that are measurements name the workload, too.
+// Each type's own claims. Those of them that are measurements name the workload, too. (A TD's
+// MRCONFIGID, MROWNER and MROWNERCONFIG are the host's choice, and MRSEAM is the TDX module's.)
 constexpr std::array<std::string_view, 8> kNamespaces = {
     "sgx.", "tdx.", "sev-snp.", "nitro.", "cca.", "tpm.", "token.", "co-resident."};
 constexpr std::array<std::string_view, 12> kMeasured = {"sgx.mr",
-                                                        "tdx.mr",
+                                                        "tdx.mrtd",
                                                         "tdx.rtmr",
                                                         "sev-snp.measurement",
                                                         "sev-snp.id_key_digest",

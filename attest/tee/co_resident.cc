@@ -38,7 +38,7 @@ Result<ClaimSet> Verify(const std::any& /*parsed*/, const VerifyContext& context
   return claims;
 }
 
-std::vector<Field> Describe(const std::any& /*parsed*/) { return {}; }
+std::vector<Field> Describe(const std::any& /*parsed*/) { return {{"bytes", "none"}}; }
 
 Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
                       UnixTime /*now*/) {

@@ -1,0 +1,171 @@
+#include "attest/dcap/endorsements.h"
+
+namespace keyclave::attest::dcap {
+namespace {
+
+constexpr std::string_view kTcbSigning = "Intel SGX TCB Signing";
+constexpr std::string_view kService = "https://api.trustedservices.intel.com/";
+
+std::string Upper(std::string text) {
+  for (char& c : text) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return text;
+}
+
+// Intel's TCB signing certificates in the collateral. There may be several: they were renewed with
+// the same key and the same serial number.
+class TcbSigners {
+ public:
+  TcbSigners(Tee tee, const Trust& trust, UnixTime now)
+      : collateral_(*trust.collateral), roots_(trust.RootsFor(TypeName(tee))), now_(now) {
+    for (const Certificate& certificate : collateral_.certificates()) {
+      if (CommonName(certificate) == kTcbSigning) signers_.push_back({certificate, std::nullopt});
+    }
+  }
+
+  // Whether one of them signed it, and is good itself. kCollateral….
+  Status Verify(const Statement& statement) {
+    const ByteSpan signature = statement.signature;
+    std::optional<Error> refused;
+    for (Signer& signer : signers_) {
+      const Status signed_by = signer.certificate.key().VerifyEcdsa(
+          SignatureScheme::kEcdsaP256Sha256, statement.signed_bytes, signature.first(32),
+          signature.subspan(32));
+      if (!signed_by.ok()) continue;
+      if (!signer.good.has_value()) signer.good = Check(signer.certificate);
+      if (signer.good->ok()) return Done{};
+      refused = signer.good->error();
+    }
+    if (refused.has_value()) return *std::move(refused);
+    if (signers_.empty())
+      return Fail(Code::kCollateralMissing,
+                  "certificate of " + std::string(kTcbSigning) +
+                      ", which comes with each TCB info (header TCB-Info-Issuer-Chain)");
+    return Fail(Code::kCollateralInvalid, statement.source + ": its signature does not verify");
+  }
+
+ private:
+  struct Signer {
+    Certificate certificate;
+    std::optional<Status> good;  // what Check said, so that two documents need one
+  };
+
+  // Issued by the root itself: a certificate of the same name under one of its other authorities is
+  // nobody's.
+  Status Check(const Certificate& certificate) const {
+    const auto path = BuildPath(certificate, {}, roots_, {.now = now_});
+    if (!path.ok()) {
+      const bool in_time = path.code() != Code::kEvidenceTime;
+      return Fail(in_time ? Code::kCollateralInvalid : Code::kCollateralExpired,
+                  std::string(kTcbSigning) + ": " + path.error().Text());
+    }
+    const Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_);
+    if (revocation.ok() || revocation.code() != Code::kEvidenceRevoked) return revocation;
+    return Fail(Code::kCollateralInvalid,
+                std::string(kTcbSigning) + ": revoked, " + revocation.error().detail());
+  }
+
+  const Collateral& collateral_;
+  std::vector<Certificate> roots_;
+  UnixTime now_;
+  std::vector<Signer> signers_;
+};
+
+// The statement to be used, out of those that are about the right thing.
+template <class T>
+class Choice {
+ public:
+  explicit Choice(UnixTime now) : now_(now) {}
+
+  void Offer(T statement) {
+    auto& better = statement.ValidAt(now_) ? best_ : stale_;
+    if (!better.has_value() || Rank(statement) > Rank(*better)) better = std::move(statement);
+  }
+  // What could not be read is an error only where nothing else serves.
+  void Unreadable(Error error) {
+    if (!unreadable_.has_value()) unreadable_ = std::move(error);
+  }
+  Result<T> Best(const std::string& what, const std::string& url) && {
+    if (best_.has_value()) return *std::move(best_);
+    if (stale_.has_value())
+      return FailWanted(Code::kCollateralExpired,
+                        what + " (" + stale_->source + "; newer: " + url + ")",
+                        FormatTime(stale_->issue_date) + " to " + FormatTime(stale_->next_update),
+                        FormatTime(now_));
+    if (unreadable_.has_value()) return *std::move(unreadable_);
+    return Fail(Code::kCollateralMissing, what + ": " + url);
+  }
+
+ private:
+  static std::pair<uint64_t, UnixTime> Rank(const T& statement) {
+    return {statement.evaluation_number, statement.issue_date};
+  }
+  UnixTime now_;
+  std::optional<T> best_;
+  std::optional<T> stale_;
+  std::optional<Error> unreadable_;
+};
+
+std::string ServicePath(Tee tee) {
+  return std::string(kService) + std::string(TypeName(tee)) + "/certification/v4/";
+}
+
+Result<TcbInfo> FindTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
+                            UnixTime now) {
+  const std::string fmspc = ToHex(platform.fmspc);
+  const std::string upper = Upper(fmspc);
+  Choice<TcbInfo> choice(now);
+  for (const Document& document : trust.collateral->documents()) {
+    if (document.kind != DocumentKind::kTcbInfo) continue;
+    // A folder may hold those of many platforms; what does not even name this one is not parsed.
+    const std::string_view text = AsText(document.bytes);
+    if (text.find(upper) == std::string_view::npos && text.find(fmspc) == std::string_view::npos)
+      continue;
+    auto info = ParseTcbInfo(document);
+    if (!info.ok()) {
+      choice.Unreadable(std::move(info).error());
+    } else if (info->tee == tee && info->fmspc == platform.fmspc && info->pceid == platform.pceid) {
+      choice.Offer(*std::move(info));
+    }
+  }
+  const std::string what = Upper(std::string(TypeName(tee))) + " TCB info of FMSPC " + upper +
+                           ", PCE-ID " + ToHex(platform.pceid);
+  return std::move(choice).Best(what, ServicePath(tee) + "tcb?fmspc=" + upper);
+}
+
+Result<EnclaveIdentity> FindQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
+  Choice<EnclaveIdentity> choice(now);
+  for (const Document& document : trust.collateral->documents()) {
+    if (document.kind != DocumentKind::kEnclaveIdentity) continue;
+    auto identity = ParseEnclaveIdentity(document);
+    if (!identity.ok()) {
+      choice.Unreadable(std::move(identity).error());
+    } else if (identity->id == QeIdentityId(tee)) {
+      choice.Offer(*std::move(identity));
+    }
+  }
+  return std::move(choice).Best("enclave identity " + std::string(QeIdentityId(tee)),
+                                ServicePath(tee) + "qe/identity");
+}
+
+}  // namespace
+
+Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
+                                      UnixTime now) {
+  KC_ASSIGN(TcbInfo tcb_info, FindTcbInfo(tee, platform, trust, now));
+  KC_ASSIGN(EnclaveIdentity qe_identity, FindQeIdentity(tee, trust, now));
+  TcbSigners signers(tee, trust, now);
+  KC_CHECK_OK(signers.Verify(tcb_info));
+  KC_CHECK_OK(signers.Verify(qe_identity));
+  return Endorsements{std::move(tcb_info), std::move(qe_identity)};
+}
+
+std::string PckCrlUrl(const Certificate& pck_ca) {
+  const bool platform = CommonName(pck_ca).find("Platform") != std::string::npos;
+  return std::string(kService) +
+         "sgx/certification/v4/pckcrl?ca=" + (platform ? "platform" : "processor") +
+         "&encoding=der";
+}
+
+}  // namespace keyclave::attest::dcap

@@ -1,0 +1,24 @@
+// Intel SGX: DCAP quotes of enclaves.
+#include "attest/dcap/tee.h"
+
+namespace keyclave::attest {
+namespace {
+
+using dcap::Tee;
+
+bool Recognises(ByteSpan bytes) { return dcap::LooksLikeQuote(bytes, Tee::kSgx); }
+
+Result<std::any> Parse(ByteSpan bytes) { return dcap::ParseAny(bytes, Tee::kSgx); }
+
+Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+                      UnixTime /*now*/) {
+  return Fail(Code::kEvidenceUnavailable,
+              "no SGX enclave runtime (Gramine, Occlum) on this machine");
+}
+
+}  // namespace
+
+extern const TeeType kSgxTee;
+const TeeType kSgxTee = {"sgx", Recognises, Parse, dcap::VerifyAny, dcap::DescribeAny, Produce};
+
+}  // namespace keyclave::attest
