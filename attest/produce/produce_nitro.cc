@@ -13,6 +13,7 @@ constexpr std::string_view kAttestation = "Attestation";
 constexpr std::string_view kDocument = "document";
 constexpr std::string_view kError = "Error";
 constexpr std::array<std::string_view, 3> kFields = {"user_data", "nonce", "public_key"};
+static_assert(std::find(kFields.begin(), kFields.end(), kNitroReportDataField) != kFields.end());
 constexpr uint8_t kCborNull[] = {0xf6};
 constexpr size_t kMaxName = 64;
 

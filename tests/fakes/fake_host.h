@@ -39,6 +39,7 @@ class FakeHost final : public attest::Host {
   void FailNext(Call call, std::string path_end, int error, int times = 1) {
     faults_.push_back({call, std::move(path_end), error, times});
   }
+  void ForgetFaults() { faults_.clear(); }
 
   size_t most_at_once = SIZE_MAX;  // bytes that one read or write moves at most
   std::function<int(const attest::Command&, attest::CommandOutcome&)> run;
