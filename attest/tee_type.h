@@ -5,10 +5,19 @@
 
 namespace keyclave::attest {
 
+class Host;
+
 // Where a producer finds what it needs.
 struct ProducerConfig {
   // `simulated`: PEM file with the development root's private key.
-  std::string simulated_key_file;
+  std::string simulated_key_file = {};
+  // `token`: a file that holds one, or a program that prints one (produce/produce.h). The program's
+  // absolute path and its arguments; nothing secret belongs there: every user of the machine can
+  // read it.
+  std::string token_file = {};
+  std::vector<std::string> token_command = {};
+  // Whose system calls are made; null: the operating system's (produce/host.h).
+  Host* host = nullptr;
 };
 
 // One line of what people see of evidence, in the vendor's own words: "quote.header.version".

@@ -219,6 +219,7 @@ CK_RV ToRv(Code code) {
     case Code::kWitnessMissing:
     case Code::kWitnessInvalid:
     case Code::kRootSecretInvalid:
+    case Code::kSealingKeyUnavailable:
     case Code::kAuditBroken:
     case Code::kAuditUnavailable: return CKR_DEVICE_ERROR;
 

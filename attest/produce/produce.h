@@ -1,0 +1,42 @@
+// Evidence about the calling process or machine, from whatever interface it has for that. What
+// comes back has the form that the type's verifier parses, and carries the report data; for the
+// formats whose field is at a fixed place that was looked at, so that nobody is sent evidence that
+// another thread or process diverted.
+// Every failure is kEvidenceUnavailable and says what was looked for, what the operating system
+// answered, and what an operator can do about it.
+#pragma once
+
+#include "attest/tee_type.h"
+
+namespace keyclave::attest {
+
+// A DCAP quote. Inside Occlum by /dev/sgx, inside Gramine by /dev/attestation.
+Result<Bytes> ProduceSgx(const ReportData& report_data, const ProducerConfig& config);
+// A DCAP quote by configfs-tsm (Linux 6.7). /dev/tdx_guest alone is not enough: what it gives is no
+// quote yet.
+Result<Bytes> ProduceTdx(const ReportData& report_data, const ProducerConfig& config);
+// An attestation report and, where the host has them, the table of certificates behind it; by
+// configfs-tsm, else by /dev/sev-guest (Linux 5.19).
+Result<Bytes> ProduceSevSnp(const ReportData& report_data, const ProducerConfig& config);
+// An attestation document (COSE_Sign1) by /dev/nsm.
+Result<Bytes> ProduceNitro(const ReportData& report_data, const ProducerConfig& config);
+// A JSON web token: of config.token_file as it lies there, or what config.token_command prints. The
+// command finds the report data in its environment (kReportDataVariable, lower-case hexadecimal)
+// and has ten seconds; it must exit with 0 and print the token and nothing else.
+Result<Bytes> ProduceToken(const ReportData& report_data, const ProducerConfig& config);
+inline constexpr std::string_view kReportDataVariable = "KEYCLAVE_REPORT_DATA";
+
+// The field of a Nitro document that carries the report data.
+inline constexpr std::string_view kNitroReportDataField = "user_data";
+
+// The evidence type whose interface is there. Looked for, in this order: Occlum (sgx), Gramine
+// (sgx), /dev/sev-guest (sev-snp), /dev/tdx_guest (tdx), what configfs-tsm says (sev-snp, tdx),
+// /dev/nsm (nitro), a configured token (token), /dev/tpmrm0 (tpm): what is about the smallest
+// thing first, and hardware before what is only configured. An interface that is there but may not
+// be used counts: its producer will say why.
+Result<std::string> DetectTee(const ProducerConfig& config);
+
+// The host that the configuration names.
+Host& HostOf(const ProducerConfig& config);
+
+}  // namespace keyclave::attest
