@@ -5,21 +5,35 @@
 #include "attest/snp/verify.h"
 
 namespace keyclave::attest::tpm {
+namespace {
+
+// What a parser of bytes says, as a verifier of evidence does.
+Error AsEvidence(const Error& error) {
+  switch (error.code()) {
+    case Code::kMalformed:
+    case Code::kTruncated:
+    case Code::kTrailingBytes:
+    case Code::kTooLarge: return Fail(Code::kEvidenceMalformed, error.Text());
+    default: return error;
+  }
+}
+
+}  // namespace
 
 Result<HardwareReport> VerifySnp(ByteSpan report, const std::vector<Certificate>& certificates,
                                  const VerifyContext& context) {
-  KC_ASSIGN(const SnpReport parsed, ParseSnpReport(report));
-  HardwareReport verified;
-  KC_ASSIGN(verified.claims, VerifySnpReport(parsed, certificates, context.trust, context.now));
-  verified.report_data = ToBytes(parsed.report_data);
-  return verified;
+  const auto parsed = ParseSnpReport(report);
+  if (!parsed.ok()) return AsEvidence(parsed.error());
+  KC_ASSIGN(ClaimSet claims, VerifySnpReport(*parsed, certificates, context.trust, context.now));
+  return HardwareReport{std::move(claims), ToBytes(parsed->report_data)};
 }
 
 Result<HardwareReport> VerifyTdx(ByteSpan quote, const VerifyContext& context) {
-  HardwareReport verified;
-  KC_ASSIGN(verified.claims,
-            dcap::VerifyTdQuote(quote, context.trust, context.now, &verified.report_data));
-  return verified;
+  HardwareReport report;
+  auto claims = dcap::VerifyTdQuote(quote, context.trust, context.now, &report.report_data);
+  if (!claims.ok()) return AsEvidence(claims.error());
+  report.claims = *std::move(claims);
+  return report;
 }
 
 }  // namespace keyclave::attest::tpm

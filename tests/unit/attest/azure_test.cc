@@ -1,0 +1,153 @@
+// The Azure form of `tpm`: a vTPM's quote, by a key that the hardware's report is about.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "attest/gnutls_handles.h"
+#include "attest/tee_type.h"
+#include "enclave/base/byte_reader.h"
+#include "tests/fakes/fake_snp.h"
+#include "tests/fakes/fake_tpm.h"
+
+namespace keyclave::attest {
+namespace {
+
+using test::FakeKeyKind;
+using test::FakeSnp;
+using test::FakeTpm;
+
+constexpr UnixTime kNow = 1'790'000'000;
+
+ReportData SomeReportData() {
+  ReportData data;
+  data.fill(0x42);
+  return data;
+}
+
+std::string RuntimeData(const FakeTpm& tpm) {
+  OwnedDatum n;
+  OwnedDatum e;
+  if (gnutls_privkey_export_rsa_raw(tpm.ak().key().handle(), n.get(), e.get(), nullptr, nullptr,
+                                    nullptr, nullptr, nullptr, nullptr) != 0)
+    std::abort();
+  ByteSpan modulus = n.bytes();
+  while (modulus.front() == 0) modulus = modulus.subspan(1);
+  return nlohmann::json{{"keys",
+                         {{{"kid", "HCLAkPub"},
+                           {"kty", "RSA"},
+                           {"n", ToBase64Url(modulus)},
+                           {"e", ToBase64Url(e.bytes())}}}},
+                        {"vm-configuration", {{"secure-boot", true}, {"vmUniqueId", "A-B"}}}}
+      .dump();
+}
+
+Bytes HclReport(const Bytes& hardware, const std::string& runtime, uint32_t type = 2) {
+  ByteWriter writer;
+  writer.Put(AsBytes("HCLA"));
+  const auto size = static_cast<uint32_t>(runtime.size());
+  for (const uint32_t word : {2U, 1236 + size, 2U, 0U, 0U, 0U, 0U}) writer.PutLe(word);
+  writer.Put(hardware);
+  for (const uint32_t word : {20 + size, 1U, type, 1U, size}) writer.PutLe(word);
+  writer.Put(AsBytes(runtime));
+  writer.Put(Bytes(64, 0));
+  return std::move(writer).Finish();
+}
+
+class Azure : public testing::Test {
+ protected:
+  tpm::Evidence Parts(ByteSpan qualifying = SomeReportData()) const {
+    tpm::Evidence evidence = vtpm_.Parts(qualifying.first(32));
+    evidence.key.clear();
+    evidence.hcl_report = HclReport(Report(runtime_), runtime_);
+    evidence.hardware_chain = {snp_.leaf().certificate().der(), snp_.ask().certificate().der()};
+    return evidence;
+  }
+  Bytes Report(const std::string& runtime) const {
+    ReportData data{};
+    const ByteArray<32> digest = Sha256(AsBytes(runtime));
+    std::copy(digest.begin(), digest.end(), data.begin());
+    return snp_.Report(data);
+  }
+  Result<ClaimSet> Check(const tpm::Evidence& evidence) const {
+    Trust trust = snp_.OwnTrust();
+    trust.accepted_types = {"tpm"};
+    return Check(evidence, trust);
+  }
+  static Result<ClaimSet> Check(const tpm::Evidence& evidence, const Trust& trust) {
+    KC_ASSIGN(const Unverified parsed, ParseEvidence("tpm", EncodeEvidence(evidence)));
+    KC_ASSIGN(const Verified verified, VerifyEvidence(parsed, {trust, kNow, SomeReportData()}));
+    return verified.claims();
+  }
+
+  FakeSnp snp_;
+  FakeTpm vtpm_ = FakeTpm({.key = FakeKeyKind::kRsa2048, .certified = false});
+  std::string runtime_ = RuntimeData(vtpm_);
+};
+
+TEST_F(Azure, ClaimsAreOfTheHardwareAndOfTheVirtualTpm) {
+  const auto claims = Check(Parts());
+  ASSERT_TRUE(claims.ok()) << claims.error().Text();
+  const auto text = [&](const char* name) {
+    const Claim* claim = claims->Find(name);
+    return claim == nullptr ? "absent" : ToText(claim->value);
+  };
+  EXPECT_EQ(text("tee"), "sev-snp");
+  EXPECT_EQ(text("tpm.form"), "azure-cvm");
+  EXPECT_EQ(text("measurement"), snp_.Measurement());
+  EXPECT_EQ(text("tpm.pcr7"), ToHex(Bytes(32, 0xa7)));
+  EXPECT_EQ(text("tpm.secure_boot"), "true");
+  EXPECT_EQ(text("tpm.vm_unique_id"), "A-B");
+  EXPECT_EQ(text("platform_id"), ToHex(Bytes(64, 0xc1)));
+  EXPECT_EQ(text("tpm.ak"), ToHex(Sha256(vtpm_.ak().key().Public().spki())));
+}
+
+TEST_F(Azure, OnlyTheReportsKeyMayQuote) {
+  // Another key's quote under a genuine report; and that key in runtime data nobody signed.
+  const FakeTpm other({.key = FakeKeyKind::kRsa2048, .certified = false});
+  tpm::Evidence evidence = Parts();
+  evidence.attest = other.Attest(Bytes(32, 0x42));
+  evidence.signature = other.Sign(evidence.attest);
+  EXPECT_EQ(Check(evidence).code(), Code::kEvidenceSignature);
+  evidence.hcl_report = HclReport(Report(runtime_), RuntimeData(other));
+  EXPECT_EQ(Check(evidence).code(), Code::kEvidenceSignature);
+  // An enrolled key does not stand in for it.
+  Trust trust = snp_.OwnTrust();
+  trust.accepted_types = {"tpm"};
+  trust.keys["tpm"] = {other.ak().key().Public().spki()};
+  evidence = Parts();
+  evidence.key = other.ak().key().Public().spki();
+  EXPECT_EQ(Check(evidence, trust).code(), Code::kEvidenceIdentity);
+}
+
+TEST_F(Azure, TheReportsOwnRefusalsAreKept) {
+  tpm::Evidence evidence = Parts();
+  evidence.hcl_report[32 + 0x90] ^= 1;  // in the measurement
+  EXPECT_EQ(Check(evidence).code(), Code::kEvidenceSignature);
+  evidence = Parts();
+  evidence.hcl_report[32] = 9;  // a version that is none
+  EXPECT_EQ(Check(evidence).code(), Code::kEvidenceMalformed);
+  evidence = Parts();
+  evidence.hardware_chain.clear();
+  EXPECT_EQ(Check(evidence).code(), Code::kCollateralMissing);
+  Trust none;
+  none.accepted_types = {"tpm"};
+  EXPECT_EQ(Check(Parts(), none).code(), Code::kEvidenceChain);
+}
+
+TEST_F(Azure, ATdReportNeedsItsQuote) {
+  tpm::Evidence evidence = Parts();
+  evidence.hcl_report = HclReport(Bytes(1184, 1), runtime_, 4);
+  evidence.hardware_chain.clear();
+  EXPECT_EQ(Check(evidence).code(), Code::kEvidenceSignature);
+  evidence.td_quote = Bytes(100, 4);
+  EXPECT_EQ(Check(evidence).code(), Code::kEvidenceMalformed);
+}
+
+// lesson 1: the report may be old; the quote is of this session.
+TEST_F(Azure, TheQuoteIsWhatIsBound) {
+  EXPECT_EQ(Check(Parts(Bytes(32, 0x43))).code(), Code::kEvidenceBinding);
+}
+
+}  // namespace
+}  // namespace keyclave::attest
