@@ -10,7 +10,7 @@
 namespace keyclave::attest {
 
 // The first term that fails; nullopt if there is none.
-//   debug            must be false: a debugger reads the keys
+//   debug            must not be true: a debugger reads the keys. (A token need not say it.)
 //   tee              must not be simulated
 //   tpm.pcr_bank     must not be sha1: collisions are for sale
 //   token.expired    must not be true

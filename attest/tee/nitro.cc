@@ -14,6 +14,7 @@
 // number of digits: i-04fd167167daacf3b is 004fd167167daacf3b.
 
 #include "attest/cose.h"
+#include "attest/produce/produce.h"
 #include "attest/tee_type.h"
 #include "enclave/base/cbor.h"
 
@@ -316,9 +317,9 @@ std::vector<Field> Describe(const std::any& parsed) {
   return fields;
 }
 
-Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& config,
                       UnixTime /*now*/) {
-  return Fail(Code::kEvidenceUnavailable, "no Nitro enclave: there is no /dev/nsm");
+  return ProduceNitro(report_data, config);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Type `sev-snp`: a report, alone or followed by the host's certificate table (snp/report.h,
 // snp/certificate_table.h). snp/verify.h says what is verified and claimed.
 
+#include "attest/produce/produce.h"
 #include "attest/snp/certificate_table.h"
 #include "attest/snp/verify.h"
 #include "enclave/base/byte_reader.h"
@@ -78,10 +79,9 @@ std::vector<Field> Describe(const std::any& parsed) {
   return fields;
 }
 
-Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& config,
                       UnixTime /*now*/) {
-  return Fail(Code::kEvidenceUnavailable,
-              "no SEV-SNP guest: neither configfs-tsm nor /dev/sev-guest is there");
+  return ProduceSevSnp(report_data, config);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Intel SGX: DCAP quotes of enclaves.
 #include "attest/dcap/tee.h"
+#include "attest/produce/produce.h"
 
 namespace keyclave::attest {
 namespace {
@@ -10,10 +11,9 @@ bool Recognises(ByteSpan bytes) { return dcap::LooksLikeQuote(bytes, Tee::kSgx);
 
 Result<std::any> Parse(ByteSpan bytes) { return dcap::ParseAny(bytes, Tee::kSgx); }
 
-Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& config,
                       UnixTime /*now*/) {
-  return Fail(Code::kEvidenceUnavailable,
-              "no SGX enclave runtime (Gramine, Occlum) on this machine");
+  return ProduceSgx(report_data, config);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Intel TDX: DCAP quotes of trust domains.
 #include "attest/dcap/tee.h"
+#include "attest/produce/produce.h"
 
 namespace keyclave::attest {
 namespace {
@@ -10,10 +11,9 @@ bool Recognises(ByteSpan bytes) { return dcap::LooksLikeQuote(bytes, Tee::kTdx);
 
 Result<std::any> Parse(ByteSpan bytes) { return dcap::ParseAny(bytes, Tee::kTdx); }
 
-Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& config,
                       UnixTime /*now*/) {
-  return Fail(Code::kEvidenceUnavailable,
-              "no TDX guest (configfs-tsm, /dev/tdx_guest) on this machine");
+  return ProduceTdx(report_data, config);
 }
 
 }  // namespace

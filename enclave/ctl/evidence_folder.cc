@@ -69,6 +69,9 @@ Result<Bytes> AssembleTpmEvidence(const Folder& folder) {
     evidence.signature = tpm::WrapRsassaSha256(raw);
   }
   for (const tpm::Bank& bank : tpm::AllBanks()) KC_CHECK_OK(ReadPcrs(folder, bank, evidence));
+  // Files hold all registers; what the quote says nothing of is left out.
+  if (const auto attest = tpm::ParseAttest(evidence.attest); attest.ok())
+    evidence.pcrs = tpm::OnlySelected(attest->selections, evidence.pcrs);
   if (folder.Has("ak_pub.pem")) {
     KC_ASSIGN(const Bytes pem, folder.Read("ak_pub.pem"));
     KC_ASSIGN(const auto key, attest::PublicKey::FromPem(pem));
