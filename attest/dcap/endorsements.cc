@@ -60,7 +60,7 @@ class TcbSigners {
       return Fail(in_time ? Code::kCollateralInvalid : Code::kCollateralExpired,
                   std::string(kTcbSigning) + ": " + path.error().Text());
     }
-    const Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_);
+    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_);
     if (revocation.ok() || revocation.code() != Code::kEvidenceRevoked) return revocation;
     return Fail(Code::kCollateralInvalid,
                 std::string(kTcbSigning) + ": revoked, " + revocation.error().detail());

@@ -66,7 +66,7 @@ Status VerifySignatures(const Quote& quote, const Certificate& pck) {
 
 // Where to get a list is said beside which one it is.
 Status VerifyRevocation(const CertificatePath& path, const Trust& trust, UnixTime now) {
-  const Status status = CheckRevocation(path, trust.collateral->revocation_lists(), now);
+  Status status = CheckRevocation(path, trust.collateral->revocation_lists(), now);
   if (status.ok()) return status;
   if (status.code() != Code::kCollateralMissing && status.code() != Code::kCollateralExpired)
     return status;
