@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "attest/producer_config.h"
 #include "attest/simulated_root.h"
 #include "attest/trust_config.h"
 #include "enclave/base/file.h"
@@ -72,13 +73,9 @@ Status ReadSimulated(YamlMap& map, ClientConfig& config) {
 Status ReadEvidence(YamlMap& map, ClientConfig& config) {
   const auto evidence = map.Take("evidence");
   if (!evidence.has_value()) return Done{};
-  KC_ASSIGN(const std::string type, evidence->AsText());
-  if (type == "none") return Done{};
-  if (attest::FindTeeType(type) == nullptr) {
-    std::string known = "none";
-    for (const attest::TeeType* tee : attest::AllTeeTypes()) known.append(", ").append(tee->name);
-    return evidence->Bad("must be one of: " + known);
-  }
+  KC_ASSIGN(const std::string word, evidence->AsText());
+  if (word == "none") return Done{};
+  KC_ASSIGN(const std::string type, attest::ReadEvidenceType(*evidence, config.producer));
   if (type == kSimulated && config.producer.simulated_key_file.empty()) {
     return evidence->Bad("needs simulated: {key: FILE}");
   }
@@ -132,6 +129,7 @@ Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string&
   }
   KC_CHECK_OK(attest::ReadTrust(map, config.trust));
   KC_CHECK_OK(ReadSimulated(map, config));
+  KC_CHECK_OK(attest::ReadProducer(map, config.producer));
   KC_CHECK_OK(ReadEvidence(map, config));
   KC_CHECK_OK(ReadLimits(map, config));
   KC_CHECK_OK(map.Finish());
