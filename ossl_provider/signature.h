@@ -28,7 +28,7 @@ struct SignatureContext {
   KeyPtr key{};
   Operation operation = Operation::kSign;
   const Digest* digest = nullptr;
-  bool digest_fixed = false;     // chosen by digest_sign_init: not to be changed
+  bool digest_fixed = false;       // chosen by digest_sign_init: not to be changed
   std::optional<Hasher> hasher{};  // while a message is being hashed
   RsaSettings rsa{};
 };

@@ -32,8 +32,8 @@ Result<attest::Appraised> Appraise(const ClientConfig& config, const Channel& ch
       ComputeReportData(BindingOf(attest::Role::kEnclave, channel, nonce, {}));
   KC_ASSIGN(const attest::Verified verified,
             attest::VerifyEvidence(
-                unverified, attest::VerifyContext{
-                                .trust = config.trust, .now = now, .binding = report_data}));
+                unverified,
+                attest::VerifyContext{.trust = config.trust, .now = now, .binding = report_data}));
   return attest::Appraise(verified, config.expect, attest::ClaimSet(), now);
 }
 

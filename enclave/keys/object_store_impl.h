@@ -34,8 +34,7 @@ struct ObjectStore::Impl {
 
   ObjectPtr FindObject(const wire::ObjectId& id) const KC_EXCLUDES(state_mutex);
   // The state may not change while its pieces are used: the caller holds write_mutex or copies.
-  Result<const TokenState*> TokenOf(const wire::TokenId& id) const
-      KC_REQUIRES_SHARED(state_mutex);
+  Result<const TokenState*> TokenOf(const wire::TokenId& id) const KC_REQUIRES_SHARED(state_mutex);
 
   Result<ObjectPtr> PrepareInsert(NewObject& fresh) const KC_EXCLUDES(state_mutex);
   // The object anew: same id, next version, with this digest of its policy.

@@ -21,8 +21,14 @@ struct OperationCounts {
 
 struct Service {
   Service(const config::DaemonConfig& settings, const Clock& time, keys::ObjectStore& objects,
-          session::SessionMap& callers, const session::HandshakeContext& proofs, audit::AuditLog& log)
-      : config(settings), clock(time), store(objects), sessions(callers), handshake(proofs), audit(log) {}
+          session::SessionMap& callers, const session::HandshakeContext& proofs,
+          audit::AuditLog& log)
+      : config(settings),
+        clock(time),
+        store(objects),
+        sessions(callers),
+        handshake(proofs),
+        audit(log) {}
 
   const config::DaemonConfig& config;
   const Clock& clock;

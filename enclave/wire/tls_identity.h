@@ -1,8 +1,8 @@
 // The TLS key of one process: an ephemeral P-256 key and a self-signed certificate around it, and
 // the rules under which both ends speak TLS.
 //
-// The certificate says nothing: trust comes from evidence that names the key (docs/wire.md). The key
-// lives as long as the process and is written nowhere.
+// The certificate says nothing: trust comes from evidence that names the key (docs/wire.md). The
+// key lives as long as the process and is written nowhere.
 //
 // Nothing here may start GnuTLS's PKCS#11 layer (system trust, URLs): GnuTLS itself may be loading
 // our module at that moment.

@@ -143,7 +143,6 @@ class TokenWithPin(LabTest):
         self.lab.cli("key", "delete", "--token", "locked", "k", "--yes", "--pin-file", right)
 
     def command(self, arguments):
-        from lab import KEYCLAVE
         return [KEYCLAVE, *arguments]
 
 

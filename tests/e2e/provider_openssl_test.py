@@ -3,7 +3,7 @@
 
 import re
 
-from lab import LabTest, free_port, main, wait_until  # noqa: F401
+from lab import LabTest, main
 from provider_keys import KINDS, PLAIN, TOKEN, make_keys, operations_during, reference_pem
 
 NAMES = tuple(KINDS)

@@ -35,7 +35,8 @@ class FakeTee {
   // Bytes of this evidence that nothing covers, with the reason in the fake's file: changing them
   // may leave it accepted, but with the very same claims.
   virtual bool IsUncovered(ByteSpan /*evidence*/, size_t /*at*/) const { return false; }
-  // Whether there is a debug mode that evidence tells; without one, `debug` is false of all evidence.
+  // Whether there is a debug mode that evidence tells; without one, `debug` is false of all
+  // evidence.
   virtual bool HasDebugMode() const { return true; }
   // Whether the format allows bytes behind its end (buffers of fixed size).
   virtual bool AllowsTrailingBytes() const { return false; }

@@ -1,5 +1,6 @@
 // The process at the other end of a unix socket, and the claims about it.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -91,6 +92,9 @@ TEST_F(CoResident, AProcessThatEndedIsNobody) {
 }
 
 TEST_F(CoResident, AnotherProgramHasAnotherMeasurement) {
+  // Closed by the exec: whoever reads its other end knows that the next program runs.
+  int running[2];
+  ASSERT_EQ(pipe2(running, O_CLOEXEC), 0);
   const pid_t child = fork();
   if (child == 0) {
     if (dup(Connect()) < 0) _exit(126);  // the copy lives on in the next program
@@ -98,11 +102,11 @@ TEST_F(CoResident, AnotherProgramHasAnotherMeasurement) {
     _exit(127);
   }
   const int server = Accept();
-  Result<PeerProcess> peer = ReadPeerProcess(server);
-  for (int i = 0; i < 500 && peer.ok() && peer->executable.name != "sleep"; ++i) {
-    usleep(10'000);
-    peer = ReadPeerProcess(server);
-  }
+  close(running[1]);
+  char end = 0;
+  ASSERT_EQ(read(running[0], &end, 1), 0);
+  close(running[0]);
+  const Result<PeerProcess> peer = ReadPeerProcess(server);
   ASSERT_TRUE(peer.ok()) << peer.error().Text();
   EXPECT_EQ(peer->executable.name, "sleep");
   EXPECT_NE(ToHex(peer->executable.measurement), ToHex(MeasureOwnExecutable().value().measurement));
