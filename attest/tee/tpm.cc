@@ -40,8 +40,10 @@ Status CheckPcrs(const ParsedEvidence& evidence, HashAlgorithm hash) {
 }
 
 // Of several banks the strongest that was quoted: tpm.pcr_bank says which. The others' values are
-// in the digest, too.
+// in the digest, too. On Azure the registers have another name, which names no workload by itself:
+// on anybody's SNP machine the runtime data may say that a key of his own is the vTPM's.
 void SetPcrClaims(const ParsedEvidence& evidence, ClaimSet& claims) {
+  const std::string name = evidence.hcl_report.has_value() ? "tpm.azure_pcr" : "tpm.pcr";
   for (const tpm::Bank& bank : tpm::AllBanks()) {
     for (const tpm::PcrSelection& selection : evidence.attest->selections) {
       if (selection.bank != bank.id || selection.registers.empty()) continue;
@@ -49,7 +51,7 @@ void SetPcrClaims(const ParsedEvidence& evidence, ClaimSet& claims) {
       const auto values = evidence.raw.pcrs.find(bank.id);
       if (values == evidence.raw.pcrs.end()) return;
       for (const auto& [index, value] : values->second)
-        claims.Set("tpm.pcr" + std::to_string(index), ToHex(value));
+        claims.Set(name + std::to_string(index), ToHex(value));
       return;
     }
   }

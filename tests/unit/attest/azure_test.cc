@@ -95,7 +95,7 @@ TEST_F(Azure, ClaimsAreOfTheHardwareAndOfTheVirtualTpm) {
   EXPECT_EQ(text("tee"), "sev-snp");
   EXPECT_EQ(text("tpm.form"), "azure-cvm");
   EXPECT_EQ(text("measurement"), snp_.Measurement());
-  EXPECT_EQ(text("tpm.pcr7"), ToHex(Bytes(32, 0xa7)));
+  EXPECT_EQ(text("tpm.azure_pcr7"), ToHex(Bytes(32, 0xa7)));
   EXPECT_EQ(text("tpm.secure_boot"), "true");
   EXPECT_EQ(text("tpm.vm_unique_id"), "A-B");
   EXPECT_EQ(text("platform_id"), ToHex(Bytes(64, 0xc1)));
