@@ -124,8 +124,11 @@ Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string&
                       .producer = {},
                       .trust = {}};
   KC_CHECK_OK(ReadSocketOwner(map, config));
+  // `expect` says which enclave is wanted; what has roots of its own may try. Simulated enclaves
+  // must be asked for, and no enclave is its caller's process.
   for (const attest::TeeType* tee : attest::AllTeeTypes()) {
-    if (tee->name != kSimulated) config.trust.accepted_types.emplace_back(tee->name);
+    if (tee->name != kSimulated && tee->name != "co-resident")
+      config.trust.accepted_types.emplace_back(tee->name);
   }
   KC_CHECK_OK(attest::ReadTrust(map, config.trust));
   KC_CHECK_OK(ReadSimulated(map, config));

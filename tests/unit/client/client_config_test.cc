@@ -16,13 +16,20 @@ constexpr std::string_view kGood =
 Result<ClientConfig> Parse(const std::string& text) { return ParseClientConfig(text, "c.yaml"); }
 std::string Good() { return std::string(kGood); }
 
+bool Accepts(const ClientConfig& config, std::string_view type) {
+  const auto& types = config.trust.accepted_types;
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
+
 TEST(ClientConfig, DefaultsAreAsDocumented) {
   const auto config = Parse(Good());
   ASSERT_TRUE(config.ok()) << config.error().Text();
   EXPECT_EQ(config->endpoint.path, "/run/keyclave/keyclaved.sock");
   EXPECT_FALSE(config->socket_owner.has_value());
   EXPECT_TRUE(config->evidence_type.empty());
-  EXPECT_TRUE(config->trust.accepted_types.empty()) << "nothing is believed unasked";
+  EXPECT_FALSE(Accepts(*config, "simulated")) << "it must be asked for";
+  EXPECT_FALSE(Accepts(*config, "co-resident"));
+  EXPECT_TRUE(Accepts(*config, "sev-snp")) << "`expect` decides";
   EXPECT_EQ(config->deadline, std::chrono::seconds(5));
   EXPECT_EQ(config->renew_before, std::chrono::seconds(60));
   EXPECT_EQ(config->max_connections, 16U);
@@ -37,7 +44,7 @@ TEST(ClientConfig, EverythingCanBeSaid) {
   EXPECT_EQ(config->socket_owner, 101U);
   EXPECT_EQ(config->evidence_type, "simulated");
   EXPECT_EQ(config->producer.simulated_key_file, folder.File("root.key"));
-  EXPECT_EQ(config->trust.accepted_types, std::vector<std::string>{"simulated"});
+  EXPECT_TRUE(Accepts(*config, "simulated"));
   EXPECT_EQ(config->trust.simulated_roots.size(), 1U);
   EXPECT_EQ(config->deadline, std::chrono::seconds(2));
   EXPECT_EQ(config->renew_before, std::chrono::minutes(5));
