@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attest/evidence.h"
+#include "attest/tpm/device.h"
 
 namespace keyclave::attest {
 
@@ -16,6 +17,7 @@ struct ProducerConfig {
   // read it.
   std::string token_file = {};
   std::vector<std::string> token_command = {};
+  tpm::DeviceConfig tpm = {};
   // Whose system calls are made; null: the operating system's (produce/host.h).
   Host* host = nullptr;
 };
