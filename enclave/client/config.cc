@@ -83,6 +83,18 @@ Status ReadEvidence(YamlMap& map, ClientConfig& config) {
   return Done{};
 }
 
+// Genuine code tells its id truthfully, and made it from its root secret: who puts another secret
+// into the state directory gets another id.
+Status ReadEnclaveId(YamlMap& map, ClientConfig& config) {
+  const auto id = map.Take("enclave");
+  if (!id.has_value()) return Done{};
+  KC_ASSIGN(config.enclave_id, id->AsText());
+  const bool is_one = config.enclave_id.size() == 32 &&
+                      config.enclave_id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (is_one) return Done{};
+  return id->Bad("must be the 32 hexadecimal digits that keyclave status shows");
+}
+
 Status ReadLimits(YamlMap& map, ClientConfig& config) {
   if (const auto deadline = map.Take("deadline")) {
     KC_ASSIGN(config.deadline, Seconds(*deadline, 1));
@@ -120,10 +132,12 @@ Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string&
                       .endpoint = std::move(endpoint),
                       .socket_owner = {},
                       .expect = std::move(expression),
+                      .enclave_id = {},
                       .evidence_type = {},
                       .producer = {},
                       .trust = {}};
   KC_CHECK_OK(ReadSocketOwner(map, config));
+  KC_CHECK_OK(ReadEnclaveId(map, config));
   // `expect` says which enclave is wanted; what has roots of its own may try. Simulated enclaves
   // must be asked for, and no enclave is its caller's process.
   for (const attest::TeeType* tee : attest::AllTeeTypes()) {

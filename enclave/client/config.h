@@ -4,6 +4,7 @@
 //   socket_owner: 0     # uid whose process must listen (unix only); default: 0 or the own uid
 //   expect:             # expression that the enclave's evidence must satisfy; required
 //     tee: {is: simulated}
+//   enclave: 5d1c…      # its id, 32 hexadecimal digits: this very enclave, not one that is like it
 //   evidence: simulated # how this process proves itself: a TEE type, or none (the default)
 //   simulated:
 //     key: /etc/keyclave/simulated-root.key   # signs this process's own simulated evidence
@@ -30,7 +31,8 @@ struct ClientConfig {
   Endpoint endpoint;
   std::optional<uint32_t> socket_owner;
   attest::Expression expect;
-  std::string evidence_type;  // empty: none
+  std::string enclave_id = {};  // empty: any that satisfies `expect`
+  std::string evidence_type;    // empty: none
   attest::ProducerConfig producer;
   attest::Trust trust;
   std::chrono::milliseconds deadline{5000};

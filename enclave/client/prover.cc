@@ -53,8 +53,10 @@ Result<attest::Appraised> AppraiseEnclave(const ClientConfig& config, const Chan
                                           const ByteArray<32>& nonce, const wire::HelloReply& hello,
                                           UnixTime now) {
   auto appraised = Appraise(config, channel, nonce, hello, now);
-  if (appraised.ok()) return appraised;
-  return Fail(Code::kEnclaveRefused, appraised.error().Text());
+  if (!appraised.ok()) return Fail(Code::kEnclaveRefused, appraised.error().Text());
+  if (!config.enclave_id.empty() && config.enclave_id != hello.enclave_id)
+    return FailWanted(Code::kEnclaveRefused, "enclave", config.enclave_id, hello.enclave_id);
+  return appraised;
 }
 
 Result<wire::AttestReply> ProveSelf(const ClientConfig& config, Channel& channel,

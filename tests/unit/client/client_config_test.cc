@@ -37,11 +37,13 @@ TEST(ClientConfig, DefaultsAreAsDocumented) {
 
 TEST(ClientConfig, EverythingCanBeSaid) {
   const TestFolder folder;
-  const auto config = Parse(Good() + "socket_owner: 101\nevidence: simulated\nsimulated: {key: " +
-                            folder.File("root.key") + ", root: " + folder.File("root.pub") +
+  const auto config = Parse(Good() + "socket_owner: 101\nenclave: " + std::string(32, 'a') +
+                            "\nevidence: simulated\nsimulated: {key: " + folder.File("root.key") +
+                            ", root: " + folder.File("root.pub") +
                             "}\ndeadline: 2s\nrenew_before: 5m\nmax_connections: 4\n");
   ASSERT_TRUE(config.ok()) << config.error().Text();
   EXPECT_EQ(config->socket_owner, 101U);
+  EXPECT_EQ(config->enclave_id, std::string(32, 'a'));
   EXPECT_EQ(config->evidence_type, "simulated");
   EXPECT_EQ(config->producer.simulated_key_file, folder.File("root.key"));
   EXPECT_TRUE(Accepts(*config, "simulated"));
@@ -67,6 +69,7 @@ TEST(ClientConfig, EveryMistakeNamesItsPlace) {
       {Good() + "max_connections: 257\n", Code::kConfigBadValue, "c.yaml:3"},
       {Good() + "max_connections: many\n", Code::kConfigWrongType, "c.yaml:3"},
       {Good() + "socket_owner: -1\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "enclave: mine\n", Code::kConfigBadValue, "32 hexadecimal digits"},
       {Good() + "evidence: imaginary\n", Code::kConfigBadValue, "must be one of: none"},
       {Good() + "evidence: simulated\n", Code::kConfigBadValue, "simulated: {key: FILE}"},
       {Good() + "simulated: {root: /does/not/exist}\n", Code::kNotFound, "c.yaml:3"},

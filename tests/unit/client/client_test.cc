@@ -182,6 +182,24 @@ TEST(Client, TellsWhatTheEnclaveProved) {
   EXPECT_EQ(client.stats().connections, 1U);
 }
 
+// A genuine enclave, but not the one whose id is pinned.
+TEST(Client, RefusesAnotherEnclaveThanThePinnedOne) {
+  const TestFolder folder;
+  FakeDaemon daemon(folder);
+  client::ClientConfig config = folder.ClientConfig();
+  config.enclave_id = "another-enclave";
+  Client pinned(config);
+  const auto refused = Sign(pinned, Input(32, 9));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.code(), Code::kEnclaveRefused);
+  EXPECT_NE(refused.error().Text().find("wanted another-enclave"), std::string::npos)
+      << refused.error().Text();
+  EXPECT_EQ(daemon.handler.Count(Op::kSign), 0U);
+  config.enclave_id = "test-enclave";
+  Client right(config);
+  EXPECT_TRUE(Sign(right, Input(32, 9)).ok());
+}
+
 TEST(Client, ASessionLimitIsTold) {
   const TestFolder folder;
   FakeDaemon daemon(folder, {.sessions = {.max_sessions = 1}});
