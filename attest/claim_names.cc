@@ -55,16 +55,17 @@ constexpr std::array kClaims = {
 // MRCONFIGID, MROWNER and MROWNERCONFIG are the host's choice, and MRSEAM is the TDX module's.)
 constexpr std::array<std::string_view, 8> kNamespaces = {
     "sgx.", "tdx.", "sev-snp.", "nitro.", "cca.", "tpm.", "token.", "co-resident."};
-constexpr std::array<std::string_view, 12> kMeasured = {"sgx.mr",
+// Not among them: registers that a guest extends by itself (RTMRs of TDX, REMs of CCA). With
+// firmware of his own anybody can extend them to any value; they say something beside a firmware
+// measurement.
+constexpr std::array<std::string_view, 10> kMeasured = {"sgx.mr",
                                                         "tdx.mrtd",
-                                                        "tdx.rtmr",
                                                         "sev-snp.measurement",
                                                         "sev-snp.id_key_digest",
                                                         "sev-snp.author_key_digest",
                                                         "cca.realm_initial_measurement",
                                                         "tpm.pcr",
                                                         "token.mr",
-                                                        "token.rtmr",
                                                         "token.image_digest",
                                                         "co-resident.executable"};
 
