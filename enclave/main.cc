@@ -7,7 +7,8 @@
 
 #include "enclave/daemon/daemon.h"
 #include "enclave/daemon/process.h"
-#include "enclave/keys/object_store.h"
+#include "enclave/keys/state_files.h"
+#include "enclave/seal/seal.h"
 
 namespace keyclave {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 struct Arguments {
   std::string config = "/etc/keyclave/keyclaved.yaml";
   bool init = false;
+  bool accept_store = false;
   bool verbose = false;
 };
 
@@ -22,7 +24,11 @@ Status Run(const Arguments& arguments) {
   umask(077);
   daemon::StartLogging(arguments.verbose ? LogLevel::kDebug : LogLevel::kInfo);
   KC_ASSIGN(config::DaemonConfig config, config::LoadDaemonConfig(arguments.config));
-  if (arguments.init) return keys::InitState(config.state);
+  if (arguments.init || arguments.accept_store) {
+    const auto sealer = seal::MakeRootSealer(config.sealing, config.producer);
+    return arguments.init ? keys::InitState(config.state, *sealer)
+                          : keys::AcceptStore(config.state, *sealer);
+  }
   const SystemClock clock;
   KC_ASSIGN(const std::unique_ptr<daemon::Daemon> keyclaved,
             daemon::Daemon::SetUp(std::move(config), clock));
@@ -38,8 +44,13 @@ int main(int argc, char** argv) {
   CLI::App app(
       "keyclaved holds keys inside an enclave and uses them for callers that prove what they are.");
   app.add_option("--config", arguments.config, "configuration file")->capture_default_str();
-  app.add_flag("--init", arguments.init,
-               "make the state (root secret, empty store, witness) and exit");
+  CLI::Option* init = app.add_flag("--init", arguments.init,
+                                   "make the state (root secret, empty store, witness) and exit");
+  app.add_flag("--accept-store", arguments.accept_store,
+               "after a backup was restored: let this store count as the newest, make the witness "
+               "anew and exit. What happened after it is given up: deleted keys are back, policies "
+               "are the old ones")
+      ->excludes(init);
   app.add_flag("--verbose", arguments.verbose, "log refused requests with their reasons");
   app.set_version_flag("--version", KEYCLAVE_VERSION);
   CLI11_PARSE(app, argc, argv);

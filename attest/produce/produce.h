@@ -36,6 +36,9 @@ inline constexpr std::string_view kNitroReportDataField = "user_data";
 // be used counts: its producer will say why.
 Result<std::string> DetectTee(const ProducerConfig& config);
 
+// The ioctls that the producer of this type makes on Linux, for who lets a process make no others.
+std::span<const unsigned long> ProducerIoctls(std::string_view type);
+
 // The host that the configuration names.
 Host& HostOf(const ProducerConfig& config);
 

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 
+#include "attest/producer_config.h"
+#include "attest/trust_config.h"
 #include "enclave/base/file.h"
 
 #ifdef KEYCLAVE_SIMULATED
 #include "attest/simulated_root.h"
-#include "attest/trust_config.h"
 #endif
 
 namespace keyclave::config {
@@ -66,6 +67,16 @@ bool IsWholeMachine(std::string_view tee) {
   return tee == "sev-snp" || tee == "tdx" || tee == "simulated";
 }
 
+// How the enclave proves itself. Under its system-call filter the daemon starts no program.
+Status ReadProducer(YamlMap& map, DaemonConfig& config) {
+  KC_CHECK_OK(attest::ReadProducer(map, config.producer));
+  if (config.producer.token_command.empty()) return Done{};
+  return Fail(Code::kConfigBadValue,
+              map.Where() +
+                  ": token: keyclaved starts no programs; name a file that one keeps "
+                  "fresh");
+}
+
 // What the enclave is and whose evidence it believes. Simulated evidence is accepted only by a
 // simulated enclave.
 Status ReadTrust(YamlMap& map, DaemonConfig& config) {
@@ -86,6 +97,7 @@ Status ReadTrust(YamlMap& map, DaemonConfig& config) {
   } else {
     config.trust.accepted_types = {config.tee};
   }
+  KC_CHECK_OK(ReadProducer(map, config));
   KC_CHECK_OK(attest::ReadTrust(map, config.trust));
   const auto simulated = map.Take("simulated");
   if (!config.IsSimulated()) {
@@ -162,6 +174,7 @@ Result<DaemonConfig> FromYaml(const YamlValue& yaml) {
   KC_ASSIGN(config.state, AbsolutePath(state));
   KC_CHECK_OK(ReadListen(map, config));
   KC_CHECK_OK(ReadTrust(map, config));
+  KC_ASSIGN(config.sealing, ReadSealing(map, config.tee, config.producer));
   KC_CHECK_OK(ReadOperators(map, config));
   KC_CHECK_OK(ReadLimits(map, config));
   if (const auto policy = map.Take("default_policy")) {

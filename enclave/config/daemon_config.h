@@ -7,7 +7,7 @@
 
 #include "attest/tee_type.h"
 #include "enclave/base/endpoint.h"
-#include "enclave/base/yaml.h"
+#include "enclave/config/sealing_config.h"
 
 namespace keyclave::config {
 
@@ -25,6 +25,7 @@ struct DaemonConfig {
   std::string tee;                  // the enclave's own evidence type
   attest::Trust trust;              // what callers may present
   attest::ProducerConfig producer;  // how the enclave's own evidence is made
+  SealingConfig sealing;            // who keeps the root secret
   std::vector<uint32_t> operators;  // uids that may administer over the unix socket
   std::string default_policy_file;  // for tokens made by C_InitToken; empty: none can be made so
   std::string default_policy;       // its text

@@ -29,6 +29,7 @@ Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& con
     document["connections"] = status.connections;
     document["sessions"] = status.sessions;
     document["epoch"] = status.epoch;
+    document["sealing"] = status.sealing;
     document["operations"] = operations;
     document["evidence"] = evidence;
   }
@@ -78,6 +79,7 @@ Result<int> Status(const Globals& globals) {
     fields.Add("connections", std::to_string(status.connections));
     fields.Add("attested sessions", std::to_string(status.sessions));
     fields.Add("epoch", std::to_string(status.epoch));
+    fields.Add("root secret kept by", Harmless(status.sealing));
   }
   Print(fields.Text());
   for (const std::string& warning : status.warnings) {

@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include "attest/produce/produce.h"
 #include "enclave/daemon/audit_key.h"
 #include "enclave/daemon/process.h"
 #include "enclave/ops/dispatch.h"
+#include "enclave/seal/seal.h"
 #include "enclave/server/sandbox.h"
 #include "enclave/server/server.h"
 
@@ -48,7 +50,9 @@ Result<server::ServerConfig> NetworkOf(const config::DaemonConfig& config) {
 
 struct Daemon::Parts {
   Parts(config::DaemonConfig settings, const Clock& time)
-      : config(std::move(settings)), clock(time) {}
+      : config(std::move(settings)),
+        sealer(seal::MakeRootSealer(config.sealing, config.producer)),
+        clock(time) {}
 
   Status OpenState();
   Status OpenNetwork();
@@ -56,6 +60,7 @@ struct Daemon::Parts {
   void OnSessionEnd(const session::Session& ended) const;
 
   const config::DaemonConfig config;
+  const std::unique_ptr<keys::RootSealer> sealer;
   const Clock& clock;
   std::vector<std::string> warnings;
   std::vector<wire::ClaimText> claims;
@@ -76,7 +81,7 @@ Status Daemon::Parts::OpenState() {
         "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
   }
   KC_ASSIGN(claims, ProveSelf(config, clock));
-  KC_ASSIGN(store, keys::ObjectStore::Open(config.state));
+  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer));
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);
   KC_ASSIGN(audit, audit::AuditLog::Open(config.state + "/audit", clock, std::move(key.sign)));
@@ -135,6 +140,7 @@ Result<std::unique_ptr<Daemon>> Daemon::SetUp(config::DaemonConfig config, const
   KC_CHECK_OK(parts->audit->Write("start", {{"version", KEYCLAVE_VERSION},
                                             {"enclave", parts->store->enclave_id()},
                                             {"tee", parts->config.tee},
+                                            {"sealing", parts->sealer->Name()},
                                             {"epoch", std::to_string(parts->store->epoch())}}));
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
 }
@@ -144,8 +150,13 @@ Status Daemon::Drop() {
   // Sanitizers look into their own process with the very calls that the filter kills for.
   return Done{};
 #else
-  KC_CHECK_OK(server::HideMemory());
-  return server::FilterSystemCalls();
+  Status dropped = server::HideMemory();
+  if (dropped.ok()) dropped = server::FilterSystemCalls(attest::ProducerIoctls(parts_->config.tee));
+  if (dropped.ok() || parts_->config.tee != "sgx") return dropped;
+  // Inside an SGX enclave the system is a library in the same address space, and knows no filters:
+  // what the enclave keeps out is out already.
+  Log(LogLevel::kInfo, "no filter on system calls inside this enclave: " + dropped.error().Text());
+  return Done{};
 #endif
 }
 

@@ -6,6 +6,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/object_store_impl.h"
+#include "enclave/keys/root_file.h"
 #include "enclave/keys/state_files.h"
 
 namespace keyclave::keys {
@@ -153,7 +154,8 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store
   return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(impl)));
 }
 
-Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory) {
+Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory,
+                                                       const RootSealer& sealer) {
   const std::string root_path = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
   if (IsThere(store_path) && !IsThere(root_path))
@@ -163,9 +165,9 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& direct
   if (!IsThere(store_path) && IsThere(root_path))
     return Fail(Code::kStoreMissing,
                 store_path + " is missing beside root.key: put it back from your backup");
-  KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path));
+  KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path, sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, false));
-  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret);
+  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
   auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false);
   if (!opened.ok()) return opened.error().In(store_path);
   return opened;

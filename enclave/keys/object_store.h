@@ -7,6 +7,7 @@
 #pragma once
 
 #include "enclave/base/clock.h"
+#include "enclave/keys/root_sealer.h"
 #include "enclave/keys/vault.h"
 #include "enclave/mech/key.h"
 #include "enclave/wire/messages.h"
@@ -82,24 +83,12 @@ struct NewObject {
       material;  // empty for public keys, certificates; data objects keep CKA_VALUE in attributes
 };
 
-// The root secret of a simulated enclave (a file of mode 0600), the store and the witness under
-// `directory`.
-struct StateFiles {
-  static std::string Root(const std::string& directory) { return directory + "/root.key"; }
-  static std::string Store(const std::string& directory) { return directory + "/store.db"; }
-  static std::string Witness(const std::string& directory) { return directory + "/witness"; }
-};
-// Makes directory (0700), root secret, empty store and witness; kStoreExists if any is there.
-Status InitState(const std::string& directory);
-// For an operator who restored a backup, or lost the witness, and says that this store.db is to
-// count as the newest: checks everything but its age, then makes the witness anew. What happened
-// after it is given up: keys deleted since are back, policies changed since are the old ones.
-Status AcceptStore(const std::string& directory);
-
 class ObjectStore {
  public:
   // kStoreMissing, kStoreLocked, kStoreForeign, kStoreCorrupt, kStoreRolledBack, kWitnessMissing.
-  static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory);
+  // kSealingKeyUnavailable; see state_files.h for what lies in the directory.
+  static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory,
+                                                   const RootSealer& sealer);
   // For tests: any store and witness.
   static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
                                                        std::unique_ptr<Witness> witness,

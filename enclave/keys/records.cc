@@ -189,25 +189,27 @@ Result<Head> OpenHead(const KeySchedule& keys, ByteSpan sealed) {
   return head;
 }
 
-Bytes EncodeMark(const SecretBytes& witness_key, const Witness::Mark& mark) {
+Bytes EncodeMark(const SecretBytes& witness_key, const CountedMark& counted) {
   ByteWriter out;
   out.Put(AsBytes(kMarkMagic));
   out.PutBe(kMarkFormat);
   out.Put(ByteArray<3>{});
-  out.PutBe(mark.epoch);
-  out.Put(mark.head_digest);
+  out.PutBe(counted.mark.epoch);
+  out.Put(counted.mark.head_digest);
+  out.PutBe(counted.count);
   out.Put(Authenticate(witness_key, out.bytes()));
   return std::move(out).Finish();
 }
 
-Result<Witness::Mark> ParseMark(const SecretBytes& witness_key, ByteSpan bytes) {
+Result<CountedMark> ParseMark(const SecretBytes& witness_key, ByteSpan bytes) {
   ByteReader in(bytes);
   KC_ASSIGN(const ByteSpan magic, in.Take(kMarkMagic.size()));
   KC_ASSIGN(const uint8_t format, in.TakeBe<uint8_t>());
   KC_CHECK_OK(in.ExpectZero(3));
-  Witness::Mark mark;
-  KC_ASSIGN(mark.epoch, in.TakeBe<uint64_t>());
-  KC_ASSIGN(mark.head_digest, in.TakeArray<32>());
+  CountedMark counted;
+  KC_ASSIGN(counted.mark.epoch, in.TakeBe<uint64_t>());
+  KC_ASSIGN(counted.mark.head_digest, in.TakeArray<32>());
+  KC_ASSIGN(counted.count, in.TakeBe<uint64_t>());
   const ByteSpan authenticated = bytes.first(bytes.size() - in.remaining());
   KC_ASSIGN(const auto tag, in.TakeArray<32>());
   KC_CHECK_OK(in.ExpectEnd());
@@ -215,7 +217,7 @@ Result<Witness::Mark> ParseMark(const SecretBytes& witness_key, ByteSpan bytes) 
     return Fail(Code::kMalformed, "not a mark of a witness");
   if (!EqualConstantTime(tag, Authenticate(witness_key, authenticated)))
     return Fail(Code::kSealFailed, "the mark's authentication");
-  return mark;
+  return counted;
 }
 
 }  // namespace keyclave::keys

@@ -15,11 +15,11 @@ namespace keyclave::keys {
 
 inline constexpr uint8_t kRowFormat = 1;
 inline constexpr uint8_t kHeadFormat = 1;
-inline constexpr uint8_t kMarkFormat = 1;
+inline constexpr uint8_t kMarkFormat = 2;
 inline constexpr size_t kMaxBody = size_t{8} << 20;  // bytes
 // Bodies are padded to a multiple of this, so that a row's size says little about what is in it.
 inline constexpr size_t kBodyBlock = 256;
-inline constexpr size_t kMarkSize = 80;  // bytes of a mark with its HMAC
+inline constexpr size_t kMarkSize = 88;  // bytes of a mark with its HMAC
 
 // What a row's body is sealed with. For a tombstone `key.type` is the type of what was removed.
 struct RowHeader {
@@ -74,7 +74,11 @@ Result<Head> OpenHead(const KeySchedule& keys, ByteSpan sealed);
 
 // A mark with its HMAC: kMarkSize bytes. Parse: kTruncated, kTrailingBytes, kMalformed,
 // kSealFailed.
-Bytes EncodeMark(const SecretBytes& witness_key, const Witness::Mark& mark);
-Result<Witness::Mark> ParseMark(const SecretBytes& witness_key, ByteSpan bytes);
+struct CountedMark {
+  Witness::Mark mark;
+  uint64_t count = 0;  // of the platform's counter; 0 where there is none
+};
+Bytes EncodeMark(const SecretBytes& witness_key, const CountedMark& counted);
+Result<CountedMark> ParseMark(const SecretBytes& witness_key, ByteSpan bytes);
 
 }  // namespace keyclave::keys

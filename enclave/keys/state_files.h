@@ -1,21 +1,22 @@
-// The root secret's file, of a simulated enclave.
-//
-//   keyclave-root-secret 1
-//   enclave <32 hexadecimal digits: the enclave's id, made from the secret>
-//   secret <64 hexadecimal digits>
-//
-// The id is not secret; that it fits shows that the secret is whole.
+// What lies under `state:` of keyclaved.yaml, and how it is made.
 #pragma once
 
-#include "enclave/base/secret_bytes.h"
+#include "enclave/keys/root_sealer.h"
 
 namespace keyclave::keys {
 
-// A fresh secret, in a new file of mode 0600.
-Result<SecretBytes> CreateRootSecret(const std::string& path);
-// kStoreMissing, kRootSecretInvalid for a file that was cut, changed or is none; kPermissionDenied
-// also if others than its owner may read or write it.
-Result<SecretBytes> ReadRootSecret(const std::string& path);
-Result<SecretBytes> ParseRootSecret(ByteSpan text);
+struct StateFiles {
+  static std::string Root(const std::string& directory) { return directory + "/root.key"; }
+  static std::string Store(const std::string& directory) { return directory + "/store.db"; }
+  static std::string Witness(const std::string& directory) { return directory + "/witness"; }
+};
+
+// Makes directory (0700), root secret, empty store and witness, and the platform's counter if it
+// has one; kStoreExists if any is there. What fails leaves nothing behind.
+Status InitState(const std::string& directory, const RootSealer& sealer);
+// For an operator who restored a backup, or lost the witness, and says that this store.db is to
+// count as the newest: checks everything but its age, then makes the witness anew. What happened
+// after it is given up: keys deleted since are back, policies changed since are the old ones.
+Status AcceptStore(const std::string& directory, const RootSealer& sealer);
 
 }  // namespace keyclave::keys

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "enclave/base/mutex.h"
-#include "enclave/base/secret_bytes.h"
+#include "enclave/keys/root_sealer.h"
 #include "enclave/store/store.h"
 
 namespace keyclave::keys {
@@ -42,8 +42,8 @@ struct RecordChange {
   bool remove = false;  // leaves a sealed tombstone
 };
 
-// Remembers the newest epoch and head digest somewhere the store's owner cannot put back unnoticed
-// (as far as the platform allows: a file when simulated).
+// Remembers the newest epoch and head digest somewhere the store's owner cannot put back unnoticed,
+// as far as the platform allows (root_sealer.h).
 class Witness {
  public:
   struct Mark {
@@ -55,8 +55,11 @@ class Witness {
   virtual Status Advance(const Mark& mark) = 0;
   virtual std::string Name() const = 0;
 };
-// `path` holds the mark and its HMAC under a key derived from the root secret.
-std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& root_secret);
+// `path` holds the mark and its HMAC under a key derived from the root secret. With a counter of
+// the platform's each mark also names the value that the counter has from then on, so that a file
+// of yesterday is noticed too.
+std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& root_secret,
+                                         std::shared_ptr<MonotonicCounter> counter = nullptr);
 
 class Vault {
  public:

@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -106,6 +107,17 @@ scmp_arg_cmp Masked(unsigned argument, uint64_t mask, uint64_t value) {
   return {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
 }
 
+ArgumentRule IoctlRule(unsigned long request) {
+  return {SCMP_ACT_ALLOW,
+          SCMP_SYS(ioctl),
+          {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = request, .datum_b = 0}};
+}
+
+Status AddRule(scmp_filter_ctx filter, const ArgumentRule& rule) {
+  if (seccomp_rule_add_array(filter, rule.action, rule.call, 1, &rule.test) == 0) return Done{};
+  return Fail(Code::kUnsupported, "seccomp rule with an argument");
+}
+
 Status AddArgumentRules(scmp_filter_ctx filter) {
   const uint64_t exec = PROT_EXEC;
   const uint64_t thread = CLONE_THREAD;
@@ -121,15 +133,9 @@ Status AddArgumentRules(scmp_filter_ctx filter) {
       {SCMP_ACT_ALLOW,
        SCMP_SYS(prctl),
        {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = PR_SET_NAME, .datum_b = 0}},
-      {SCMP_ACT_ALLOW,
-       SCMP_SYS(ioctl),
-       {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = 0x541bU /* FIONREAD */, .datum_b = 0}},
+      IoctlRule(FIONREAD),
   };
-  for (const ArgumentRule& rule : rules) {
-    if (seccomp_rule_add_array(filter, rule.action, rule.call, 1, &rule.test) != 0) {
-      return Fail(Code::kUnsupported, "seccomp rule with an argument");
-    }
-  }
+  for (const ArgumentRule& rule : rules) KC_CHECK_OK(AddRule(filter, rule));
   return Done{};
 }
 
@@ -183,7 +189,7 @@ Status HideMemory() {
   return Done{};
 }
 
-Status FilterSystemCalls() {
+Status FilterSystemCalls(std::span<const unsigned long> ioctls) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), seccomp_release);
   if (filter == nullptr) return Fail(Code::kUnsupported, "seccomp");
   // All threads at once, and no second filter in their place.
@@ -193,6 +199,7 @@ Status FilterSystemCalls() {
   KC_CHECK_OK(AddAll(filter.get(), SCMP_ACT_ALLOW, kAllowed));
   KC_CHECK_OK(AddAll(filter.get(), SCMP_ACT_KILL_PROCESS, kDeadly));
   KC_CHECK_OK(AddArgumentRules(filter.get()));
+  for (const unsigned long request : ioctls) KC_CHECK_OK(AddRule(filter.get(), IoctlRule(request)));
   const int result = seccomp_load(filter.get());
   if (result != 0) {
     errno = -result;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "enclave/base/result.h"
@@ -27,7 +28,8 @@ Status HideMemory();
 // Allows the system calls that serving needs and no others, for all threads, for good. An unknown
 // call fails with ENOSYS, as on an older kernel. What only an intruder would call (execve, ptrace,
 // mount, bpf, loading modules, memory that is both new and executable …) kills the process.
+// `ioctls`: requests that are let through beside the few that serving needs, on any descriptor.
 // Needs HideMemory before it (no_new_privs). kUnsupported where the kernel has no seccomp.
-Status FilterSystemCalls();
+Status FilterSystemCalls(std::span<const unsigned long> ioctls = {});
 
 }  // namespace keyclave::server

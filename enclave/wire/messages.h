@@ -222,6 +222,7 @@ struct StatusReply {
   std::vector<NameCount> operations;  // answered since start, by name; refused ones under "denied"
   std::vector<ClaimText> evidence;    // the enclave's own claims
   Bytes audit_key;                    // SubjectPublicKeyInfo of the checkpoint key
+  std::string sealing;                // who keeps the root secret: file, tpm …
   template <class V>
   void Visit(V&& v) {
     v(1, version);
@@ -238,6 +239,7 @@ struct StatusReply {
     v(12, operations);
     v(13, evidence);
     v(14, audit_key);
+    v(15, sealing);
   }
 };
 

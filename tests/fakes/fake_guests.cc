@@ -208,7 +208,8 @@ int FakeSevGuest::Report(const abi::SnpReportRequest& request, uint64_t response
   writer.PutLe(report_size != 0 ? report_size : static_cast<uint32_t>(kReportSize));
   writer.Put(ByteArray<24>{});
   if (answer == 0) {
-    writer.Put(FormOfSnpReport(diverted == attest::ReportData{} ? asked : diverted, request.vmpl));
+    const attest::ReportData& carried = diverted == attest::ReportData{} ? asked : diverted;
+    writer.Put(sign ? sign(carried, request.vmpl) : FormOfSnpReport(carried, request.vmpl));
   }
   CopyTo(writer.bytes(), response);
   return 0;

@@ -56,6 +56,8 @@ class FakeSevGuest final : public FakeInterface {
   bool has_extended = true;
   bool zero_key = false;
   Bytes measurement = Bytes(48, 7);
+  // What signs its reports; without it they are reports in form only.
+  std::function<Bytes(const attest::ReportData&, uint32_t vmpl)> sign;
   attest::abi::SnpDerivedKeyRequest last_key_request{};
   int extended_reports = 0;
   int plain_reports = 0;

@@ -16,6 +16,7 @@
 
 #include "enclave/base/hash.h"
 #include "enclave/keys/object_store.h"
+#include "enclave/keys/state_files.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace keyclave::keys {
@@ -68,7 +69,7 @@ class Disk : public testing::Test {
  protected:
   void SetUp() override {
     if (!disk_.mounted()) GTEST_SKIP() << "may not mount a file system here";
-    ASSERT_TRUE(InitState(state_).ok());
+    ASSERT_TRUE(InitState(state_, FileSealer()).ok());
     Open();
     PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
     Token token;
@@ -78,7 +79,7 @@ class Disk : public testing::Test {
   void TearDown() override { store_.reset(); }
   void Open() {
     store_.reset();
-    auto opened = ObjectStore::Open(state_);
+    auto opened = ObjectStore::Open(state_, FileSealer());
     ASSERT_TRUE(opened.ok()) << opened.error().Text();
     store_ = std::move(opened).value();
   }
@@ -164,10 +165,10 @@ TEST_F(Disk, ReadOnlyDiskIsSaidAtOpenAndHarmsNothing) {
   const auto id = Insert("object").value().front()->id;
   store_.reset();
   disk_.SetReadOnly(true);
-  const auto opened = ObjectStore::Open(state_);
+  const auto opened = ObjectStore::Open(state_, FileSealer());
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.code(), Code::kStoreReadOnly) << opened.error().Text();
-  EXPECT_EQ(InitState(state_ + "2").code(), Code::kStoreReadOnly);
+  EXPECT_EQ(InitState(state_ + "2", FileSealer()).code(), Code::kStoreReadOnly);
   disk_.SetReadOnly(false);
   Open();
   ExpectThere({id});
@@ -177,8 +178,8 @@ TEST_F(Disk, ReadOnlyDiskIsSaidAtOpenAndHarmsNothing) {
 TEST(FailingWrites, LoseNothingAndAreRecoveredFrom) {
   const fakes::TemporaryDirectory directory;
   const std::string state = directory.path() + "/state";
-  ASSERT_TRUE(InitState(state).ok());
-  auto store = ObjectStore::Open(state).value();
+  ASSERT_TRUE(InitState(state, FileSealer()).ok());
+  auto store = ObjectStore::Open(state, FileSealer()).value();
   PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
   const Token token = store->CreateToken(Token(), policy).value();
   std::vector<wire::ObjectId> ids;
@@ -205,7 +206,7 @@ TEST(FailingWrites, LoseNothingAndAreRecoveredFrom) {
   }
   EXPECT_TRUE(insert().ok());
   store.reset();
-  store = ObjectStore::Open(state).value();
+  store = ObjectStore::Open(state, FileSealer()).value();
   EXPECT_EQ(store->object_count(), ids.size());
   for (const wire::ObjectId& id : ids)
     EXPECT_TRUE(store->ReadMaterial(*store->Get(id).value()).ok());
@@ -214,7 +215,7 @@ TEST(FailingWrites, LoseNothingAndAreRecoveredFrom) {
 TEST(TwoDaemons, SecondOneOnTheSameStoreIsRefusedUntilTheFirstEnds) {
   const fakes::TemporaryDirectory directory;
   const std::string state = directory.path() + "/state";
-  ASSERT_TRUE(InitState(state).ok());
+  ASSERT_TRUE(InitState(state, FileSealer()).ok());
   std::array<int, 2> opened{};
   std::array<int, 2> may_end{};
   ASSERT_EQ(pipe(opened.data()), 0);
@@ -222,7 +223,7 @@ TEST(TwoDaemons, SecondOneOnTheSameStoreIsRefusedUntilTheFirstEnds) {
   const pid_t first = fork();
   if (first == 0) {
     close(may_end[1]);
-    const auto store = ObjectStore::Open(state);
+    const auto store = ObjectStore::Open(state, FileSealer());
     const char answer = store.ok() ? '1' : '0';
     if (write(opened[1], &answer, 1) != 1) _exit(1);
     char ignored = 0;
@@ -232,14 +233,14 @@ TEST(TwoDaemons, SecondOneOnTheSameStoreIsRefusedUntilTheFirstEnds) {
   char answer = 0;
   ASSERT_EQ(read(opened[0], &answer, 1), 1);
   ASSERT_EQ(answer, '1');
-  const auto second = ObjectStore::Open(state);
+  const auto second = ObjectStore::Open(state, FileSealer());
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.code(), Code::kStoreLocked) << second.error().Text();
   close(may_end[1]);
   int status = 0;
   ASSERT_EQ(waitpid(first, &status, 0), first);
   EXPECT_EQ(WEXITSTATUS(status), 0);
-  EXPECT_TRUE(ObjectStore::Open(state).ok());
+  EXPECT_TRUE(ObjectStore::Open(state, FileSealer()).ok());
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "enclave/base/byte_reader.h"
 #include "enclave/base/hash.h"
 #include "enclave/keys/object_store.h"
+#include "enclave/keys/state_files.h"
 #include "tests/fakes/temporary_directory.h"
 
 namespace keyclave::keys {
@@ -102,7 +103,7 @@ struct Writer {
 };
 
 int RunWriter(const char* directory, const char* pipe_number, const char* seed) {
-  auto store = ObjectStore::Open(directory);
+  auto store = ObjectStore::Open(directory, FileSealer());
   if (!store.ok()) {
     std::fprintf(stderr, "%s\n", store.error().Text().c_str());
     return 3;
@@ -173,7 +174,7 @@ class Kill9 : public testing::Test {
   // What was acknowledged must be there at that version, or one change newer: the one that was
   // under way.
   void Compare(int round) {
-    auto opened = ObjectStore::Open(state_);
+    auto opened = ObjectStore::Open(state_, FileSealer());
     ASSERT_TRUE(opened.ok()) << "round " << round << ": " << opened.error().Text();
     ObjectStore& store = **opened;
     size_t ahead = 0;
@@ -220,9 +221,9 @@ class Kill9 : public testing::Test {
 };
 
 TEST_F(Kill9, NothingAcknowledgedIsLost) {
-  ASSERT_TRUE(InitState(state_).ok());
+  ASSERT_TRUE(InitState(state_, FileSealer()).ok());
   {
-    auto store = ObjectStore::Open(state_);
+    auto store = ObjectStore::Open(state_, FileSealer());
     ASSERT_TRUE(store.ok());
     PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
     Token token;

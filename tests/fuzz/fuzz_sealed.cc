@@ -9,7 +9,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/records.h"
-#include "enclave/keys/state_files.h"
+#include "enclave/keys/root_file.h"
 
 namespace keyclave::keys {
 namespace {
@@ -75,7 +75,7 @@ void Knock(Door door, ByteSpan bytes) {
     case Door::kToken:
     case Door::kPolicy:
     case Door::kObject: return CheckRecord(door, bytes);
-    case Door::kRoot: static_cast<void>(ParseRootSecret(bytes).ok()); return;
+    case Door::kRoot: static_cast<void>(OpenRootFile(bytes, FileSealer()).ok()); return;
   }
 }
 
@@ -105,15 +105,15 @@ void WriteSeeds(const std::string& directory) {
   WriteSeed(directory, Door::kRow, "row",
             sealer.Seal(sealer.IdOf(FixedKey()), header, record.body).value());
   WriteSeed(directory, Door::kHead, "head", SealHead(keys, {7, 3, {}}).value());
-  WriteSeed(directory, Door::kMark, "mark", EncodeMark(keys.WitnessKey(), {7, {}}));
+  WriteSeed(directory, Door::kMark, "mark", EncodeMark(keys.WitnessKey(), {{7, {}}, 0}));
   WriteSeed(directory, Door::kRowHeader, "row_header", EncodeRowHeader(header));
   WriteSeed(directory, Door::kBody, "body", PadBody(ToBytes("body")));
   WriteSeed(directory, Door::kToken, "token", TokenChange(token).record.body);
   WriteSeed(directory, Door::kPolicy, "policy", PolicyChange({}, {"p", 1, "x", {}}).record.body);
   WriteSeed(directory, Door::kObject, "object", record.body);
   WriteSeed(directory, Door::kRoot, "root",
-            AsBytes("keyclave-root-secret 1\nenclave " + ToHex(keys.EnclaveId()) + "\nsecret " +
-                    std::string(64, '0') + "\n"));
+            AsBytes("keyclave-root-secret 2\nenclave " + ToHex(keys.EnclaveId()) +
+                    "\nsealing file\nsealed " + std::string(64, '0') + "\n"));
 }
 
 }  // namespace

@@ -86,6 +86,53 @@ TEST_F(DaemonConfigTest, RefusesMistakesWithTheirPlace) {
   Refuses("default_policy: relative.yaml\n", Code::kConfigBadValue, "default_policy");
 }
 
+TEST_F(DaemonConfigTest, SealingOfASimulatedEnclaveIsAFileUnlessItSaysMore) {
+  const auto sealing = [&](const std::string& more) {
+    const auto config = Parse(more);
+    EXPECT_TRUE(config.ok()) << config.error().Text();
+    return config.ok() ? config->sealing : SealingConfig();
+  };
+  EXPECT_EQ(sealing("").by, SealingBy::kFile);
+  EXPECT_EQ(sealing("sealing: file\n").by, SealingBy::kFile);
+  EXPECT_EQ(sealing("sealing: sev-snp\n").by, SealingBy::kSevSnp);
+  EXPECT_EQ(sealing("sealing: tpm\n").by, SealingBy::kTpm);
+  const SealingConfig tpm =
+      sealing("sealing: {by: tpm, pcrs: {bank: sha384, registers: [7, 0, 4]}}\n");
+  EXPECT_EQ(tpm.pcrs.bank, "sha384");
+  EXPECT_EQ(tpm.pcrs.registers, (std::vector<unsigned>{0, 4, 7}));
+  EXPECT_EQ(sealing("sealing: {by: gramine}\n").sgx_identity, attest::SgxIdentity::kEnclave);
+  EXPECT_EQ(sealing("sealing: {by: occlum, to: product}\n").sgx_identity,
+            attest::SgxIdentity::kSigner);
+}
+
+TEST_F(DaemonConfigTest, RefusesMistakesInSealing) {
+  Refuses("sealing: paper\n", Code::kConfigBadValue, "sev-snp");
+  Refuses("sealing: {to: build}\n", Code::kConfigMissingKey, "by");
+  Refuses("sealing: {by: tpm, to: build}\n", Code::kConfigBadValue, "gramine and occlum");
+  Refuses("sealing: {by: gramine, to: anybody}\n", Code::kConfigBadValue, "product");
+  Refuses("sealing: {by: file, pcrs: {}}\n", Code::kConfigBadValue, "only for tpm");
+  Refuses("sealing: {by: tpm, pcrs: {bank: sha1}}\n", Code::kConfigBadValue, "sha256");
+  Refuses("sealing: {by: tpm, pcrs: {registers: []}}\n", Code::kConfigBadValue, "at least one");
+  Refuses("sealing: {by: tpm, pcrs: {registers: [24]}}\n", Code::kConfigBadValue, "registers");
+  Refuses("sealing: {by: tpm, pcrs: {registers: [1, 1]}}\n", Code::kConfigBadValue, "twice");
+  Refuses("sealing: {by: tpm, colour: red}\n", Code::kConfigUnknownKey, "colour");
+  Refuses("token: {command: [/bin/true]}\n", Code::kConfigBadValue, "starts no programs");
+}
+
+TEST(SealingDefault, FollowsTheEvidenceType) {
+  const auto read = [](const std::string& tee, const std::string& more = {}) {
+    return ParseDaemonConfig("state: /s\nlisten: [unix:/k]\ntee: " + tee + "\n" + more, "k.yaml");
+  };
+  EXPECT_EQ(read("sev-snp")->sealing.by, SealingBy::kSevSnp);
+  EXPECT_EQ(read("tpm")->sealing.by, SealingBy::kTpm);
+  EXPECT_EQ(read("tdx")->sealing.by, SealingBy::kTpm);
+  EXPECT_EQ(read("sgx")->sealing.by, SealingBy::kGramine);
+  EXPECT_EQ(read("nitro").code(), Code::kConfigMissingKey);
+  EXPECT_EQ(read("nitro", "sealing: tpm\n")->sealing.by, SealingBy::kTpm);
+  for (const char* tee : {"sev-snp", "sgx", "tpm", "nitro"})
+    EXPECT_EQ(read(tee, "sealing: file\n").code(), Code::kConfigBadValue) << tee;
+}
+
 TEST_F(DaemonConfigTest, NamesFilesThatCannotBeRead) {
   const auto policy = Parse("default_policy: " + directory_ + "/absent.yaml\n");
   ASSERT_FALSE(policy.ok());

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "enclave/keys/state_files.h"
 #include "tests/unit/keys/fixture.h"
 
 namespace keyclave::keys {
@@ -10,13 +11,13 @@ namespace keyclave::keys {
 class ObjectStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    MustOk(InitState(state_));
+    MustOk(InitState(state_, FileSealer()));
     Reopen();
     token_ = Must(store_->CreateToken(TestToken("first"), TestPolicy("p", 1)));
   }
   void Reopen() {
     store_.reset();
-    store_ = Must(ObjectStore::Open(state_));
+    store_ = Must(ObjectStore::Open(state_, FileSealer()));
   }
   ObjectPtr Insert(std::string_view label, std::string_view id,
                    uint64_t object_class = CKO_SECRET_KEY, uint64_t session = 0) {

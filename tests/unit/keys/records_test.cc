@@ -162,11 +162,12 @@ TEST_F(Records, HeadSaysWhyItIsRefused) {
 
 TEST_F(Records, MarkOpensOnlyWhole) {
   const Witness::Mark mark{57, Sha256(AsBytes("head"))};
-  const Bytes encoded = EncodeMark(keys_.WitnessKey(), mark);
+  const Bytes encoded = EncodeMark(keys_.WitnessKey(), {mark, 4711});
   EXPECT_EQ(encoded.size(), kMarkSize);
   const auto parsed = Must(ParseMark(keys_.WitnessKey(), encoded));
-  EXPECT_EQ(parsed.epoch, 57U);
-  EXPECT_EQ(parsed.head_digest, mark.head_digest);
+  EXPECT_EQ(parsed.mark.epoch, 57U);
+  EXPECT_EQ(parsed.mark.head_digest, mark.head_digest);
+  EXPECT_EQ(parsed.count, 4711U);
   ExpectOnlyWhole(encoded, [&](ByteSpan bytes) { return ParseMark(keys_.WitnessKey(), bytes); });
   EXPECT_EQ(ParseMark(KeySchedule(TestSecret(1)).WitnessKey(), encoded).code(), Code::kSealFailed);
 }

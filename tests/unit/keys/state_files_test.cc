@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "enclave/base/file.h"
+#include "enclave/keys/root_file.h"
 #include "tests/unit/keys/fixture.h"
 
 namespace keyclave::keys {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 class State : public testing::Test {
  protected:
   Code OpenCode() {
-    const auto opened = ObjectStore::Open(state_);
+    const auto opened = ObjectStore::Open(state_, FileSealer());
     EXPECT_FALSE(opened.ok());
     return opened.ok() ? Code::kInternal : opened.code();
   }
@@ -40,23 +41,23 @@ class State : public testing::Test {
 
 TEST_F(State, InitMakesPrivateFilesThatOpen) {
   const mode_t before = umask(0);
-  const Status made = InitState(state_);
+  const Status made = InitState(state_, FileSealer());
   umask(before);
   MustOk(made);
   EXPECT_EQ(ModeOf(state_), 0700U);
   for (const std::string& path : {root_, store_, witness_}) EXPECT_EQ(ModeOf(path), 0600U) << path;
-  const auto opened = Must(ObjectStore::Open(state_));
+  const auto opened = Must(ObjectStore::Open(state_, FileSealer()));
   EXPECT_EQ(opened->enclave_id().size(), 32U);
   EXPECT_EQ(opened->object_count(), 0U);
   EXPECT_TRUE(opened->Tokens().empty());
 }
 
 TEST_F(State, TwoEnclavesHaveTwoIdsAndOneKeepsItsOwn) {
-  MustOk(InitState(state_));
-  MustOk(InitState(state_ + "2"));
-  const std::string id = Must(ObjectStore::Open(state_))->enclave_id();
-  EXPECT_EQ(Must(ObjectStore::Open(state_))->enclave_id(), id);
-  EXPECT_NE(Must(ObjectStore::Open(state_ + "2"))->enclave_id(), id);
+  MustOk(InitState(state_, FileSealer()));
+  MustOk(InitState(state_ + "2", FileSealer()));
+  const std::string id = Must(ObjectStore::Open(state_, FileSealer()))->enclave_id();
+  EXPECT_EQ(Must(ObjectStore::Open(state_, FileSealer()))->enclave_id(), id);
+  EXPECT_NE(Must(ObjectStore::Open(state_ + "2", FileSealer()))->enclave_id(), id);
 }
 
 TEST_F(State, InitRefusesIfAnyFileIsThereAndTouchesNothing) {
@@ -64,7 +65,7 @@ TEST_F(State, InitRefusesIfAnyFileIsThereAndTouchesNothing) {
     fs::remove_all(state_);
     fs::create_directory(state_);
     Replace(path, AsBytes("precious"));
-    const Status made = InitState(state_);
+    const Status made = InitState(state_, FileSealer());
     ASSERT_FALSE(made.ok()) << path;
     EXPECT_EQ(made.code(), Code::kStoreExists);
     EXPECT_THAT(made.error().detail(), testing::HasSubstr(path));
@@ -77,13 +78,13 @@ TEST_F(State, InitLeavesADirectoryThatWasThereAsItWas) {
   fs::create_directory(state_);
   ASSERT_EQ(chmod(state_.c_str(), 0755), 0);
   Replace(state_ + "/other", AsBytes("x"));
-  MustOk(InitState(state_));
+  MustOk(InitState(state_, FileSealer()));
   EXPECT_EQ(ModeOf(state_), 0755U);
   EXPECT_TRUE(fs::exists(state_ + "/other"));
 }
 
 TEST_F(State, InitWithoutParentDirectoryMakesNothing) {
-  EXPECT_EQ(InitState(directory_.path() + "/no/such/parent").code(), Code::kNotFound);
+  EXPECT_EQ(InitState(directory_.path() + "/no/such/parent", FileSealer()).code(), Code::kNotFound);
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), {}), 0);
 }
 
@@ -94,20 +95,20 @@ TEST_F(State, InitThatFailsTakesBackWhatItMade) {
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   const struct rlimit small { 4096, before.rlim_max };
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Status made = InitState(state_);
+  const Status made = InitState(state_, FileSealer());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.code(), Code::kStoreIo) << made.error().Text();
   EXPECT_FALSE(fs::exists(state_));
-  MustOk(InitState(state_));
+  MustOk(InitState(state_, FileSealer()));
 }
 
 TEST_F(State, MissingFilesAreNamed) {
   EXPECT_EQ(OpenCode(), Code::kStoreMissing);
-  MustOk(InitState(state_));
+  MustOk(InitState(state_, FileSealer()));
   const auto expect = [&](const std::string& path, Code code) {
     fs::rename(path, path + ".away");
-    const auto opened = ObjectStore::Open(state_);
+    const auto opened = ObjectStore::Open(state_, FileSealer());
     ASSERT_FALSE(opened.ok());
     EXPECT_EQ(opened.code(), code) << opened.error().Text();
     EXPECT_THAT(opened.error().detail(), testing::HasSubstr(path));
@@ -116,76 +117,78 @@ TEST_F(State, MissingFilesAreNamed) {
   expect(root_, Code::kRootSecretInvalid);
   expect(store_, Code::kStoreMissing);
   expect(witness_, Code::kWitnessMissing);
-  EXPECT_TRUE(ObjectStore::Open(state_).ok());
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer()).ok());
 }
 
 TEST_F(State, RootSecretThatOthersCanReadIsRefused) {
-  MustOk(InitState(state_));
+  MustOk(InitState(state_, FileSealer()));
   for (const mode_t mode : {0640U, 0604U, 0620U, 0601U}) {
     ASSERT_EQ(chmod(root_.c_str(), mode), 0);
     EXPECT_EQ(OpenCode(), Code::kPermissionDenied) << mode;
   }
   ASSERT_EQ(chmod(root_.c_str(), 0400), 0);
-  EXPECT_TRUE(ObjectStore::Open(state_).ok());
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer()).ok());
 }
 
 TEST_F(State, RootSecretCutChangedOrForeignIsRefused) {
-  MustOk(InitState(state_));
+  MustOk(InitState(state_, FileSealer()));
   const Bytes whole = Must(ReadFile(root_, 1000));
-  EXPECT_TRUE(ParseRootSecret(whole).ok());
+  EXPECT_TRUE(OpenRootFile(whole, FileSealer()).ok());
   for (size_t size = 0; size < whole.size(); ++size)
-    EXPECT_EQ(ParseRootSecret(ByteSpan(whole).first(size)).code(), Code::kRootSecretInvalid);
+    EXPECT_EQ(OpenRootFile(ByteSpan(whole).first(size), FileSealer()).code(),
+              Code::kRootSecretInvalid);
   for (size_t at = 0; at < whole.size(); ++at) {
     Bytes changed = whole;
     changed[at] = static_cast<uint8_t>(changed[at] ^ 1);
-    EXPECT_EQ(ParseRootSecret(changed).code(), Code::kRootSecretInvalid) << at;
+    EXPECT_EQ(OpenRootFile(changed, FileSealer()).code(), Code::kRootSecretInvalid) << at;
   }
   Bytes longer = whole;
   longer.push_back('\n');
-  EXPECT_EQ(ParseRootSecret(longer).code(), Code::kRootSecretInvalid);
+  EXPECT_EQ(OpenRootFile(longer, FileSealer()).code(), Code::kRootSecretInvalid);
   Replace(root_, AsBytes("-----BEGIN PRIVATE KEY-----\n"));
-  const auto opened = ObjectStore::Open(state_);
+  const auto opened = ObjectStore::Open(state_, FileSealer());
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.code(), Code::kRootSecretInvalid);
   EXPECT_THAT(opened.error().detail(), testing::HasSubstr(root_));
 }
 
 TEST_F(State, RootSecretOfAnotherEnclaveIsForeignNotCorrupt) {
-  MustOk(InitState(state_));
-  MustOk(InitState(state_ + "2"));
+  MustOk(InitState(state_, FileSealer()));
+  MustOk(InitState(state_ + "2", FileSealer()));
   fs::copy_file(StateFiles::Root(state_ + "2"), root_, fs::copy_options::overwrite_existing);
   EXPECT_EQ(OpenCode(), Code::kStoreForeign);
 }
 
 TEST_F(State, StoreOfAnotherEnclaveIsForeignNotCorrupt) {
-  MustOk(InitState(state_));
-  MustOk(InitState(state_ + "2"));
+  MustOk(InitState(state_, FileSealer()));
+  MustOk(InitState(state_ + "2", FileSealer()));
   fs::copy_file(StateFiles::Store(state_ + "2"), store_, fs::copy_options::overwrite_existing);
   EXPECT_EQ(OpenCode(), Code::kStoreForeign);
 }
 
 TEST_F(State, StoreInUseIsLocked) {
-  MustOk(InitState(state_));
-  const auto first = Must(ObjectStore::Open(state_));
+  MustOk(InitState(state_, FileSealer()));
+  const auto first = Must(ObjectStore::Open(state_, FileSealer()));
   EXPECT_EQ(OpenCode(), Code::kStoreLocked);
-  EXPECT_EQ(AcceptStore(state_).code(), Code::kStoreLocked);
+  EXPECT_EQ(AcceptStore(state_, FileSealer()).code(), Code::kStoreLocked);
 }
 
 class AcceptedState : public State {
  protected:
   void SetUp() override {
-    MustOk(InitState(state_));
+    MustOk(InitState(state_, FileSealer()));
     fs::copy_file(store_, store_ + ".yesterday");
-    Must(Must(ObjectStore::Open(state_))->CreateToken(TestToken("t"), TestPolicy("p", 1)));
+    Must(Must(ObjectStore::Open(state_, FileSealer()))
+             ->CreateToken(TestToken("t"), TestPolicy("p", 1)));
     fs::copy_file(store_ + ".yesterday", store_, fs::copy_options::overwrite_existing);
   }
 };
 
 TEST_F(AcceptedState, RestoredBackupOpensOnceItIsAccepted) {
   EXPECT_EQ(OpenCode(), Code::kStoreRolledBack);
-  MustOk(AcceptStore(state_));
+  MustOk(AcceptStore(state_, FileSealer()));
   {
-    const auto opened = Must(ObjectStore::Open(state_));
+    const auto opened = Must(ObjectStore::Open(state_, FileSealer()));
     EXPECT_TRUE(opened->Tokens().empty());
     Must(opened->CreateToken(TestToken("t"), TestPolicy("p", 1)));
   }
@@ -196,22 +199,22 @@ TEST_F(AcceptedState, RestoredBackupOpensOnceItIsAccepted) {
 TEST_F(AcceptedState, LostOrDamagedWitnessIsMadeAnew) {
   fs::remove(witness_);
   EXPECT_EQ(OpenCode(), Code::kWitnessMissing);
-  MustOk(AcceptStore(state_));
-  EXPECT_TRUE(ObjectStore::Open(state_).ok());
+  MustOk(AcceptStore(state_, FileSealer()));
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer()).ok());
   Replace(witness_, Bytes(8192));
   EXPECT_EQ(OpenCode(), Code::kWitnessInvalid);
-  MustOk(AcceptStore(state_));
+  MustOk(AcceptStore(state_, FileSealer()));
   EXPECT_EQ(ModeOf(witness_), 0600U);
-  EXPECT_TRUE(ObjectStore::Open(state_).ok());
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer()).ok());
 }
 
 TEST_F(AcceptedState, DamagedOrForeignStoreIsNotAccepted) {
-  MustOk(InitState(state_ + "2"));
+  MustOk(InitState(state_ + "2", FileSealer()));
   const Bytes witness = Must(ReadFile(witness_, 1 << 20));
   fs::copy_file(StateFiles::Store(state_ + "2"), store_, fs::copy_options::overwrite_existing);
-  EXPECT_EQ(AcceptStore(state_).code(), Code::kStoreForeign);
+  EXPECT_EQ(AcceptStore(state_, FileSealer()).code(), Code::kStoreForeign);
   Replace(store_, Bytes(4096, 7));
-  EXPECT_EQ(AcceptStore(state_).code(), Code::kStoreCorrupt);
+  EXPECT_EQ(AcceptStore(state_, FileSealer()).code(), Code::kStoreCorrupt);
   EXPECT_EQ(Must(ReadFile(witness_, 1 << 20)), witness);
 }
 
