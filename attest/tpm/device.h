@@ -2,8 +2,9 @@
 // no TPM does not need the library. Each call opens the TPM, does its work and leaves nothing
 // behind, so that several processes can take turns where there is no resource manager (a swtpm);
 // calls of one process wait for each other.
-// Failures: kEvidenceUnavailable from what produces evidence, kSealingKeyUnavailable from what
-// seals; both say what was asked of which TPM, what it answered, and what an operator can do.
+// Failures to use the TPM: kEvidenceUnavailable from what produces evidence, kSealingKeyUnavailable
+// from Seal and Unseal, from the others kIo (kUnsupported if a library is not installed). They say
+// what was asked of which TPM, what it answered, and what an operator can do.
 #pragma once
 
 #include "attest/tpm/attest.h"
@@ -45,10 +46,11 @@ Result<Bytes> Seal(const DeviceConfig& config, const PcrChoice& pcrs, const Secr
 Result<SecretBytes> Unseal(const DeviceConfig& config, ByteSpan sealed);
 
 // An NV index of type counter. Its values only rise, for the life of the TPM, also over removal and
-// new definition.
+// new definition: whoever rules the host can raise or remove it, never lower it. kWitnessInvalid
+// where the index is something else: that could hold any number.
 Result<uint64_t> DefineCounter(const DeviceConfig& config);     // and increments once; kStoreExists
 Result<uint64_t> ReadCounter(const DeviceConfig& config);       // kWitnessMissing: none there
 Result<uint64_t> IncrementCounter(const DeviceConfig& config);  // the new value; kWitnessMissing
-Status RemoveCounter(const DeviceConfig& config);
+Status RemoveCounter(const DeviceConfig& config);               // kWitnessMissing
 
 }  // namespace keyclave::attest::tpm
