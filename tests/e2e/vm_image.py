@@ -1,0 +1,88 @@
+"""What the virtual machine of vm.py boots: Debian's kernel, and an initial ramdisk with keyclaved and little else."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from lab import KEYCLAVED, SOURCE_DIR, need
+
+GUEST_DIR = SOURCE_DIR / "build" / "deps" / "guest"
+INIT = pathlib.Path(__file__).resolve().parent / "guest_init.sh"
+
+# Drivers that Debian's kernel has as modules, each after those that it stands on. TPM and ext4 are built in.
+MODULES = ["virtio/virtio_ring.ko", "virtio/virtio.ko", "virtio/virtio_pci_legacy_dev.ko", "virtio/virtio_pci_modern_dev.ko",
+           "virtio/virtio_pci.ko", "block/virtio_blk.ko", "char/virtio_console.ko", "char/hw_random/virtio-rng.ko"]
+# What the TPM's library loads by name while it runs, so that no program's list of libraries has it.
+TSS_LIBRARIES = ["libtss2-esys.so.0", "libtss2-mu.so.0", "libtss2-tctildr.so.0", "libtss2-rc.so.0", "libtss2-tcti-device.so.0"]
+
+
+def guest_file(pattern):
+    """The one file below GUEST_DIR that matches."""
+    found = sorted(GUEST_DIR.glob(pattern))
+    if len(found) != 1:
+        raise AssertionError(f"{GUEST_DIR}/{pattern}: {len(found)} files; `./run deps` unpacks them there, once")
+    return found[0]
+
+
+def kernel():
+    return guest_file("boot/vmlinuz-*")
+
+
+def firmware():
+    """OVMF's code, and the empty store of its variables."""
+    return guest_file("usr/share/OVMF/OVMF_CODE_4M.fd"), guest_file("usr/share/OVMF/OVMF_VARS_4M.fd")
+
+
+def library(name):
+    """Where the dynamic linker finds a library."""
+    cache = subprocess.run([need("ldconfig"), "-p"], capture_output=True, text=True, check=True).stdout
+    found = re.search(rf"^\s*{re.escape(name)} \(libc6,x86-64.*=> (/\S+)$", cache, re.M)
+    if not found:
+        raise AssertionError(f"{name} is not installed: apt-get install libtss2-dev")
+    return found.group(1)
+
+
+def linked(program):
+    """The libraries that a program is linked with, and its loader, as absolute paths."""
+    listed = subprocess.run([need("ldd"), str(program)], capture_output=True, text=True, check=True).stdout
+    if "not found" in listed:
+        raise AssertionError(f"{program} lacks a library:\n{listed}")
+    return set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", listed, re.M))
+
+
+def build_image(folder, configuration):
+    """Makes FOLDER/initrd with keyclaved, and these files in /etc/keyclave. Returns its path."""
+    root = folder / "initrd.d"
+    for name in ("bin", "dev", "proc", "sys", "disk", "run", "modules", "etc/keyclave"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(need("busybox"), root / "bin" / "busybox")
+    (root / "bin" / "sh").symlink_to("busybox")
+    shutil.copy(INIT, root / "init")
+    (root / "init").chmod(0o755)
+    for file in configuration:
+        shutil.copy(file, root / "etc" / "keyclave")
+    for module in MODULES:
+        shutil.copy(guest_file(f"lib/modules/*/kernel/drivers/{module}"), root / "modules")
+    (root / "modules" / "order").write_text("".join(pathlib.Path(m).name + "\n" for m in MODULES))
+    programs = [str(KEYCLAVED), need("socat")]
+    for program in programs:
+        shutil.copy(program, root / "bin")
+    # Firmware and kernel read, hash and unpack all of this in an emulated machine: no symbols.
+    subprocess.run([need("strip"), str(root / "bin" / KEYCLAVED.name)], check=True)
+    loaded = [library(name) for name in TSS_LIBRARIES]
+    for path in set(loaded).union(*(linked(file) for file in programs + loaded)):
+        target = root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return pack(root, folder / "initrd")
+
+
+def pack(root, image):
+    """The folder as an archive of the kind that the kernel unpacks, everything owned by root."""
+    names = "".join(f"{os.path.relpath(path, root)}\n" for path in sorted(root.rglob("*")))
+    with image.open("wb") as out:
+        subprocess.run([need("cpio"), "--create", "--format=newc", "--owner=+0:+0", "--quiet"], cwd=root, input=names.encode(),
+                       stdout=out, check=True)
+    return image
