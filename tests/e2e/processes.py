@@ -20,7 +20,7 @@ PACKAGES = {
     "nginx": "nginx", "curl": "curl", "openssl": "openssl", "pkcs11-tool": "opensc", "p11tool": "gnutls-bin",
     "certtool": "gnutls-bin", "gnutls-serv": "gnutls-bin", "gnutls-cli": "gnutls-bin", "p11-kit": "p11-kit",
     "softhsm2-util": "softhsm2", "swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "qemu-system-x86_64": "qemu-system-x86",
-    "busybox": "busybox-static", "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
+    "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
     "ldd": "libc-bin", "ldconfig": "libc-bin",
 }
 

@@ -9,7 +9,6 @@ writes address and size of the ramdisk into its header.) The disk keeps keyclave
 import hashlib
 import re
 import shutil
-import subprocess
 import sys
 
 from lab import end_process, is_socket, need, wait_until

@@ -57,7 +57,7 @@ def build_image(folder, configuration):
     root = folder / "initrd.d"
     for name in ("bin", "dev", "proc", "sys", "disk", "run", "modules", "etc/keyclave"):
         (root / name).mkdir(parents=True)
-    shutil.copy(need("busybox"), root / "bin" / "busybox")
+    shutil.copy(guest_file("bin/busybox"), root / "bin")
     (root / "bin" / "sh").symlink_to("busybox")
     shutil.copy(INIT, root / "init")
     (root / "init").chmod(0o755)
