@@ -31,8 +31,8 @@ def kernel():
 
 
 def firmware():
-    """OVMF's code, and the empty store of its variables."""
-    return guest_file("usr/share/OVMF/OVMF_CODE_4M.fd"), guest_file("usr/share/OVMF/OVMF_VARS_4M.fd")
+    """OVMF's code, and the empty store of its variables: of the smaller build, which starts two seconds sooner."""
+    return guest_file("usr/share/OVMF/OVMF_CODE.fd"), guest_file("usr/share/OVMF/OVMF_VARS.fd")
 
 
 def library(name):
