@@ -11,7 +11,7 @@ struct Executable {
 };
 
 // Opened through the kernel's link to the running file, not through its path: a file that was put
-// in its place since is not mistaken for it. kEvidenceUnavailable.
+// in its place since is not mistaken for it. kEvidenceUnavailable, also for files above 256 MiB.
 Result<Executable> MeasureOwnExecutable();
 // Of another process; who it is must be held fast (a pidfd) around the call.
 Result<Executable> MeasureExecutable(int64_t pid);

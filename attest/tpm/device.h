@@ -12,10 +12,12 @@
 
 namespace keyclave::attest::tpm {
 
-// Registers of one bank.
+// Registers of one bank. By default what decides which software a PC runs: firmware (0, 2), boot
+// loader (4), state of Secure Boot (7), command line, kernel and initial ramdisk (8, 9 by GRUB and
+// the kernel's EFI stub; 11, 12 by systemd's), and shim's keys (14).
 struct PcrChoice {
   std::string bank = "sha256";
-  std::vector<unsigned> registers = {0, 1, 2, 3, 4, 5, 6, 7};
+  std::vector<unsigned> registers = {0, 2, 4, 7, 8, 9, 11, 12, 14};
 };
 
 // What client.yaml and keyclaved.yaml say under `tpm:`.

@@ -3,7 +3,7 @@
 //   sealing: tpm            # or file, gramine, occlum, sev-snp, with nothing more to say
 //   sealing:
 //     by: tpm
-//     pcrs: {bank: sha256, registers: [0, 2, 4, 7]}   # tpm only; default: those of `tpm: pcrs`
+//     pcrs: {bank: sha256, registers: [0, 4, 7, 9]}   # tpm only; default: those of `tpm: pcrs`
 //     to: product           # gramine, occlum: build (MRENCLAVE, the default) or product (MRSIGNER)
 #pragma once
 
