@@ -6,7 +6,9 @@
 
 namespace keyclave::attest {
 
-// Takes `token: {file: PATH}` or `token: {command: [PATH, ARG…]}` from the mapping, if it is there.
+// Takes from the mapping, if they are there, `token: {file: PATH}` or `token: {command: [PATH,
+// ARG…]}`, and `tpm: {tcti, key, pcrs: {bank, registers}, certificate, counter}`
+// (tpm::DeviceConfig).
 Status ReadProducer(YamlMap& map, ProducerConfig& producer);
 
 // The evidence type that `evidence` (or `tee`) names; `auto` is the one whose interface is there.

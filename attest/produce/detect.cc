@@ -12,7 +12,7 @@ struct Device {
 };
 constexpr Device kGuestDevices[] = {{"/dev/sev-guest", "sev-snp"}, {"/dev/tdx_guest", "tdx"}};
 constexpr Device kNitro = {"/dev/nsm", "nitro"};
-constexpr Device kTpm = {"/dev/tpmrm0", "tpm"};
+constexpr std::string_view kTpmDevice = "device:";  // in ProducerConfig::tpm.tcti
 
 bool IsAbsent(int error) {
   return error == ENOENT || error == ENOTDIR || error == ENODEV || error == ENXIO;
@@ -31,6 +31,11 @@ std::optional<std::string> ByConfigfs(Io& io) {
   return std::nullopt;
 }
 
+// One that is reached in another way than by a device is there because somebody said so.
+bool HasTpm(Io& io, const std::string& tcti) {
+  return !tcti.starts_with(kTpmDevice) || IsThere(io, tcti.c_str() + kTpmDevice.size());
+}
+
 }  // namespace
 
 Host& HostOf(const ProducerConfig& config) {
@@ -47,12 +52,13 @@ Result<std::string> DetectTee(const ProducerConfig& config) {
   if (auto type = ByConfigfs(io)) return *std::move(type);
   if (IsThere(io, kNitro.path)) return std::string(kNitro.type);
   if (!config.token_file.empty() || !config.token_command.empty()) return std::string("token");
-  if (IsThere(io, kTpm.path)) return std::string(kTpm.type);
+  if (HasTpm(io, config.tpm.tcti)) return std::string("tpm");
   return Fail(
       Code::kEvidenceUnavailable,
       "nothing here makes evidence: no Occlum (/dev/sgx), no Gramine (/dev/attestation), no "
       "/dev/sev-guest, no /dev/tdx_guest, no provider in /sys/kernel/config/tsm/report, no "
-      "/dev/nsm, no configured token, no /dev/tpmrm0");
+      "/dev/nsm, no configured token, no TPM (" +
+          config.tpm.tcti + ")");
 }
 
 }  // namespace keyclave::attest

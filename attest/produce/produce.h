@@ -26,14 +26,20 @@ Result<Bytes> ProduceNitro(const ReportData& report_data, const ProducerConfig& 
 Result<Bytes> ProduceToken(const ReportData& report_data, const ProducerConfig& config);
 inline constexpr std::string_view kReportDataVariable = "KEYCLAVE_REPORT_DATA";
 
+// A TPM's quote over config.tpm.pcrs, by tpm2-tss (tpm/device.h). By the attestation key at
+// config.tpm.key_handle, with its certificate and chain where there is a certificate_file, else for
+// verifiers that have enrolled it. On a machine that has no such key but an Azure HCL report, by
+// Azure's key (0x81000003) and with that report; certificate_file is then the VCEK and its chain.
+Result<Bytes> ProduceTpm(const ReportData& report_data, const ProducerConfig& config);
+
 // The field of a Nitro document that carries the report data.
 inline constexpr std::string_view kNitroReportDataField = "user_data";
 
 // The evidence type whose interface is there. Looked for, in this order: Occlum (sgx), Gramine
 // (sgx), /dev/sev-guest (sev-snp), /dev/tdx_guest (tdx), what configfs-tsm says (sev-snp, tdx),
-// /dev/nsm (nitro), a configured token (token), /dev/tpmrm0 (tpm): what is about the smallest
-// thing first, and hardware before what is only configured. An interface that is there but may not
-// be used counts: its producer will say why.
+// /dev/nsm (nitro), a configured token (token), the TPM's device or a configured TPM of another
+// kind (tpm): what is about the smallest thing first, and hardware before what is only configured.
+// An interface that is there but may not be used counts: its producer will say why.
 Result<std::string> DetectTee(const ProducerConfig& config);
 
 // The ioctls that the producer of this type makes on Linux, for who lets a process make no others.

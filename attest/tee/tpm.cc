@@ -4,7 +4,7 @@
 // false and `tcb_status` up-to-date, so that policies for several types can be written; a policy
 // that cares names tpm.firmware_version.
 
-#include "attest/tee_type.h"
+#include "attest/produce/produce.h"
 #include "attest/tpm/attestation_key.h"
 #include "attest/tpm/describe.h"
 
@@ -108,9 +108,9 @@ std::vector<Field> Describe(const std::any& parsed) {
   return tpm::DescribeEvidence(std::any_cast<const ParsedEvidence&>(parsed));
 }
 
-Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& config,
                       UnixTime /*now*/) {
-  return Fail(Code::kEvidenceUnavailable, "no TPM on this machine (/dev/tpmrm0)");
+  return ProduceTpm(report_data, config);
 }
 
 }  // namespace

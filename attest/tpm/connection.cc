@@ -1,15 +1,10 @@
 #include "attest/tpm/connection.h"
 
-#include <time.h>
-
 #include <cstdlib>
-
-#include "enclave/base/hash.h"
 
 namespace keyclave::attest::tpm {
 namespace {
 
-constexpr long kNanosecondsPerMillisecond = 1'000'000;
 constexpr unsigned kLongestWait = 120;  // milliseconds
 
 // The same number from the TPM itself and through a resource manager.
@@ -107,13 +102,8 @@ Transient::~Transient() {
   if (handle_ != ESYS_TR_NONE) (void)tpm_.tss2().Esys_FlushContext(tpm_.esys(), handle_);
 }
 
-// At random, so that processes that got into each other's way do not do it again.
 void WaitBeforeAttempt(int attempt) {
-  if (attempt == 0) return;
-  const unsigned bound = std::min(kLongestWait, 4U << std::min(attempt, 10));
-  const unsigned milliseconds = RandomArray<1>()[0] % bound;
-  const timespec wait{.tv_sec = 0, .tv_nsec = milliseconds * kNanosecondsPerMillisecond};
-  nanosleep(&wait, nullptr);
+  if (attempt > 0) WaitALittle(std::min(kLongestWait, 4U << std::min(attempt, 10)));
 }
 
 Status StartHmacSession(Connection& tpm, ESYS_TR salt_key, Parameters parameters,

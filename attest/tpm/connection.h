@@ -6,6 +6,7 @@
 #include "attest/tpm/attest.h"
 #include "attest/tpm/device.h"
 #include "attest/tpm/tss2.h"
+#include "attest/tpm/turn.h"
 
 namespace keyclave::attest::tpm {
 
@@ -91,6 +92,7 @@ auto WithTpm(const DeviceConfig& config, Work work) -> std::invoke_result_t<Work
   MutexLock lock(loaded.mutex);
   KC_ASSIGN(const Tss2* const tss2, loaded.Functions());
   KC_ASSIGN(const TSS2_TCTI_INFO* const module, loaded.Tcti(config.tcti));
+  const Turn turn(config.tcti);
   for (int attempt = 0;; ++attempt) {
     WaitBeforeAttempt(attempt);
     KC_ASSIGN(Connection tpm, Connection::Open(*tss2, *module, config.tcti));

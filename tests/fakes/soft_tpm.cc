@@ -107,6 +107,16 @@ bool SoftTpm::Tool(std::vector<std::string> words) const {
   return Succeeded(Spawn(std::move(words), "tpm2-tools"));
 }
 
+void SoftTpm::WriteIndex(uint32_t handle, ByteSpan content) const {
+  const std::string file = state_.path() + "/content";
+  const std::string name = std::to_string(handle);
+  if (!ReplaceFile(file, content, 0600).ok() ||
+      !Tool({"tpm2_nvdefine", name, "-C", "o", "-s", std::to_string(content.size()), "-a",
+             "ownerread|ownerwrite|authread|authwrite|no_da"}) ||
+      !Tool({"tpm2_nvwrite", name, "-C", "o", "-i", file}))
+    GiveUp("tpm2_nvdefine, tpm2_nvwrite");
+}
+
 void SoftTpm::Extend(unsigned index) const {
   const std::string what = std::to_string(index) + ":sha256=" + std::string(64, 'a');
   if (!Tool({"tpm2_pcrextend", what})) GiveUp("tpm2_pcrextend");

@@ -24,6 +24,8 @@ class SoftTpm {
   attest::tpm::DeviceConfig Config() const { return {.tcti = tcti()}; }
   // One of tpm2-tools with its arguments; whether it succeeded.
   bool Tool(std::vector<std::string> words) const;
+  // Defines an NV index of the owner's that holds these bytes.
+  void WriteIndex(uint32_t handle, ByteSpan content) const;
   // Extends a register of the SHA-256 bank.
   void Extend(unsigned index) const;
 

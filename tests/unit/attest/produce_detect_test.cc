@@ -76,6 +76,17 @@ TEST_F(DetectTest, AConfiguredTokenBeforeATpm) {
   EXPECT_EQ(*DetectTee(config), "nitro");
 }
 
+TEST_F(DetectTest, TheTpmThatIsConfigured) {
+  ProducerConfig config = Config();
+  config.tpm.tcti = "device:/dev/tpm1";
+  EXPECT_FALSE(DetectTee(config).ok());
+  devices_.content = {{"/dev/tpm1", Bytes()}};
+  EXPECT_EQ(*DetectTee(config), "tpm");
+  devices_.content.clear();
+  config.tpm.tcti = "swtpm:port=2321";
+  EXPECT_EQ(*DetectTee(config), "tpm");
+}
+
 TEST_F(DetectTest, NothingIsNamedInFull) {
   ExpectUnavailable(DetectTee(Config()),
                     {"/dev/sgx", "/dev/attestation", "/dev/sev-guest", "/dev/tdx_guest",
