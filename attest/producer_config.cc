@@ -1,13 +1,11 @@
 #include "attest/producer_config.h"
 
 #include "attest/produce/produce.h"
+#include "attest/tpm/pcr_choice.h"
 #include "enclave/base/byte_reader.h"
 
 namespace keyclave::attest {
-
 namespace {
-
-constexpr unsigned kLastRegister = 23;
 
 // "0x81018001", between `first` and `last`.
 Status ReadHandle(YamlMap& map, std::string_view key, uint32_t first, uint32_t last,
@@ -29,25 +27,6 @@ Status ReadHandle(YamlMap& map, std::string_view key, uint32_t first, uint32_t l
   return value->Bad("must be a handle from " + hex(first) + " to " + hex(last));
 }
 
-Status ReadPcrs(const YamlValue& value, tpm::PcrChoice& pcrs) {
-  KC_ASSIGN(YamlMap map, value.AsMap());
-  if (const auto bank = map.Take("bank")) {
-    KC_ASSIGN(pcrs.bank, bank->AsText());
-    if (tpm::FindBank(pcrs.bank) == nullptr || pcrs.bank == "sha1")
-      return bank->Bad("must be sha256, sha384, sha512 or another bank that is not broken");
-  }
-  if (const auto registers = map.Take("registers")) {
-    KC_ASSIGN(const std::vector<YamlValue> list, registers->AsList());
-    if (list.empty()) return registers->Bad("must name one register or more");
-    pcrs.registers.clear();
-    for (const YamlValue& one : list) {
-      KC_ASSIGN(const int64_t index, one.AsInt(0, kLastRegister));
-      pcrs.registers.push_back(static_cast<unsigned>(index));
-    }
-  }
-  return map.Finish();
-}
-
 Status ReadTpm(YamlMap& map, tpm::DeviceConfig& tpm) {
   const auto block = map.Take("tpm");
   if (!block) return Done{};
@@ -57,7 +36,9 @@ Status ReadTpm(YamlMap& map, tpm::DeviceConfig& tpm) {
     if (tpm.tcti.find(':') == std::string::npos || tpm.tcti.starts_with("cmd:"))
       return tcti->Bad("must be KIND:OPTIONS, as device:/dev/tpmrm0");
   }
-  if (const auto pcrs = entries.Take("pcrs")) KC_CHECK_OK(ReadPcrs(*pcrs, tpm.pcrs));
+  if (const auto pcrs = entries.Take("pcrs")) {
+    KC_ASSIGN(tpm.pcrs, ReadPcrChoice(*pcrs));
+  }
   if (const auto certificate = entries.Take("certificate")) {
     KC_ASSIGN(tpm.certificate_file, certificate->AsText());
     if (!tpm.certificate_file.starts_with("/")) return certificate->Bad("must be an absolute path");

@@ -1,4 +1,4 @@
-// PCRs as configurations name them: `{bank: sha256, registers: [0, 2, 4, 7]}`.
+// PCRs as configurations name them: `{bank: sha256, registers: [0, 4, 7, 9]}`.
 #pragma once
 
 #include "attest/tpm/device.h"
