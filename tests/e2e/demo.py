@@ -182,9 +182,16 @@ def main():
     screen = Screen()
     for program in ("nginx", "curl"):
         need(program)
-    with Lab() as lab:
+    if sys.argv[1:] not in ([], ["--tpm"]):
+        sys.exit("usage: ./run demo [--tpm]")
+    make_lab, demo = Lab, Demo
+    if "--tpm" in sys.argv:
+        from demo_tpm import TpmDemo
+        from tpm_lab import TpmLab
+        make_lab, demo = TpmLab, TpmDemo
+    with make_lab() as lab:
         screen.say(f"Everything of this demo is in D={lab.dir}")
-        Demo(lab, screen).run()
+        demo(lab, screen).run()
     next_steps(screen)
 
 
