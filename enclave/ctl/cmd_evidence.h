@@ -10,6 +10,7 @@ Result<int> ShowEvidence(const std::string& path, bool json);
 
 void AddEvidenceVerify(CLI::App& group, Invocation& invocation);
 void AddEvidenceCollect(CLI::App& group, Invocation& invocation);
+void AddEvidenceEnrollTpm(CLI::App& group, Invocation& invocation);
 void AddEvidenceCollateral(CLI::App& group, Invocation& invocation);
 
 }  // namespace keyclave::ctl

@@ -22,6 +22,9 @@ PACKAGES = {
     "softhsm2-util": "softhsm2", "swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "qemu-system-x86_64": "qemu-system-x86",
     "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
     "ldd": "libc-bin", "ldconfig": "libc-bin",
+    "swtpm_localca": "swtpm-tools",
+    **dict.fromkeys(("tpm2_createprimary", "tpm2_evictcontrol", "tpm2_flushcontext", "tpm2_pcrextend", "tpm2_readpublic"),
+                    "tpm2-tools"),
 }
 
 
