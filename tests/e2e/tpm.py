@@ -116,5 +116,13 @@ class SoftTpm:
         return subprocess.run([need(name), "-T", self.tcti, *map(str, arguments)], check=check, capture_output=True, text=True,
                               timeout=60)
 
+    @property
+    def state(self):
+        return self.dir / "state"
+
+    def register(self, index):
+        """What a register of the SHA-256 bank holds, in lower-case hexadecimal."""
+        return self.tool("tpm2_pcrread", f"sha256:{index}").stdout.split("0x")[1].split()[0].lower()
+
     def extend_pcr(self, index, digest="ab" * 32):
         self.tool("tpm2_pcrextend", f"{index}:sha256={digest}")

@@ -58,7 +58,7 @@ class TpmLab(Lab):
                   "unlocked": str(os.geteuid() != 0).lower()}
         self.config.write_text(DAEMON_CONFIG.format(tcti=self.enclave_tpm.tcti, **places))
         self.client_config.write_text(CLIENT_CONFIG.format(
-            tcti=self.caller_tpm.tcti, enclave=self.fingerprint(self.enclave_key),
+            tcti=self.caller_tpm.tcti, enclave=fingerprint(self, self.enclave_key),
             expected=terms(self.registers_of(self.enclave_tpm)), **places))
         self.run([KEYCLAVED, "--config", self.config, "--init"])
 
@@ -79,21 +79,19 @@ class TpmLab(Lab):
 
     @staticmethod
     def registers_of(tpm):
-        """register -> value."""
-        text = tpm.tool("tpm2_pcrread", "sha256:" + ",".join(map(str, REGISTERS))).stdout
-        pairs = (line.split(":") for line in text.splitlines() if ": 0x" in line)
-        return {int(number): value.strip()[2:].lower() for number, value in pairs}
-
-    def fingerprint(self, key):
-        """The `platform_id` of a machine: SHA-256 of its attestation key (SubjectPublicKeyInfo)."""
-        der = self.openssl("pkey", "-pubin", "-in", key, "-outform", "DER", text=False).stdout
-        return hashlib.sha256(der).hexdigest()
+        return {number: tpm.register(number) for number in REGISTERS}
 
     def caller_policy(self, operations, max_age="1h"):
         """What permits these operations to the caller's machine as it is now, and to no other."""
         return (f"policy: caller\nversion: 1\npermit:\n  - operations: [{', '.join(operations)}]\n    max_age: {max_age}\n"
-                f"    when:\n      tee: {{is: tpm}}\n      platform_id: {{is: {self.fingerprint(self.caller_key)}}}\n"
+                f"    when:\n      tee: {{is: tpm}}\n      platform_id: {{is: {fingerprint(self, self.caller_key)}}}\n"
                 + terms(self.registers_of(self.caller_tpm), indent=6) + "\n")
+
+
+def fingerprint(lab, key):
+    """The `platform_id` of a machine: SHA-256 of its attestation key (SubjectPublicKeyInfo)."""
+    der = lab.openssl("pkey", "-pubin", "-in", key, "-outform", "DER", text=False).stdout
+    return hashlib.sha256(der).hexdigest()
 
 
 def terms(registers, indent=2):

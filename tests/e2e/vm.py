@@ -25,21 +25,21 @@ class GuestPanicked(AssertionError):
 
 
 class VirtualMachine:
-    def __init__(self, lab):
+    def __init__(self, lab, tpm_state):
+        """`tpm_state`: swtpm's folder."""
         self.lab = lab
         self.dir = lab.dir / "vm"
         self.disk = self.dir / "disk"
-        self.tpm_state = self.dir / "tpm"
+        self.tpm_state = tpm_state
         self.log = None
         self.boots = 0
         self.qemu = None
         self.power = None
         self.lines = []
-        self.tpm_state.mkdir(parents=True)
+        self.dir.mkdir()
         with self.disk.open("wb") as out:
             out.truncate(DISK_SIZE)
         lab.run([need("mkfs.ext4"), "-q", "-E", "root_owner=0:0", self.disk])
-        lab.run([need("swtpm_setup"), "--tpm2", "--tpmstate", self.tpm_state, "--pcr-banks", "sha256"])
         shutil.copy(firmware()[1], self.dir / "variables")
         lab.on_close(self._close)
 
