@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "attest/strict_json.h"
 #include "enclave/base/file.h"
 
 namespace keyclave::attest {
@@ -18,11 +19,11 @@ bool LooksLikeJson(ByteSpan bytes) {
 }
 
 std::optional<DocumentKind> KindOf(ByteSpan bytes) {
-  const auto json = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  if (json.contains("tcbInfo")) return DocumentKind::kTcbInfo;
-  if (json.contains("enclaveIdentity")) return DocumentKind::kEnclaveIdentity;
-  if (json.contains("keys") || json.contains("kty")) return DocumentKind::kKeySet;
+  const auto json = ParseStrictJson(bytes);
+  if (!json.ok()) return std::nullopt;
+  if (json->contains("tcbInfo")) return DocumentKind::kTcbInfo;
+  if (json->contains("enclaveIdentity")) return DocumentKind::kEnclaveIdentity;
+  if (json->contains("keys") || json->contains("kty")) return DocumentKind::kKeySet;
   return std::nullopt;
 }
 

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "attest/strict_json.h"
+
 namespace keyclave::attest::dcap {
 namespace {
 
@@ -75,8 +77,9 @@ Status ReadSignature(std::string_view hex, ByteArray<64>& signature) {
 
 Status ReadInto(const Document& document, std::string_view name, Statement& statement, Json& json) {
   KC_ASSIGN(const SignedMember found, FindSignedMember(document.bytes, name));
-  json = Json::parse(found.member.begin(), found.member.end(), nullptr, false);
-  if (!json.is_object()) return Invalid("not JSON");
+  auto parsed = ParseStrictJson(found.member);
+  if (!parsed.ok()) return Invalid(parsed.error().detail());
+  json = *std::move(parsed);
   statement.source = document.source;
   statement.signed_bytes = ToBytes(found.member);
   statement.signature = found.signature;
