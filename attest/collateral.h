@@ -20,10 +20,15 @@ struct Document {
   Bytes bytes;         // exactly as it lay there
 };
 
+// Every regular file of the folder and of its folders, but hidden ones, in the order of names.
+// kNotFound, kTooLarge (too many), kIo.
+Result<std::vector<std::string>> CollateralFiles(const std::string& folder);
+inline constexpr size_t kMaxCollateralFile = size_t{4} << 20;  // bytes; Intel's TCB infos: 60 KB
+
 class Collateral {
  public:
-  // Every regular file of the folder and of its folders, but hidden ones. A file that is none of
-  // the things below is an error that names it, so that a damaged one is not passed over.
+  // All CollateralFiles. One that is none of the things below is an error that names it, so that a
+  // damaged one is not passed over.
   // kNotFound, kCollateralInvalid.
   static Result<Collateral> Load(const std::string& folder);
 

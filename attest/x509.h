@@ -23,7 +23,9 @@ class Certificate {
   const Bytes& issuer() const { return issuer_; }
   std::string SubjectText() const;  // RFC 4514
   std::string IssuerText() const;
+  std::string CommonName() const;  // of the subject; empty if it has none
   std::string SerialHex() const;
+  std::string Pem() const;
   UnixTime not_before() const { return not_before_; }
   UnixTime not_after() const { return not_after_; }
   bool SelfIssued() const { return Equal(subject_, issuer_); }
@@ -49,6 +51,10 @@ class RevocationList {
   const Bytes& der() const { return der_; }
   const Bytes& issuer() const { return issuer_; }
   std::string IssuerText() const;
+  std::string IssuerCommonName() const;  // empty if it has none
+  // The cRLNumber extension; nullopt if it is absent or larger.
+  std::optional<uint64_t> Number() const;
+  std::string Pem() const;
   UnixTime this_update() const { return this_update_; }
   UnixTime next_update() const { return next_update_; }  // 0 if it says none
   size_t size() const;                                   // entries
@@ -80,10 +86,17 @@ Result<CertificatePath> BuildPath(const Certificate& leaf,
                                   const std::vector<Certificate>& intermediates,
                                   const std::vector<Certificate>& anchors, const PathRules& rules);
 
+// Whether the list is its issuer's word, at the given time. kCollateralExpired,
+// kCollateralInvalid (signature).
+Status CheckRevocationList(const RevocationList& list, const Certificate& issuer, UnixTime now);
+
+// Whether every issuer must have a list, or only those that have one are asked.
+enum class ListRule : uint8_t { kRequired, kWhereKnown };
+
 // Each certificate of the path but the anchor against the list of its issuer.
 // kEvidenceRevoked; kCollateralMissing (an issuer of the path has no list here),
 // kCollateralExpired, kCollateralInvalid (the list's signature).
 Status CheckRevocation(const CertificatePath& path, const std::vector<RevocationList>& lists,
-                       UnixTime now);
+                       UnixTime now, ListRule rule = ListRule::kRequired);
 
 }  // namespace keyclave::attest

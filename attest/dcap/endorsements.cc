@@ -17,10 +17,13 @@ std::string Upper(std::string text) {
 // the same key and the same serial number.
 class TcbSigners {
  public:
-  TcbSigners(Tee tee, const Trust& trust, UnixTime now)
-      : collateral_(*trust.collateral), roots_(trust.RootsFor(TypeName(tee))), now_(now) {
+  TcbSigners(Tee tee, const Trust& trust, UnixTime now, ListRule rule)
+      : collateral_(*trust.collateral),
+        roots_(trust.RootsFor(TypeName(tee))),
+        now_(now),
+        rule_(rule) {
     for (const Certificate& certificate : collateral_.certificates()) {
-      if (CommonName(certificate) == kTcbSigning) signers_.push_back({certificate, std::nullopt});
+      if (certificate.CommonName() == kTcbSigning) signers_.push_back({certificate, std::nullopt});
     }
   }
 
@@ -60,7 +63,7 @@ class TcbSigners {
       return Fail(in_time ? Code::kCollateralInvalid : Code::kCollateralExpired,
                   std::string(kTcbSigning) + ": " + path.error().Text());
     }
-    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_);
+    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_, rule_);
     if (revocation.ok() || revocation.code() != Code::kEvidenceRevoked) return revocation;
     return Fail(Code::kCollateralInvalid,
                 std::string(kTcbSigning) + ": revoked, " + revocation.error().detail());
@@ -69,6 +72,7 @@ class TcbSigners {
   const Collateral& collateral_;
   std::vector<Certificate> roots_;
   UnixTime now_;
+  ListRule rule_;
   std::vector<Signer> signers_;
 };
 
@@ -111,8 +115,10 @@ std::string ServicePath(Tee tee) {
   return std::string(kService) + std::string(TypeName(tee)) + "/certification/v4/";
 }
 
-Result<TcbInfo> FindTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
-                            UnixTime now) {
+}  // namespace
+
+Result<TcbInfo> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
+                              UnixTime now) {
   const std::string fmspc = ToHex(platform.fmspc);
   const std::string upper = Upper(fmspc);
   Choice<TcbInfo> choice(now);
@@ -129,12 +135,11 @@ Result<TcbInfo> FindTcbInfo(Tee tee, const PckPlatform& platform, const Trust& t
       choice.Offer(*std::move(info));
     }
   }
-  const std::string what = Upper(std::string(TypeName(tee))) + " TCB info of FMSPC " + upper +
-                           ", PCE-ID " + ToHex(platform.pceid);
-  return std::move(choice).Best(what, ServicePath(tee) + "tcb?fmspc=" + upper);
+  return std::move(choice).Best(TcbInfoText(tee, platform.fmspc, platform.pceid),
+                                TcbInfoUrl(tee, platform.fmspc));
 }
 
-Result<EnclaveIdentity> FindQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
+Result<EnclaveIdentity> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
   Choice<EnclaveIdentity> choice(now);
   for (const Document& document : trust.collateral->documents()) {
     if (document.kind != DocumentKind::kEnclaveIdentity) continue;
@@ -145,26 +150,47 @@ Result<EnclaveIdentity> FindQeIdentity(Tee tee, const Trust& trust, UnixTime now
       choice.Offer(*std::move(identity));
     }
   }
-  return std::move(choice).Best("enclave identity " + std::string(QeIdentityId(tee)),
-                                ServicePath(tee) + "qe/identity");
+  return std::move(choice).Best(QeIdentityText(tee), QeIdentityUrl(tee));
 }
 
-}  // namespace
+Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, UnixTime now,
+                      ListRule rule) {
+  KC_CHECK_OK(TcbSigners(tee, trust, now, rule).Verify(statement));
+  if (statement.ValidAt(now)) return Done{};
+  return FailWanted(Code::kCollateralExpired, statement.source,
+                    FormatTime(statement.issue_date) + " to " + FormatTime(statement.next_update),
+                    FormatTime(now));
+}
 
 Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
                                       UnixTime now) {
-  KC_ASSIGN(TcbInfo tcb_info, FindTcbInfo(tee, platform, trust, now));
-  KC_ASSIGN(EnclaveIdentity qe_identity, FindQeIdentity(tee, trust, now));
-  TcbSigners signers(tee, trust, now);
+  KC_ASSIGN(TcbInfo tcb_info, ChooseTcbInfo(tee, platform, trust, now));
+  KC_ASSIGN(EnclaveIdentity qe_identity, ChooseQeIdentity(tee, trust, now));
+  TcbSigners signers(tee, trust, now, ListRule::kRequired);
   KC_CHECK_OK(signers.Verify(tcb_info));
   KC_CHECK_OK(signers.Verify(qe_identity));
   return Endorsements{std::move(tcb_info), std::move(qe_identity)};
 }
 
-std::string PckCrlUrl(const Certificate& pck_ca) {
-  const bool platform = CommonName(pck_ca).find("Platform") != std::string::npos;
-  return std::string(kService) +
-         "sgx/certification/v4/pckcrl?ca=" + (platform ? "platform" : "processor") +
+std::string TcbInfoText(Tee tee, ByteSpan fmspc, ByteSpan pceid) {
+  return Upper(std::string(TypeName(tee))) + " TCB info of FMSPC " + Upper(ToHex(fmspc)) +
+         ", PCE-ID " + ToHex(pceid);
+}
+
+std::string TcbInfoUrl(Tee tee, ByteSpan fmspc) {
+  return ServicePath(tee) + "tcb?fmspc=" + Upper(ToHex(fmspc));
+}
+
+std::string QeIdentityText(Tee tee) { return "enclave identity " + std::string(QeIdentityId(tee)); }
+
+std::string QeIdentityUrl(Tee tee) { return ServicePath(tee) + "qe/identity"; }
+
+std::string RevocationListUrl(std::string_view issuer_common_name) {
+  const auto has = [&](std::string_view word) {
+    return issuer_common_name.find(word) != std::string_view::npos;
+  };
+  if (has("Root")) return "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
+  return ServicePath(Tee::kSgx) + "pckcrl?ca=" + (has("Platform") ? "platform" : "processor") +
          "&encoding=der";
 }
 
