@@ -34,7 +34,7 @@ Status Collateral::Add(ByteSpan bytes, const std::string& source) {
     if (!kind.has_value())
       return Fail(Code::kCollateralInvalid,
                   source + ": JSON, but no TCB info, enclave identity or key set");
-    documents_.push_back({*kind, source, ToBytes(bytes)});
+    documents_.emplace_back(*kind, source, ToBytes(bytes));
     return Done{};
   }
   auto list = RevocationList::From(bytes);

@@ -155,7 +155,7 @@ CollateralItem ItemOf(CollateralContent content, const std::string& source, Byte
 }
 
 Result<CollateralContent> ContentOf(const Document& document) {
-  switch (document.kind) {
+  switch (document.kind()) {
     case DocumentKind::kTcbInfo: {
       KC_ASSIGN(dcap::TcbInfo info, dcap::ParseTcbInfo(document));
       return CollateralContent(std::move(info));
@@ -165,17 +165,17 @@ Result<CollateralContent> ContentOf(const Document& document) {
       if (identity.id != dcap::QeIdentityId(dcap::Tee::kSgx) &&
           identity.id != dcap::QeIdentityId(dcap::Tee::kTdx))
         return Fail(Code::kCollateralInvalid,
-                    document.source +
+                    document.source() +
                         ": an enclave identity that no verification here needs: " + identity.id);
       return CollateralContent(std::move(identity));
     }
     case DocumentKind::kKeySet: break;
   }
-  auto keys = ParseJwks(document.bytes);
+  auto keys = ParseJwks(document.bytes());
   if (!keys.ok())
-    return Fail(Code::kCollateralInvalid, document.source + ": " + keys.error().Text());
+    return Fail(Code::kCollateralInvalid, document.source() + ": " + keys.error().Text());
   if (keys->empty())
-    return Fail(Code::kCollateralInvalid, document.source + ": a key set without a usable key");
+    return Fail(Code::kCollateralInvalid, document.source() + ": a key set without a usable key");
   return CollateralContent(*std::move(keys));
 }
 
@@ -274,7 +274,7 @@ Result<std::vector<CollateralItem>> ReadCollateralItems(ByteSpan bytes, const st
   std::vector<CollateralItem> items;
   for (const Document& document : file.documents()) {
     KC_ASSIGN(CollateralContent content, ContentOf(document));
-    items.push_back(ItemOf(std::move(content), source, document.bytes));
+    items.push_back(ItemOf(std::move(content), source, document.bytes()));
   }
   for (const RevocationList& list : file.revocation_lists())
     items.push_back(ItemOf(list, source, {}));

@@ -199,4 +199,21 @@ size_t RevocationList::size() const {
   return count < 0 ? 0 : static_cast<size_t>(count);
 }
 
+Status RevocationList::VerifyUnder(const Certificate& issuer) const {
+  if (good_->Has(issuer.der())) return Done{};
+  gnutls_x509_crt_t authority = issuer.handle();
+  unsigned verdict = GNUTLS_CERT_INVALID;
+  const int code = gnutls_x509_crl_verify(
+      handle_.get(), &authority, 1,
+      GNUTLS_VERIFY_DISABLE_TIME_CHECKS | GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS, &verdict);
+  // It compares the list's times with the machine's clock whatever the flags say; InTime
+  // (x509_path.cc) compares them with the right one.
+  constexpr unsigned kOfTime = GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED |
+                               GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE | GNUTLS_CERT_INVALID;
+  if (code != 0 || (verdict & ~kOfTime) != 0)
+    return Fail(Code::kCollateralInvalid, "signature of the revocation list of " + IssuerText());
+  good_->Add(issuer.der());
+  return Done{};
+}
+
 }  // namespace keyclave::attest

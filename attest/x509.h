@@ -4,6 +4,7 @@
 
 #include <gnutls/x509.h>
 
+#include "attest/memo.h"
 #include "attest/public_key.h"
 #include "enclave/base/clock.h"
 
@@ -43,6 +44,7 @@ class Certificate {
   explicit Certificate(PublicKey key) : key_(std::move(key)) {}
 };
 
+// Immutable; copies share it, and threads may.
 class RevocationList {
  public:
   // DER, PEM, or the hexadecimal text of DER (as Intel's service sends it). kMalformed.
@@ -58,10 +60,14 @@ class RevocationList {
   UnixTime this_update() const { return this_update_; }
   UnixTime next_update() const { return next_update_; }  // 0 if it says none
   size_t size() const;                                   // entries
+  // That the issuer signed it, and may; what was once found good is not computed again. Times are
+  // not looked at. kCollateralInvalid.
+  Status VerifyUnder(const Certificate& issuer) const;
   gnutls_x509_crl_t handle() const { return handle_.get(); }
 
  private:
   std::shared_ptr<std::remove_pointer_t<gnutls_x509_crl_t>> handle_;
+  std::shared_ptr<GoodUnder> good_ = std::make_shared<GoodUnder>();  // certificates
   Bytes der_, issuer_;
   UnixTime this_update_ = 0;
   UnixTime next_update_ = 0;

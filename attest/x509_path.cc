@@ -103,22 +103,6 @@ Error WrongTime(const RevocationList& list, UnixTime now) {
                     FormatTime(list.this_update()) + " to " + until, FormatTime(now));
 }
 
-Status CheckListSignature(const RevocationList& list, const Certificate& issuer) {
-  gnutls_x509_crt_t authority = issuer.handle();
-  unsigned verdict = GNUTLS_CERT_INVALID;
-  const int code = gnutls_x509_crl_verify(
-      list.handle(), &authority, 1,
-      GNUTLS_VERIFY_DISABLE_TIME_CHECKS | GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS, &verdict);
-  // It compares the list's times with the machine's clock whatever the flags say; InTime compares
-  // them with the right one.
-  constexpr unsigned kOfTime = GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED |
-                               GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE | GNUTLS_CERT_INVALID;
-  if (code != 0 || (verdict & ~kOfTime) != 0)
-    return Fail(Code::kCollateralInvalid,
-                "signature of the revocation list of " + list.IssuerText());
-  return Done{};
-}
-
 // The newest list of this issuer that is valid now; nullptr if there is none.
 const RevocationList* Newest(const std::vector<RevocationList>& lists, const Bytes& issuer,
                              UnixTime now, const RevocationList** stale) {
@@ -142,7 +126,7 @@ Status CheckOne(const Certificate& certificate, const Certificate& issuer,
     if (stale != nullptr) return WrongTime(*stale, now);
     return Fail(Code::kCollateralMissing, "revocation list of " + certificate.IssuerText());
   }
-  KC_CHECK_OK(CheckListSignature(*list, issuer));
+  KC_CHECK_OK(list->VerifyUnder(issuer));
   gnutls_x509_crl_t handle = list->handle();
   if (gnutls_x509_crt_check_revocation(certificate.handle(), &handle, 1) != 0)
     return Fail(Code::kEvidenceRevoked,
@@ -165,7 +149,7 @@ Result<CertificatePath> BuildPath(const Certificate& leaf,
 }
 
 Status CheckRevocationList(const RevocationList& list, const Certificate& issuer, UnixTime now) {
-  KC_CHECK_OK(CheckListSignature(list, issuer));
+  KC_CHECK_OK(list.VerifyUnder(issuer));
   if (!InTime(list, now)) return WrongTime(list, now);
   return Done{};
 }

@@ -29,13 +29,9 @@ class TcbSigners {
 
   // Whether one of them signed it, and is good itself. kCollateral….
   Status Verify(const Statement& statement) {
-    const ByteSpan signature = statement.signature;
     std::optional<Error> refused;
     for (Signer& signer : signers_) {
-      const Status signed_by = signer.certificate.key().VerifyEcdsa(
-          SignatureScheme::kEcdsaP256Sha256, statement.signed_bytes, signature.first(32),
-          signature.subspan(32));
-      if (!signed_by.ok()) continue;
+      if (!statement.text.VerifyUnder(signer.certificate.key()).ok()) continue;
       if (!signer.good.has_value()) signer.good = Check(signer.certificate);
       if (signer.good->ok()) return Done{};
       refused = signer.good->error();
@@ -82,17 +78,17 @@ class Choice {
  public:
   explicit Choice(UnixTime now) : now_(now) {}
 
-  void Offer(T statement) {
-    auto& better = statement.ValidAt(now_) ? best_ : stale_;
-    if (!better.has_value() || Rank(statement) > Rank(*better)) better = std::move(statement);
+  void Offer(const T& statement) {
+    const T*& better = statement.ValidAt(now_) ? best_ : stale_;
+    if (better == nullptr || Rank(statement) > Rank(*better)) better = &statement;
   }
   // What could not be read is an error only where nothing else serves.
-  void Unreadable(Error error) {
-    if (!unreadable_.has_value()) unreadable_ = std::move(error);
+  void Unreadable(const Error& error) {
+    if (!unreadable_.has_value()) unreadable_ = error;
   }
-  Result<T> Best(const std::string& what, const std::string& url) && {
-    if (best_.has_value()) return *std::move(best_);
-    if (stale_.has_value())
+  Result<const T*> Best(const std::string& what, const std::string& url) && {
+    if (best_ != nullptr) return best_;
+    if (stale_ != nullptr)
       return FailWanted(Code::kCollateralExpired,
                         what + " (" + stale_->source + "; newer: " + url + ")",
                         FormatTime(stale_->issue_date) + " to " + FormatTime(stale_->next_update),
@@ -106,8 +102,8 @@ class Choice {
     return {statement.evaluation_number, statement.issue_date};
   }
   UnixTime now_;
-  std::optional<T> best_;
-  std::optional<T> stale_;
+  const T* best_ = nullptr;
+  const T* stale_ = nullptr;
   std::optional<Error> unreadable_;
 };
 
@@ -117,37 +113,37 @@ std::string ServicePath(Tee tee) {
 
 }  // namespace
 
-Result<TcbInfo> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
-                              UnixTime now) {
+Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
+                                     UnixTime now) {
   const std::string fmspc = ToHex(platform.fmspc);
   const std::string upper = Upper(fmspc);
   Choice<TcbInfo> choice(now);
   for (const Document& document : trust.collateral->documents()) {
-    if (document.kind != DocumentKind::kTcbInfo) continue;
+    if (document.kind() != DocumentKind::kTcbInfo) continue;
     // A folder may hold those of many platforms; what does not even name this one is not parsed.
-    const std::string_view text = AsText(document.bytes);
+    const std::string_view text = AsText(document.bytes());
     if (text.find(upper) == std::string_view::npos && text.find(fmspc) == std::string_view::npos)
       continue;
-    auto info = ParseTcbInfo(document);
+    const auto& info = document.Parsed(ParseTcbInfo);
     if (!info.ok()) {
-      choice.Unreadable(std::move(info).error());
+      choice.Unreadable(info.error());
     } else if (info->tee == tee && info->fmspc == platform.fmspc && info->pceid == platform.pceid) {
-      choice.Offer(*std::move(info));
+      choice.Offer(*info);
     }
   }
   return std::move(choice).Best(TcbInfoText(tee, platform.fmspc, platform.pceid),
                                 TcbInfoUrl(tee, platform.fmspc));
 }
 
-Result<EnclaveIdentity> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
+Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
   Choice<EnclaveIdentity> choice(now);
   for (const Document& document : trust.collateral->documents()) {
-    if (document.kind != DocumentKind::kEnclaveIdentity) continue;
-    auto identity = ParseEnclaveIdentity(document);
+    if (document.kind() != DocumentKind::kEnclaveIdentity) continue;
+    const auto& identity = document.Parsed(ParseEnclaveIdentity);
     if (!identity.ok()) {
-      choice.Unreadable(std::move(identity).error());
+      choice.Unreadable(identity.error());
     } else if (identity->id == QeIdentityId(tee)) {
-      choice.Offer(*std::move(identity));
+      choice.Offer(*identity);
     }
   }
   return std::move(choice).Best(QeIdentityText(tee), QeIdentityUrl(tee));
@@ -164,12 +160,12 @@ Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, U
 
 Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
                                       UnixTime now) {
-  KC_ASSIGN(TcbInfo tcb_info, ChooseTcbInfo(tee, platform, trust, now));
-  KC_ASSIGN(EnclaveIdentity qe_identity, ChooseQeIdentity(tee, trust, now));
+  KC_ASSIGN(const TcbInfo* tcb_info, ChooseTcbInfo(tee, platform, trust, now));
+  KC_ASSIGN(const EnclaveIdentity* qe_identity, ChooseQeIdentity(tee, trust, now));
   TcbSigners signers(tee, trust, now, ListRule::kRequired);
-  KC_CHECK_OK(signers.Verify(tcb_info));
-  KC_CHECK_OK(signers.Verify(qe_identity));
-  return Endorsements{std::move(tcb_info), std::move(qe_identity)};
+  KC_CHECK_OK(signers.Verify(*tcb_info));
+  KC_CHECK_OK(signers.Verify(*qe_identity));
+  return Endorsements{tcb_info, qe_identity};
 }
 
 std::string TcbInfoText(Tee tee, ByteSpan fmspc, ByteSpan pceid) {

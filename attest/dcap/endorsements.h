@@ -8,9 +8,10 @@
 
 namespace keyclave::attest::dcap {
 
+// They are the collateral's, and live as long as it does.
 struct Endorsements {
-  TcbInfo tcb_info;
-  EnclaveIdentity qe_identity;
+  const TcbInfo* tcb_info;
+  const EnclaveIdentity* qe_identity;
 };
 
 // Of several that are valid, those with the highest tcbEvaluationDataNumber.
@@ -20,9 +21,9 @@ Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, cons
                                       UnixTime now);
 
 // The steps of FindEndorsements. The best that the collateral has, its signature not verified:
-Result<TcbInfo> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
-                              UnixTime now);
-Result<EnclaveIdentity> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now);
+Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
+                                     UnixTime now);
+Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now);
 // Valid at the time, and signed by Intel's TCB signing key, whose certificate is in the collateral
 // and good itself. kCollateral….
 Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, UnixTime now,

@@ -86,10 +86,10 @@ void Add(const TcbFinding& finding, VerifiedTcb& tcb) {
 Result<VerifiedTcb> Evaluate(const Endorsements& endorsements, const PckPlatform& platform,
                              const TcbFinding& qe, const ByteArray<16>* tee_tcb_svn) {
   VerifiedTcb tcb;
-  KC_ASSIGN(tcb.platform, FindPlatformLevel(endorsements.tcb_info, platform, tee_tcb_svn));
+  KC_ASSIGN(tcb.platform, FindPlatformLevel(*endorsements.tcb_info, platform, tee_tcb_svn));
   tcb.qe = qe;
   if (tee_tcb_svn != nullptr) {
-    KC_ASSIGN(tcb.tdx_module, FindModuleLevel(endorsements.tcb_info, *tee_tcb_svn));
+    KC_ASSIGN(tcb.tdx_module, FindModuleLevel(*endorsements.tcb_info, *tee_tcb_svn));
   }
   tcb.status = Merge(tcb.platform.status, qe.status);
   tcb.date = tcb.platform.date;
@@ -106,14 +106,14 @@ Result<VerifiedTcb> Evaluate(const Endorsements& endorsements, const PckPlatform
 
 Status EvaluateInto(const Quote& quote, const Endorsements& endorsements, VerifiedQuote& verified) {
   KC_ASSIGN(const TcbFinding qe,
-            FindEnclaveLevel(endorsements.qe_identity, quote.qe_report.isv_svn));
+            FindEnclaveLevel(*endorsements.qe_identity, quote.qe_report.isv_svn));
   const auto* td = std::get_if<TdReport>(&quote.body);
   const PckPlatform& platform = verified.platform;
   if (td == nullptr) {
     KC_ASSIGN(verified.tcb, Evaluate(endorsements, platform, qe, nullptr));
     return Done{};
   }
-  KC_CHECK_OK(CheckModuleIdentity(endorsements.tcb_info, *td));
+  KC_CHECK_OK(CheckModuleIdentity(*endorsements.tcb_info, *td));
   KC_ASSIGN(verified.tcb, Evaluate(endorsements, platform, qe, &td->tee_tcb_svn));
   if (!td->of_15.has_value()) return Done{};
   KC_ASSIGN(verified.current_tcb, Evaluate(endorsements, platform, qe, &td->of_15->tee_tcb_svn2));
@@ -138,8 +138,8 @@ Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust, UnixTi
   KC_ASSIGN(verified.platform, ParsePckPlatform(path[0]));
   KC_ASSIGN(const Endorsements endorsements,
             FindEndorsements(quote.tee(), verified.platform, trust, now));
-  verified.tcb_evaluation_number = endorsements.tcb_info.evaluation_number;
-  KC_CHECK_OK(CheckEnclave(endorsements.qe_identity, quote.qe_report));
+  verified.tcb_evaluation_number = endorsements.tcb_info->evaluation_number;
+  KC_CHECK_OK(CheckEnclave(*endorsements.qe_identity, quote.qe_report));
   KC_CHECK_OK(EvaluateInto(quote, endorsements, verified));
   return verified;
 }
@@ -168,7 +168,7 @@ std::vector<CollateralNeed> QuoteCollateralNeeds(const Quote& quote, const Trust
   const Tee tee = quote.tee();
   const auto check = [&](const auto& chosen) -> Status {
     if (!chosen.ok()) return chosen.error();
-    return CheckStatement(*chosen, tee, trust, now);
+    return CheckStatement(**chosen, tee, trust, now);
   };
   add(TcbInfoText(tee, platform->fmspc, platform->pceid), TcbInfoUrl(tee, platform->fmspc),
       check(ChooseTcbInfo(tee, *platform, trust, now)));

@@ -110,7 +110,7 @@ TEST_F(TrustConfig, CollateralIsRecognisedByContent) {
   EXPECT_EQ(trust.collateral->certificates().size(), 1U);
   EXPECT_EQ(trust.collateral->revocation_lists().size(), 2U);
   ASSERT_EQ(trust.collateral->documents().size(), 1U);
-  EXPECT_EQ(trust.collateral->documents()[0].kind, DocumentKind::kTcbInfo);
+  EXPECT_EQ(trust.collateral->documents()[0].kind(), DocumentKind::kTcbInfo);
 }
 
 TEST(CollateralFiles, OfJsonAreReadToTheirEnd) {
