@@ -3,12 +3,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "attest/strict_json.h"
 #include "enclave/base/file.h"
 
 namespace keyclave::attest {
 namespace {
 
-constexpr size_t kMaxFile = size_t{4} << 20;  // bytes; Intel's largest TCB info has about 60 KB
 constexpr size_t kMaxFiles = 10'000;
 
 bool LooksLikeJson(ByteSpan bytes) {
@@ -18,11 +18,11 @@ bool LooksLikeJson(ByteSpan bytes) {
 }
 
 std::optional<DocumentKind> KindOf(ByteSpan bytes) {
-  const auto json = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  if (json.contains("tcbInfo")) return DocumentKind::kTcbInfo;
-  if (json.contains("enclaveIdentity")) return DocumentKind::kEnclaveIdentity;
-  if (json.contains("keys") || json.contains("kty")) return DocumentKind::kKeySet;
+  const auto json = ParseStrictJson(bytes);
+  if (!json.ok()) return std::nullopt;
+  if (json->contains("tcbInfo")) return DocumentKind::kTcbInfo;
+  if (json->contains("enclaveIdentity")) return DocumentKind::kEnclaveIdentity;
+  if (json->contains("keys") || json->contains("kty")) return DocumentKind::kKeySet;
   return std::nullopt;
 }
 
@@ -34,7 +34,7 @@ Status Collateral::Add(ByteSpan bytes, const std::string& source) {
     if (!kind.has_value())
       return Fail(Code::kCollateralInvalid,
                   source + ": JSON, but no TCB info, enclave identity or key set");
-    documents_.push_back({*kind, source, ToBytes(bytes)});
+    documents_.emplace_back(*kind, source, ToBytes(bytes));
     return Done{};
   }
   auto list = RevocationList::From(bytes);
@@ -60,11 +60,10 @@ void Collateral::AddAll(const Collateral& other) {
   append(documents_, other.documents_);
 }
 
-Result<Collateral> Collateral::Load(const std::string& folder) {
+Result<std::vector<std::string>> CollateralFiles(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!fs::is_directory(folder, error)) return Fail(Code::kNotFound, folder + " is no folder");
-  // In order of names, so that what is found does not depend on the file system.
   std::vector<std::string> paths;
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -77,9 +76,14 @@ Result<Collateral> Collateral::Load(const std::string& folder) {
   }
   if (error) return Fail(Code::kIo, folder + ": " + error.message());
   std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+Result<Collateral> Collateral::Load(const std::string& folder) {
+  KC_ASSIGN(const std::vector<std::string> paths, CollateralFiles(folder));
   Collateral collateral;
   for (const std::string& path : paths) {
-    KC_ASSIGN(const Bytes bytes, ReadFile(path, kMaxFile));
+    KC_ASSIGN(const Bytes bytes, ReadFile(path, kMaxCollateralFile));
     KC_CHECK_OK(collateral.Add(bytes, path));
   }
   return collateral;

@@ -3,6 +3,9 @@
 // times of what it uses.
 #pragma once
 
+#include <any>
+
+#include "attest/memo.h"
 #include "attest/x509.h"
 
 namespace keyclave::attest {
@@ -14,16 +17,46 @@ enum class DocumentKind : uint8_t {
   kKeySet,           // RFC 7517: a JWK or a JWK set
 };
 
-struct Document {
-  DocumentKind kind;
-  std::string source;  // file name, for messages
-  Bytes bytes;         // exactly as it lay there
+// Immutable; copies share it, and threads may.
+class Document {
+ public:
+  Document(DocumentKind kind, std::string source, Bytes bytes)
+      : state_(std::make_shared<State>(kind, std::move(source), std::move(bytes))) {}
+
+  DocumentKind kind() const { return state_->kind; }
+  const std::string& source() const { return state_->source; }  // file name, for messages
+  const Bytes& bytes() const { return state_->bytes; }          // exactly as it lay there
+
+  // What its kind's one parser makes of it, or its error: made by the first who asks, and kept as
+  // long as the document.
+  template <class T>
+  const T& Parsed(T (*parse)(const Document&)) const {
+    const std::any* made = state_->made.Get();
+    if (made == nullptr) made = state_->made.Set(std::make_unique<const std::any>(parse(*this)));
+    return std::any_cast<const T&>(*made);
+  }
+
+ private:
+  struct State {
+    State(DocumentKind k, std::string s, Bytes b)
+        : kind(k), source(std::move(s)), bytes(std::move(b)) {}
+    const DocumentKind kind;
+    const std::string source;
+    const Bytes bytes;
+    SetOnce<std::any> made;
+  };
+  std::shared_ptr<State> state_;
 };
+
+// Every regular file of the folder and of its folders, but hidden ones, in the order of names.
+// kNotFound, kTooLarge (too many), kIo.
+Result<std::vector<std::string>> CollateralFiles(const std::string& folder);
+inline constexpr size_t kMaxCollateralFile = size_t{4} << 20;  // bytes; Intel's TCB infos: 60 KB
 
 class Collateral {
  public:
-  // Every regular file of the folder and of its folders, but hidden ones. A file that is none of
-  // the things below is an error that names it, so that a damaged one is not passed over.
+  // All CollateralFiles. One that is none of the things below is an error that names it, so that a
+  // damaged one is not passed over.
   // kNotFound, kCollateralInvalid.
   static Result<Collateral> Load(const std::string& folder);
 

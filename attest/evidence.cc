@@ -45,6 +45,12 @@ Result<Verified> VerifyEvidence(const Unverified& evidence, const VerifyContext&
   return Verified(name, std::move(claims), context.now);
 }
 
+std::vector<CollateralNeed> CollateralNeeds(const Unverified& evidence,
+                                            const VerifyContext& context) {
+  const auto needs = evidence.type().needs;
+  return needs == nullptr ? std::vector<CollateralNeed>() : needs(evidence.parsed(), context);
+}
+
 Result<ClaimSet> ExamineEvidence(const Unverified& evidence, const VerifyContext& context) {
   return evidence.type().verify(evidence.parsed(), context);
 }

@@ -105,6 +105,13 @@ class ExpectedBinding {
   bool session_ = false;
 };
 
+// What the verification of evidence needs beside it, and whether it is there.
+struct CollateralNeed {
+  std::string what;              // "SGX TCB info of FMSPC 00A06F050000, PCE-ID 0000"
+  std::string where;             // where its issuer hands it out
+  std::optional<Error> problem;  // it is missing, expired or bad; nullopt: it is there and good
+};
+
 struct VerifyContext {
   const Trust& trust;
   UnixTime now;
@@ -121,6 +128,10 @@ Result<Unverified> ParseEvidence(std::string_view type, ByteSpan bytes);
 // kEvidenceSignature, kEvidenceChain, kEvidenceBinding, kEvidenceTime, kEvidenceRevoked,
 // kEvidenceTcb, kEvidenceIdentity, kEvidenceUnbound, kCollateral….
 Result<Verified> VerifyEvidence(const Unverified& evidence, const VerifyContext& context);
+// All collateral that verification needs, whether or not it is in context.trust.collateral; empty
+// where a type needs none. Evidence that is bad itself may need more than can be told.
+std::vector<CollateralNeed> CollateralNeeds(const Unverified& evidence,
+                                            const VerifyContext& context);
 // Genuine, whatever it is bound to: what a file says. Nothing but people may act on it, and so it
 // is no Verified. Errors as above, without kEvidenceNotAccepted.
 Result<ClaimSet> ExamineEvidence(const Unverified& evidence, const VerifyContext& context);

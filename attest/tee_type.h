@@ -44,6 +44,9 @@ struct TeeType {
   // kEvidenceUnavailable.
   Result<Bytes> (*produce)(const ReportData& report_data, const ProducerConfig& config,
                            UnixTime now);
+  // CollateralNeeds of the parsed form; nullptr: whatever it needs comes with it.
+  std::vector<CollateralNeed> (*needs)(const std::any& parsed,
+                                       const VerifyContext& context) = nullptr;
 };
 
 // nullptr if there is no such type.

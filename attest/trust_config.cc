@@ -110,4 +110,12 @@ Status ReadTrust(YamlMap& map, Trust& trust) {
   return entries.Finish();
 }
 
+Result<std::string> CollateralFolder(YamlMap& map) {
+  const auto block = map.Take("trust");
+  if (!block) return std::string();
+  KC_ASSIGN(YamlMap entries, block->AsMap());
+  const auto folder = entries.Take("collateral");
+  return folder ? AbsolutePath(*folder) : std::string();
+}
+
 }  // namespace keyclave::attest

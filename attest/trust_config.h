@@ -24,4 +24,8 @@ namespace keyclave::attest {
 // names the place and the file.
 Status ReadTrust(YamlMap& map, Trust& trust);
 
+// The folder that `trust: collateral` of the mapping names, without a look into it; empty if there
+// is none.
+Result<std::string> CollateralFolder(YamlMap& map);
+
 }  // namespace keyclave::attest

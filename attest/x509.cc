@@ -6,6 +6,7 @@ namespace keyclave::attest {
 namespace {
 
 constexpr size_t kMaxCertificates = 64;  // in one file
+constexpr size_t kMaxCommonName = 256;   // bytes
 constexpr std::string_view kPemBegin = "-----BEGIN ";
 constexpr std::string_view kPemCertificate = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kPemCertificateEnd = "-----END CERTIFICATE-----";
@@ -29,6 +30,15 @@ std::string NameText(const Bytes& der) {
   if (gnutls_x509_dn_import(name, &datum) != 0 || gnutls_x509_dn_get_str(name, text.get()) != 0)
     return ToHex(der);
   return std::string(AsText(text.bytes()));
+}
+
+// One block of PEM (RFC 7468).
+std::string PemText(std::string_view label, const Bytes& der) {
+  constexpr size_t kLine = 64;
+  const std::string base64 = ToBase64(der);
+  std::string text = "-----BEGIN " + std::string(label) + "-----\n";
+  for (size_t at = 0; at < base64.size(); at += kLine) text += base64.substr(at, kLine) + "\n";
+  return text + "-----END " + std::string(label) + "-----\n";
 }
 
 Result<PublicKey> KeyOf(gnutls_x509_crt_t certificate) {
@@ -94,6 +104,17 @@ Result<std::vector<Certificate>> Certificate::ListFrom(ByteSpan der_or_pem) {
 std::string Certificate::SubjectText() const { return NameText(subject_); }
 std::string Certificate::IssuerText() const { return NameText(issuer_); }
 
+std::string Certificate::CommonName() const {
+  ByteArray<kMaxCommonName> name{};
+  size_t size = name.size();
+  if (gnutls_x509_crt_get_dn_by_oid(handle_.get(), GNUTLS_OID_X520_COMMON_NAME, 0, 0, name.data(),
+                                    &size) != 0)
+    return {};
+  return std::string(AsText(ByteSpan(name).first(size)));
+}
+
+std::string Certificate::Pem() const { return PemText("CERTIFICATE", der_); }
+
 std::string Certificate::SerialHex() const {
   ByteArray<64> serial{};
   size_t size = serial.size();
@@ -148,9 +169,51 @@ Result<RevocationList> RevocationList::From(ByteSpan bytes) {
 }
 
 std::string RevocationList::IssuerText() const { return NameText(issuer_); }
+
+std::string RevocationList::IssuerCommonName() const {
+  ByteArray<kMaxCommonName> name{};
+  size_t size = name.size();
+  if (gnutls_x509_crl_get_issuer_dn_by_oid(handle_.get(), GNUTLS_OID_X520_COMMON_NAME, 0, 0,
+                                           name.data(), &size) != 0)
+    return {};
+  return std::string(AsText(ByteSpan(name).first(size)));
+}
+
+std::optional<uint64_t> RevocationList::Number() const {
+  ByteArray<32> number{};
+  size_t size = number.size();
+  if (gnutls_x509_crl_get_number(handle_.get(), number.data(), &size, nullptr) != 0)
+    return std::nullopt;
+  uint64_t value = 0;
+  for (const uint8_t byte : ByteSpan(number).first(size)) {
+    if (value >> 56 != 0) return std::nullopt;
+    value = value << 8 | byte;
+  }
+  return value;
+}
+
+std::string RevocationList::Pem() const { return PemText("X509 CRL", der_); }
+
 size_t RevocationList::size() const {
   const int count = gnutls_x509_crl_get_crt_count(handle_.get());
   return count < 0 ? 0 : static_cast<size_t>(count);
+}
+
+Status RevocationList::VerifyUnder(const Certificate& issuer) const {
+  if (good_->Has(issuer.der())) return Done{};
+  gnutls_x509_crt_t authority = issuer.handle();
+  unsigned verdict = GNUTLS_CERT_INVALID;
+  const int code = gnutls_x509_crl_verify(
+      handle_.get(), &authority, 1,
+      GNUTLS_VERIFY_DISABLE_TIME_CHECKS | GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS, &verdict);
+  // It compares the list's times with the machine's clock whatever the flags say; InTime
+  // (x509_path.cc) compares them with the right one.
+  constexpr unsigned kOfTime = GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED |
+                               GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE | GNUTLS_CERT_INVALID;
+  if (code != 0 || (verdict & ~kOfTime) != 0)
+    return Fail(Code::kCollateralInvalid, "signature of the revocation list of " + IssuerText());
+  good_->Add(issuer.der());
+  return Done{};
 }
 
 }  // namespace keyclave::attest

@@ -4,6 +4,7 @@
 
 #include <gnutls/x509.h>
 
+#include "attest/memo.h"
 #include "attest/public_key.h"
 #include "enclave/base/clock.h"
 
@@ -23,7 +24,9 @@ class Certificate {
   const Bytes& issuer() const { return issuer_; }
   std::string SubjectText() const;  // RFC 4514
   std::string IssuerText() const;
+  std::string CommonName() const;  // of the subject; empty if it has none
   std::string SerialHex() const;
+  std::string Pem() const;
   UnixTime not_before() const { return not_before_; }
   UnixTime not_after() const { return not_after_; }
   bool SelfIssued() const { return Equal(subject_, issuer_); }
@@ -41,6 +44,7 @@ class Certificate {
   explicit Certificate(PublicKey key) : key_(std::move(key)) {}
 };
 
+// Immutable; copies share it, and threads may.
 class RevocationList {
  public:
   // DER, PEM, or the hexadecimal text of DER (as Intel's service sends it). kMalformed.
@@ -49,13 +53,21 @@ class RevocationList {
   const Bytes& der() const { return der_; }
   const Bytes& issuer() const { return issuer_; }
   std::string IssuerText() const;
+  std::string IssuerCommonName() const;  // empty if it has none
+  // The cRLNumber extension; nullopt if it is absent or larger.
+  std::optional<uint64_t> Number() const;
+  std::string Pem() const;
   UnixTime this_update() const { return this_update_; }
   UnixTime next_update() const { return next_update_; }  // 0 if it says none
   size_t size() const;                                   // entries
+  // That the issuer signed it, and may; what was once found good is not computed again. Times are
+  // not looked at. kCollateralInvalid.
+  Status VerifyUnder(const Certificate& issuer) const;
   gnutls_x509_crl_t handle() const { return handle_.get(); }
 
  private:
   std::shared_ptr<std::remove_pointer_t<gnutls_x509_crl_t>> handle_;
+  std::shared_ptr<GoodUnder> good_ = std::make_shared<GoodUnder>();  // certificates
   Bytes der_, issuer_;
   UnixTime this_update_ = 0;
   UnixTime next_update_ = 0;
@@ -80,10 +92,17 @@ Result<CertificatePath> BuildPath(const Certificate& leaf,
                                   const std::vector<Certificate>& intermediates,
                                   const std::vector<Certificate>& anchors, const PathRules& rules);
 
+// Whether the list is its issuer's word, at the given time. kCollateralExpired,
+// kCollateralInvalid (signature).
+Status CheckRevocationList(const RevocationList& list, const Certificate& issuer, UnixTime now);
+
+// Whether every issuer must have a list, or only those that have one are asked.
+enum class ListRule : uint8_t { kRequired, kWhereKnown };
+
 // Each certificate of the path but the anchor against the list of its issuer.
 // kEvidenceRevoked; kCollateralMissing (an issuer of the path has no list here),
 // kCollateralExpired, kCollateralInvalid (the list's signature).
 Status CheckRevocation(const CertificatePath& path, const std::vector<RevocationList>& lists,
-                       UnixTime now);
+                       UnixTime now, ListRule rule = ListRule::kRequired);
 
 }  // namespace keyclave::attest

@@ -50,7 +50,7 @@ Result<EnclaveIdentity> ParseEnclaveIdentity(const Document& document) {
   Json json;
   KC_CHECK_OK(ReadStatement(document, "enclaveIdentity", identity, json));
   const auto parsed = ParseInto(json, identity);
-  if (!parsed.ok()) return parsed.error().In(document.source);
+  if (!parsed.ok()) return parsed.error().In(document.source());
   return identity;
 }
 

@@ -17,22 +17,21 @@ std::string Upper(std::string text) {
 // the same key and the same serial number.
 class TcbSigners {
  public:
-  TcbSigners(Tee tee, const Trust& trust, UnixTime now)
-      : collateral_(*trust.collateral), roots_(trust.RootsFor(TypeName(tee))), now_(now) {
+  TcbSigners(Tee tee, const Trust& trust, UnixTime now, ListRule rule)
+      : collateral_(*trust.collateral),
+        roots_(trust.RootsFor(TypeName(tee))),
+        now_(now),
+        rule_(rule) {
     for (const Certificate& certificate : collateral_.certificates()) {
-      if (CommonName(certificate) == kTcbSigning) signers_.push_back({certificate, std::nullopt});
+      if (certificate.CommonName() == kTcbSigning) signers_.push_back({certificate, std::nullopt});
     }
   }
 
   // Whether one of them signed it, and is good itself. kCollateral….
   Status Verify(const Statement& statement) {
-    const ByteSpan signature = statement.signature;
     std::optional<Error> refused;
     for (Signer& signer : signers_) {
-      const Status signed_by = signer.certificate.key().VerifyEcdsa(
-          SignatureScheme::kEcdsaP256Sha256, statement.signed_bytes, signature.first(32),
-          signature.subspan(32));
-      if (!signed_by.ok()) continue;
+      if (!statement.text.VerifyUnder(signer.certificate.key()).ok()) continue;
       if (!signer.good.has_value()) signer.good = Check(signer.certificate);
       if (signer.good->ok()) return Done{};
       refused = signer.good->error();
@@ -60,7 +59,7 @@ class TcbSigners {
       return Fail(in_time ? Code::kCollateralInvalid : Code::kCollateralExpired,
                   std::string(kTcbSigning) + ": " + path.error().Text());
     }
-    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_);
+    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_, rule_);
     if (revocation.ok() || revocation.code() != Code::kEvidenceRevoked) return revocation;
     return Fail(Code::kCollateralInvalid,
                 std::string(kTcbSigning) + ": revoked, " + revocation.error().detail());
@@ -69,6 +68,7 @@ class TcbSigners {
   const Collateral& collateral_;
   std::vector<Certificate> roots_;
   UnixTime now_;
+  ListRule rule_;
   std::vector<Signer> signers_;
 };
 
@@ -78,17 +78,17 @@ class Choice {
  public:
   explicit Choice(UnixTime now) : now_(now) {}
 
-  void Offer(T statement) {
-    auto& better = statement.ValidAt(now_) ? best_ : stale_;
-    if (!better.has_value() || Rank(statement) > Rank(*better)) better = std::move(statement);
+  void Offer(const T& statement) {
+    const T*& better = statement.ValidAt(now_) ? best_ : stale_;
+    if (better == nullptr || Rank(statement) > Rank(*better)) better = &statement;
   }
   // What could not be read is an error only where nothing else serves.
-  void Unreadable(Error error) {
-    if (!unreadable_.has_value()) unreadable_ = std::move(error);
+  void Unreadable(const Error& error) {
+    if (!unreadable_.has_value()) unreadable_ = error;
   }
-  Result<T> Best(const std::string& what, const std::string& url) && {
-    if (best_.has_value()) return *std::move(best_);
-    if (stale_.has_value())
+  Result<const T*> Best(const std::string& what, const std::string& url) && {
+    if (best_ != nullptr) return best_;
+    if (stale_ != nullptr)
       return FailWanted(Code::kCollateralExpired,
                         what + " (" + stale_->source + "; newer: " + url + ")",
                         FormatTime(stale_->issue_date) + " to " + FormatTime(stale_->next_update),
@@ -102,8 +102,8 @@ class Choice {
     return {statement.evaluation_number, statement.issue_date};
   }
   UnixTime now_;
-  std::optional<T> best_;
-  std::optional<T> stale_;
+  const T* best_ = nullptr;
+  const T* stale_ = nullptr;
   std::optional<Error> unreadable_;
 };
 
@@ -111,60 +111,82 @@ std::string ServicePath(Tee tee) {
   return std::string(kService) + std::string(TypeName(tee)) + "/certification/v4/";
 }
 
-Result<TcbInfo> FindTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
-                            UnixTime now) {
+}  // namespace
+
+Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
+                                     UnixTime now) {
   const std::string fmspc = ToHex(platform.fmspc);
   const std::string upper = Upper(fmspc);
   Choice<TcbInfo> choice(now);
   for (const Document& document : trust.collateral->documents()) {
-    if (document.kind != DocumentKind::kTcbInfo) continue;
+    if (document.kind() != DocumentKind::kTcbInfo) continue;
     // A folder may hold those of many platforms; what does not even name this one is not parsed.
-    const std::string_view text = AsText(document.bytes);
+    const std::string_view text = AsText(document.bytes());
     if (text.find(upper) == std::string_view::npos && text.find(fmspc) == std::string_view::npos)
       continue;
-    auto info = ParseTcbInfo(document);
+    const auto& info = document.Parsed(ParseTcbInfo);
     if (!info.ok()) {
-      choice.Unreadable(std::move(info).error());
+      choice.Unreadable(info.error());
     } else if (info->tee == tee && info->fmspc == platform.fmspc && info->pceid == platform.pceid) {
-      choice.Offer(*std::move(info));
+      choice.Offer(*info);
     }
   }
-  const std::string what = Upper(std::string(TypeName(tee))) + " TCB info of FMSPC " + upper +
-                           ", PCE-ID " + ToHex(platform.pceid);
-  return std::move(choice).Best(what, ServicePath(tee) + "tcb?fmspc=" + upper);
+  return std::move(choice).Best(TcbInfoText(tee, platform.fmspc, platform.pceid),
+                                TcbInfoUrl(tee, platform.fmspc));
 }
 
-Result<EnclaveIdentity> FindQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
+Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
   Choice<EnclaveIdentity> choice(now);
   for (const Document& document : trust.collateral->documents()) {
-    if (document.kind != DocumentKind::kEnclaveIdentity) continue;
-    auto identity = ParseEnclaveIdentity(document);
+    if (document.kind() != DocumentKind::kEnclaveIdentity) continue;
+    const auto& identity = document.Parsed(ParseEnclaveIdentity);
     if (!identity.ok()) {
-      choice.Unreadable(std::move(identity).error());
+      choice.Unreadable(identity.error());
     } else if (identity->id == QeIdentityId(tee)) {
-      choice.Offer(*std::move(identity));
+      choice.Offer(*identity);
     }
   }
-  return std::move(choice).Best("enclave identity " + std::string(QeIdentityId(tee)),
-                                ServicePath(tee) + "qe/identity");
+  return std::move(choice).Best(QeIdentityText(tee), QeIdentityUrl(tee));
 }
 
-}  // namespace
+Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, UnixTime now,
+                      ListRule rule) {
+  KC_CHECK_OK(TcbSigners(tee, trust, now, rule).Verify(statement));
+  if (statement.ValidAt(now)) return Done{};
+  return FailWanted(Code::kCollateralExpired, statement.source,
+                    FormatTime(statement.issue_date) + " to " + FormatTime(statement.next_update),
+                    FormatTime(now));
+}
 
 Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
                                       UnixTime now) {
-  KC_ASSIGN(TcbInfo tcb_info, FindTcbInfo(tee, platform, trust, now));
-  KC_ASSIGN(EnclaveIdentity qe_identity, FindQeIdentity(tee, trust, now));
-  TcbSigners signers(tee, trust, now);
-  KC_CHECK_OK(signers.Verify(tcb_info));
-  KC_CHECK_OK(signers.Verify(qe_identity));
-  return Endorsements{std::move(tcb_info), std::move(qe_identity)};
+  KC_ASSIGN(const TcbInfo* tcb_info, ChooseTcbInfo(tee, platform, trust, now));
+  KC_ASSIGN(const EnclaveIdentity* qe_identity, ChooseQeIdentity(tee, trust, now));
+  TcbSigners signers(tee, trust, now, ListRule::kRequired);
+  KC_CHECK_OK(signers.Verify(*tcb_info));
+  KC_CHECK_OK(signers.Verify(*qe_identity));
+  return Endorsements{tcb_info, qe_identity};
 }
 
-std::string PckCrlUrl(const Certificate& pck_ca) {
-  const bool platform = CommonName(pck_ca).find("Platform") != std::string::npos;
-  return std::string(kService) +
-         "sgx/certification/v4/pckcrl?ca=" + (platform ? "platform" : "processor") +
+std::string TcbInfoText(Tee tee, ByteSpan fmspc, ByteSpan pceid) {
+  return Upper(std::string(TypeName(tee))) + " TCB info of FMSPC " + Upper(ToHex(fmspc)) +
+         ", PCE-ID " + ToHex(pceid);
+}
+
+std::string TcbInfoUrl(Tee tee, ByteSpan fmspc) {
+  return ServicePath(tee) + "tcb?fmspc=" + Upper(ToHex(fmspc));
+}
+
+std::string QeIdentityText(Tee tee) { return "enclave identity " + std::string(QeIdentityId(tee)); }
+
+std::string QeIdentityUrl(Tee tee) { return ServicePath(tee) + "qe/identity"; }
+
+std::string RevocationListUrl(std::string_view issuer_common_name) {
+  const auto has = [&](std::string_view word) {
+    return issuer_common_name.find(word) != std::string_view::npos;
+  };
+  if (has("Root")) return "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
+  return ServicePath(Tee::kSgx) + "pckcrl?ca=" + (has("Platform") ? "platform" : "processor") +
          "&encoding=der";
 }
 

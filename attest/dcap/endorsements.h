@@ -8,9 +8,10 @@
 
 namespace keyclave::attest::dcap {
 
+// They are the collateral's, and live as long as it does.
 struct Endorsements {
-  TcbInfo tcb_info;
-  EnclaveIdentity qe_identity;
+  const TcbInfo* tcb_info;
+  const EnclaveIdentity* qe_identity;
 };
 
 // Of several that are valid, those with the highest tcbEvaluationDataNumber.
@@ -19,9 +20,21 @@ struct Endorsements {
 Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
                                       UnixTime now);
 
-// Where Intel publishes it.
-std::string PckCrlUrl(const Certificate& pck_ca);
-inline constexpr std::string_view kRootCrlUrl =
-    "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
+// The steps of FindEndorsements. The best that the collateral has, its signature not verified:
+Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
+                                     UnixTime now);
+Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now);
+// Valid at the time, and signed by Intel's TCB signing key, whose certificate is in the collateral
+// and good itself. kCollateral….
+Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, UnixTime now,
+                      ListRule rule = ListRule::kRequired);
+
+// What they are, and where Intel publishes them.
+std::string TcbInfoText(Tee tee, ByteSpan fmspc, ByteSpan pceid);
+std::string TcbInfoUrl(Tee tee, ByteSpan fmspc);
+std::string QeIdentityText(Tee tee);
+std::string QeIdentityUrl(Tee tee);
+// Of a PCK authority, or of the root.
+std::string RevocationListUrl(std::string_view issuer_common_name);
 
 }  // namespace keyclave::attest::dcap

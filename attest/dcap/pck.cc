@@ -134,13 +134,4 @@ Result<PckPlatform> ParsePckPlatform(const Certificate& pck) {
               "SGX extension of the PCK certificate: " + platform.error().Text());
 }
 
-std::string CommonName(const Certificate& certificate) {
-  ByteArray<256> name{};
-  size_t size = name.size();
-  if (gnutls_x509_crt_get_dn_by_oid(certificate.handle(), GNUTLS_OID_X520_COMMON_NAME, 0, 0,
-                                    name.data(), &size) != 0)
-    return {};
-  return std::string(AsText(ByteSpan(name).first(size)));
-}
-
 }  // namespace keyclave::attest::dcap

@@ -28,7 +28,5 @@ std::string_view SgxTypeName(uint8_t sgx_type);
 const Certificate* FindPck(const std::vector<Certificate>& certificates);
 // kEvidenceMalformed.
 Result<PckPlatform> ParsePckPlatform(const Certificate& pck);
-// The subject's common name; empty if it has none.
-std::string CommonName(const Certificate& certificate);
 
 }  // namespace keyclave::attest::dcap

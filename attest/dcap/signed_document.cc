@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "attest/strict_json.h"
+
 namespace keyclave::attest::dcap {
 namespace {
 
@@ -74,12 +76,12 @@ Status ReadSignature(std::string_view hex, ByteArray<64>& signature) {
 }
 
 Status ReadInto(const Document& document, std::string_view name, Statement& statement, Json& json) {
-  KC_ASSIGN(const SignedMember found, FindSignedMember(document.bytes, name));
-  json = Json::parse(found.member.begin(), found.member.end(), nullptr, false);
-  if (!json.is_object()) return Invalid("not JSON");
-  statement.source = document.source;
-  statement.signed_bytes = ToBytes(found.member);
-  statement.signature = found.signature;
+  KC_ASSIGN(const SignedMember found, FindSignedMember(document.bytes(), name));
+  auto parsed = ParseStrictJson(found.member);
+  if (!parsed.ok()) return Invalid(parsed.error().detail());
+  json = *std::move(parsed);
+  statement.source = document.source();
+  statement.text = SignedText(ToBytes(found.member), found.signature);
   KC_ASSIGN(statement.version, GetNumber(json, "version", UINT32_MAX));
   KC_ASSIGN(statement.issue_date, GetTime(json, "issueDate"));
   KC_ASSIGN(statement.next_update, GetTime(json, "nextUpdate"));
@@ -88,6 +90,16 @@ Status ReadInto(const Document& document, std::string_view name, Statement& stat
 }
 
 }  // namespace
+
+Status SignedText::VerifyUnder(const PublicKey& key) const {
+  if (state_ == nullptr) return Fail(Code::kEvidenceSignature, "nobody signed it");
+  if (state_->good.Has(key.spki())) return Done{};
+  const ByteSpan both = state_->signature;
+  KC_CHECK_OK(key.VerifyEcdsa(SignatureScheme::kEcdsaP256Sha256, state_->bytes, both.first(32),
+                              both.subspan(32)));
+  state_->good.Add(key.spki());
+  return Done{};
+}
 
 Result<SignedMember> FindSignedMember(ByteSpan text, std::string_view name) {
   Scanner scanner(AsText(text));
@@ -117,7 +129,7 @@ Result<SignedMember> FindSignedMember(ByteSpan text, std::string_view name) {
 Status ReadStatement(const Document& document, std::string_view name, Statement& statement,
                      Json& json) {
   const auto read = ReadInto(document, name, statement, json);
-  if (!read.ok()) return read.error().In(document.source);
+  if (!read.ok()) return read.error().In(document.source());
   return Done{};
 }
 

@@ -10,11 +10,32 @@
 
 namespace keyclave::attest::dcap {
 
+// A text and its signature (ECDSA P-256 with SHA-256; r and s). Immutable; copies share it, and
+// threads may.
+class SignedText {
+ public:
+  SignedText() = default;  // nobody's
+  SignedText(Bytes bytes, const ByteArray<64>& signature)
+      : state_(std::make_shared<State>(std::move(bytes), signature)) {}
+
+  // That this key made the signature; what was once found good is not computed again.
+  // kEvidenceSignature.
+  Status VerifyUnder(const PublicKey& key) const;
+
+ private:
+  struct State {
+    State(Bytes b, const ByteArray<64>& s) : bytes(std::move(b)), signature(s) {}
+    const Bytes bytes;
+    const ByteArray<64> signature;
+    GoodUnder good;
+  };
+  std::shared_ptr<State> state_;
+};
+
 // What all of them have.
 struct Statement {
   std::string source;  // file name, for messages
-  Bytes signed_bytes;
-  ByteArray<64> signature{};  // r and s; not verified
+  SignedText text;     // not verified
   uint64_t version = 0;
   UnixTime issue_date = 0;
   UnixTime next_update = 0;

@@ -144,7 +144,7 @@ Result<TcbInfo> ParseTcbInfo(const Document& document) {
   Json json;
   KC_CHECK_OK(ReadStatement(document, "tcbInfo", info, json));
   const auto parsed = ParseInto(json, info);
-  if (!parsed.ok()) return parsed.error().In(document.source);
+  if (!parsed.ok()) return parsed.error().In(document.source());
   return info;
 }
 

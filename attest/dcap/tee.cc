@@ -20,4 +20,8 @@ std::vector<Field> DescribeAny(const std::any& parsed) {
   return DescribeQuote(std::any_cast<const Quote&>(parsed));
 }
 
+std::vector<CollateralNeed> NeedsOfAny(const std::any& parsed, const VerifyContext& context) {
+  return QuoteCollateralNeeds(std::any_cast<const Quote&>(parsed), context.trust, context.now);
+}
+
 }  // namespace keyclave::attest::dcap

@@ -9,5 +9,6 @@ namespace keyclave::attest::dcap {
 Result<std::any> ParseAny(ByteSpan bytes, Tee tee);
 Result<ClaimSet> VerifyAny(const std::any& parsed, const VerifyContext& context);
 std::vector<Field> DescribeAny(const std::any& parsed);
+std::vector<CollateralNeed> NeedsOfAny(const std::any& parsed, const VerifyContext& context);
 
 }  // namespace keyclave::attest::dcap

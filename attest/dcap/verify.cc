@@ -29,10 +29,10 @@ Result<CertificatePath> VerifyChain(const Quote& quote, const Trust& trust, Unix
   intermediates.insert(intermediates.end(), more.begin(), more.end());
   KC_ASSIGN(CertificatePath path,
             BuildPath(*pck, intermediates, trust.RootsFor(TypeName(quote.tee())), {.now = now}));
-  if (path.size() != kPckPath || CommonName(*pck) != kPckName)
+  if (path.size() != kPckPath || pck->CommonName() != kPckName)
     return FailWanted(Code::kEvidenceChain, "PCK certificate",
                       std::string(kPckName) + ", a PCK authority, the root",
-                      CommonName(*pck) + ", path of " + std::to_string(path.size()));
+                      pck->CommonName() + ", path of " + std::to_string(path.size()));
   return path;
 }
 
@@ -70,8 +70,8 @@ Status VerifyRevocation(const CertificatePath& path, const Trust& trust, UnixTim
   if (status.ok()) return status;
   if (status.code() != Code::kCollateralMissing && status.code() != Code::kCollateralExpired)
     return status;
-  return status.error().In("revocation lists come from " + PckCrlUrl(path[1]) + " and " +
-                           std::string(kRootCrlUrl));
+  return status.error().In("revocation lists come from " + RevocationListUrl(path[1].CommonName()) +
+                           " and " + RevocationListUrl(path[2].CommonName()));
 }
 
 void Add(const TcbFinding& finding, VerifiedTcb& tcb) {
@@ -86,10 +86,10 @@ void Add(const TcbFinding& finding, VerifiedTcb& tcb) {
 Result<VerifiedTcb> Evaluate(const Endorsements& endorsements, const PckPlatform& platform,
                              const TcbFinding& qe, const ByteArray<16>* tee_tcb_svn) {
   VerifiedTcb tcb;
-  KC_ASSIGN(tcb.platform, FindPlatformLevel(endorsements.tcb_info, platform, tee_tcb_svn));
+  KC_ASSIGN(tcb.platform, FindPlatformLevel(*endorsements.tcb_info, platform, tee_tcb_svn));
   tcb.qe = qe;
   if (tee_tcb_svn != nullptr) {
-    KC_ASSIGN(tcb.tdx_module, FindModuleLevel(endorsements.tcb_info, *tee_tcb_svn));
+    KC_ASSIGN(tcb.tdx_module, FindModuleLevel(*endorsements.tcb_info, *tee_tcb_svn));
   }
   tcb.status = Merge(tcb.platform.status, qe.status);
   tcb.date = tcb.platform.date;
@@ -106,14 +106,14 @@ Result<VerifiedTcb> Evaluate(const Endorsements& endorsements, const PckPlatform
 
 Status EvaluateInto(const Quote& quote, const Endorsements& endorsements, VerifiedQuote& verified) {
   KC_ASSIGN(const TcbFinding qe,
-            FindEnclaveLevel(endorsements.qe_identity, quote.qe_report.isv_svn));
+            FindEnclaveLevel(*endorsements.qe_identity, quote.qe_report.isv_svn));
   const auto* td = std::get_if<TdReport>(&quote.body);
   const PckPlatform& platform = verified.platform;
   if (td == nullptr) {
     KC_ASSIGN(verified.tcb, Evaluate(endorsements, platform, qe, nullptr));
     return Done{};
   }
-  KC_CHECK_OK(CheckModuleIdentity(endorsements.tcb_info, *td));
+  KC_CHECK_OK(CheckModuleIdentity(*endorsements.tcb_info, *td));
   KC_ASSIGN(verified.tcb, Evaluate(endorsements, platform, qe, &td->tee_tcb_svn));
   if (!td->of_15.has_value()) return Done{};
   KC_ASSIGN(verified.current_tcb, Evaluate(endorsements, platform, qe, &td->of_15->tee_tcb_svn2));
@@ -134,14 +134,46 @@ Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust, UnixTi
   KC_CHECK_OK(VerifySignatures(quote, path[0]));
   KC_CHECK_OK(VerifyRevocation(path, trust, now));
   VerifiedQuote verified;
-  verified.pck_ca = CommonName(path[1]);
+  verified.pck_ca = path[1].CommonName();
   KC_ASSIGN(verified.platform, ParsePckPlatform(path[0]));
   KC_ASSIGN(const Endorsements endorsements,
             FindEndorsements(quote.tee(), verified.platform, trust, now));
-  verified.tcb_evaluation_number = endorsements.tcb_info.evaluation_number;
-  KC_CHECK_OK(CheckEnclave(endorsements.qe_identity, quote.qe_report));
+  verified.tcb_evaluation_number = endorsements.tcb_info->evaluation_number;
+  KC_CHECK_OK(CheckEnclave(*endorsements.qe_identity, quote.qe_report));
   KC_CHECK_OK(EvaluateInto(quote, endorsements, verified));
   return verified;
+}
+
+std::vector<CollateralNeed> QuoteCollateralNeeds(const Quote& quote, const Trust& trust,
+                                                 UnixTime now) {
+  std::vector<CollateralNeed> needs;
+  const auto add = [&](std::string what, std::string where, const Status& found) {
+    CollateralNeed& need = needs.emplace_back();
+    need.what = std::move(what);
+    need.where = std::move(where);
+    if (!found.ok()) need.problem = found.error();
+  };
+  const auto path = VerifyChain(quote, trust, now);
+  const auto platform =
+      path.ok() ? ParsePckPlatform((*path)[0]) : Result<PckPlatform>(path.error());
+  if (!platform.ok()) {
+    add("PCK certificate", "the platform's quoting library", platform.error());
+    return needs;
+  }
+  for (size_t i = 0; i + 1 < path->size(); ++i) {
+    const Certificate& issuer = (*path)[i + 1];
+    add("revocation list of " + issuer.CommonName(), RevocationListUrl(issuer.CommonName()),
+        CheckRevocation({(*path)[i], issuer}, trust.collateral->revocation_lists(), now));
+  }
+  const Tee tee = quote.tee();
+  const auto check = [&](const auto& chosen) -> Status {
+    if (!chosen.ok()) return chosen.error();
+    return CheckStatement(**chosen, tee, trust, now);
+  };
+  add(TcbInfoText(tee, platform->fmspc, platform->pceid), TcbInfoUrl(tee, platform->fmspc),
+      check(ChooseTcbInfo(tee, *platform, trust, now)));
+  add(QeIdentityText(tee), QeIdentityUrl(tee), check(ChooseQeIdentity(tee, trust, now)));
+  return needs;
 }
 
 Result<ClaimSet> VerifyTdQuote(ByteSpan quote, const Trust& trust, UnixTime now,

@@ -38,6 +38,11 @@ struct VerifiedQuote {
 // VerifyEvidence's, without kEvidenceBinding.
 Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust, UnixTime now);
 
+// What VerifyQuote needs beside the quote. One need, with the error, where the quote's own chain
+// does not hold: what else it needs is then not known.
+std::vector<CollateralNeed> QuoteCollateralNeeds(const Quote& quote, const Trust& trust,
+                                                 UnixTime now);
+
 // The claims of a verified quote, under the prefix of its TEE beside the normal ones.
 ClaimSet ClaimsOf(const Quote& quote, const VerifiedQuote& verified);
 

@@ -95,15 +95,6 @@ Result<Bytes> ReadHwid(const Bytes& value, size_t size) {
   return ToBytes(content);
 }
 
-std::string CommonName(const Certificate& certificate) {
-  ByteArray<128> name{};
-  size_t size = name.size();
-  if (gnutls_x509_crt_get_dn_by_oid(certificate.handle(), GNUTLS_OID_X520_COMMON_NAME, 0, 0,
-                                    name.data(), &size) != 0)
-    return {};
-  return std::string(AsText(ByteSpan(name).first(size)));
-}
-
 Status CheckTcb(SnpProduct product, const SnpTcb& certificate, const SnpTcb& reported) {
   if (certificate == reported) return Done{};
   std::string wanted = SnpTcbText(product, certificate);
@@ -181,9 +172,9 @@ Status CheckAuthorities(const SnpEndorsement& endorsement, const CertificatePath
   const std::string line(SnpProductName(endorsement.product));
   const bool vlek = endorsement.key == SnpSigningKey::kVlek;
   const std::string signer = (vlek ? "SEV-VLEK-" : "SEV-") + line;
-  if (const std::string name = CommonName(path[1]); name != signer)
+  if (const std::string name = path[1].CommonName(); name != signer)
     return FailWanted(Code::kEvidenceIdentity, "issuer of the endorsement", signer, name);
-  if (const std::string name = CommonName(path[2]); name != "ARK-" + line)
+  if (const std::string name = path[2].CommonName(); name != "ARK-" + line)
     return FailWanted(Code::kEvidenceIdentity, "root of the product line", "ARK-" + line, name);
   return Done{};
 }

@@ -9,41 +9,29 @@ constexpr std::string_view kType = "sev-snp";
 constexpr std::string_view kKds = "https://kdsintf.amd.com/vcek/v1/";
 constexpr size_t kMaxCandidates = 8;
 
-struct Leaf {
-  Certificate certificate;
-  SnpEndorsement endorsement;
+// The certificate that a report needs, and where it is to be had.
+struct Wanted {
+  std::string what;
+  std::string where;
 };
 
-// Where AMD hands out the VCEK (document 57230). `line` is Milan, Genoa or Turin.
-std::string KdsUrl(std::string_view line, SnpProduct product, const SnpReport& report) {
-  std::string url(kKds);
-  url.append(line).append("/");
-  url += ToHex(ByteSpan(report.chip_id).first(SnpChipIdSize(product)));
-  char separator = '?';
-  ForEachTcbPart(product, report.reported_tcb, [&](std::string_view name, uint8_t value) {
-    if (name == "bootloader") name = "bl";
-    if (name == "microcode") name = "ucode";
-    url += separator;
-    url.append(name).append("SPL=").append(std::to_string(value));
-    separator = '&';
-  });
-  return url;
-}
-
-Error Missing(const SnpReport& report) {
+Wanted WantedFor(const SnpReport& report) {
   const auto known = report.cpu.has_value() ? SnpProductOfCpu(*report.cpu) : std::nullopt;
   const SnpProduct product = known.value_or(SnpProduct::kMilan);
   const std::string tcb = "TCB " + SnpTcbText(product, report.reported_tcb);
   if (report.signing_key == SnpSigningKey::kVlek)
-    return Fail(Code::kCollateralMissing,
-                "VLEK certificate for " + tcb +
-                    "; the cloud provider's host hands it out with the extended report");
+    return {"VLEK certificate for " + tcb,
+            "the cloud provider's host hands it out with the extended report"};
   // A report of version 2 does not tell its product.
-  const std::string line = known.has_value() ? std::string(SnpProductName(product)) : "Milan";
-  return Fail(Code::kCollateralMissing,
-              "VCEK certificate of chip " + ToHex(report.chip_id) + " for " + tcb + ": " +
-                  KdsUrl(line, product, report) +
-                  (known.has_value() ? "" : " (or Genoa in place of Milan)"));
+  const auto hwid = ByteSpan(report.chip_id).first(SnpChipIdSize(product));
+  return {"VCEK certificate of chip " + ToHex(report.chip_id) + " for " + tcb,
+          SnpVcekUrl(product, hwid, report.reported_tcb) +
+              (known.has_value() ? "" : " (or Genoa in place of Milan)")};
+}
+
+Error Missing(const SnpReport& report) {
+  const Wanted wanted = WantedFor(report);
+  return Fail(Code::kCollateralMissing, wanted.what + ": " + wanted.where);
 }
 
 // Quick, for collateral of many chips: a VCEK of this one has the bytes of its chip id in it.
@@ -56,10 +44,10 @@ bool MayBeOfChip(const Certificate& certificate, const SnpReport& report) {
 
 // The certificates that claim to endorse this report: those that came with it, else those of the
 // collateral. The error of the first that came with it and does not, where nothing does.
-Result<std::vector<Leaf>> FindLeaves(const SnpReport& report,
-                                     const std::vector<Certificate>& brought,
-                                     const Collateral& collateral) {
-  std::vector<Leaf> leaves;
+Result<std::vector<SnpLeaf>> FindLeaves(const SnpReport& report,
+                                        const std::vector<Certificate>& brought,
+                                        const Collateral& collateral) {
+  std::vector<SnpLeaf> leaves;
   std::optional<Error> misfit;
   std::optional<SnpTcb> other_tcb;  // that of another certificate of this chip
   const auto look = [&](const std::vector<Certificate>& list, bool came_with_it) {
@@ -99,30 +87,57 @@ std::vector<Certificate> IssuersOf(const Certificate& leaf, const std::vector<Ce
   return issuers;
 }
 
-Status CheckRevocationWhereKnown(const CertificatePath& path,
-                                 const std::vector<RevocationList>& lists, UnixTime now) {
-  for (size_t i = 0; i + 1 < path.size(); ++i) {
-    const bool known = std::any_of(lists.begin(), lists.end(), [&](const RevocationList& list) {
-      return Equal(list.issuer(), path[i].issuer());
-    });
-    if (known) KC_CHECK_OK(CheckRevocation({path[i], path[i + 1]}, lists, now));
-  }
-  return Done{};
-}
-
-Status VerifyUnder(const Leaf& leaf, const SnpReport& report,
+Status VerifyUnder(const SnpLeaf& leaf, const SnpReport& report,
                    const std::vector<Certificate>& brought, const Trust& trust, UnixTime now) {
   KC_CHECK_OK(leaf.certificate.key().VerifyEcdsa(SignatureScheme::kEcdsaP384Sha384,
                                                  report.signed_bytes, report.r, report.s));
+  return CheckLeaf(leaf, brought, trust, now);
+}
+
+}  // namespace
+
+std::string SnpVcekUrl(SnpProduct product, ByteSpan hwid, const SnpTcb& tcb) {
+  std::string url(kKds);
+  url.append(SnpProductName(product)).append("/") += ToHex(hwid);
+  char separator = '?';
+  ForEachTcbPart(product, tcb, [&](std::string_view name, uint8_t value) {
+    if (name == "bootloader") name = "bl";
+    if (name == "microcode") name = "ucode";
+    url += separator;
+    url.append(name).append("SPL=").append(std::to_string(value));
+    separator = '&';
+  });
+  return url;
+}
+
+Status CheckLeaf(const SnpLeaf& leaf, const std::vector<Certificate>& brought, const Trust& trust,
+                 UnixTime now) {
   const Collateral& collateral = *trust.collateral;
   KC_ASSIGN(const CertificatePath path,
             BuildPath(leaf.certificate, IssuersOf(leaf.certificate, brought, collateral),
                       trust.RootsFor(kType), {.now = now}));
-  KC_CHECK_OK(CheckRevocationWhereKnown(path, collateral.revocation_lists(), now));
+  KC_CHECK_OK(CheckRevocation(path, collateral.revocation_lists(), now, ListRule::kWhereKnown));
   return CheckAuthorities(leaf.endorsement, path);
 }
 
-}  // namespace
+std::vector<CollateralNeed> SnpCollateralNeeds(const SnpReport& report,
+                                               const std::vector<Certificate>& brought,
+                                               const Trust& trust, UnixTime now) {
+  if (report.signing_key == SnpSigningKey::kNone) return {};
+  const Wanted wanted = WantedFor(report);
+  CollateralNeed need{.what = wanted.what, .where = wanted.where, .problem = {}};
+  const auto leaves = FindLeaves(report, brought, *trust.collateral);
+  if (!leaves.ok()) {
+    need.problem = leaves.error();
+    return {std::move(need)};
+  }
+  for (const SnpLeaf& leaf : *leaves) {
+    auto good = CheckLeaf(leaf, brought, trust, now);
+    if (good.ok()) return {{.what = wanted.what, .where = wanted.where, .problem = {}}};
+    if (!need.problem.has_value()) need.problem = std::move(good).error();
+  }
+  return {std::move(need)};
+}
 
 Result<ClaimSet> VerifySnpReport(const SnpReport& report, const std::vector<Certificate>& brought,
                                  const Trust& trust, UnixTime now) {
@@ -131,9 +146,9 @@ Result<ClaimSet> VerifySnpReport(const SnpReport& report, const std::vector<Cert
   if (report.signing_key == SnpSigningKey::kVcek && report.ChipIdIsMasked())
     return Fail(Code::kEvidenceIdentity, "a report under a VCEK whose chip id is masked");
   // Of one chip and TCB there may be several certificates, of which some have expired.
-  KC_ASSIGN(const std::vector<Leaf> leaves, FindLeaves(report, brought, *trust.collateral));
+  KC_ASSIGN(const std::vector<SnpLeaf> leaves, FindLeaves(report, brought, *trust.collateral));
   std::optional<Error> first;
-  for (const Leaf& leaf : leaves) {
+  for (const SnpLeaf& leaf : leaves) {
     auto verified = VerifyUnder(leaf, report, brought, trust, now);
     if (verified.ok()) return SnpClaims(report, leaf.endorsement);
     if (!first.has_value()) first = std::move(verified).error();

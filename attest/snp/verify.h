@@ -41,6 +41,25 @@ namespace keyclave::attest {
 Result<ClaimSet> VerifySnpReport(const SnpReport& report, const std::vector<Certificate>& brought,
                                  const Trust& trust, UnixTime now);
 
+// A VCEK or VLEK with what it says.
+struct SnpLeaf {
+  Certificate certificate;
+  SnpEndorsement endorsement;
+};
+
+// The leaf's path to AMD's root, revocation, and the names on the way; certificates and lists as
+// above. kEvidenceChain, kEvidenceTime, kEvidenceRevoked, kEvidenceIdentity, Collateral….
+Status CheckLeaf(const SnpLeaf& leaf, const std::vector<Certificate>& brought, const Trust& trust,
+                 UnixTime now);
+
+// What VerifySnpReport needs beside the report and what it brought: its leaf.
+std::vector<CollateralNeed> SnpCollateralNeeds(const SnpReport& report,
+                                               const std::vector<Certificate>& brought,
+                                               const Trust& trust, UnixTime now);
+
+// Where AMD hands out the VCEK (document 57230); hwid as long as the line's chip ids are.
+std::string SnpVcekUrl(SnpProduct product, ByteSpan hwid, const SnpTcb& tcb);
+
 // In claims.cc.
 ClaimSet SnpClaims(const SnpReport& report, const SnpEndorsement& endorsement);
 

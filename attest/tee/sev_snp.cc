@@ -50,6 +50,11 @@ Result<ClaimSet> Verify(const std::any& parsed, const VerifyContext& context) {
   return claims;
 }
 
+std::vector<CollateralNeed> Needs(const std::any& parsed, const VerifyContext& context) {
+  const auto& evidence = std::any_cast<const Parsed&>(parsed);
+  return SnpCollateralNeeds(evidence.report, evidence.certificates, context.trust, context.now);
+}
+
 // VERSION, VMPL and SIGNATURE_ALGO, so that a damaged report is still taken for one.
 bool Recognises(ByteSpan bytes) {
   ByteReader reader(bytes);
@@ -87,6 +92,6 @@ Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& confi
 }  // namespace
 
 extern const TeeType kSevSnpTee;
-const TeeType kSevSnpTee = {"sev-snp", Recognises, Parse, Verify, Describe, Produce};
+const TeeType kSevSnpTee = {"sev-snp", Recognises, Parse, Verify, Describe, Produce, Needs};
 
 }  // namespace keyclave::attest

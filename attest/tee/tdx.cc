@@ -19,6 +19,7 @@ Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& confi
 }  // namespace
 
 extern const TeeType kTdxTee;
-const TeeType kTdxTee = {"tdx", Recognises, Parse, dcap::VerifyAny, dcap::DescribeAny, Produce};
+const TeeType kTdxTee = {"tdx",   Recognises,      Parse, dcap::VerifyAny, dcap::DescribeAny,
+                         Produce, dcap::NeedsOfAny};
 
 }  // namespace keyclave::attest

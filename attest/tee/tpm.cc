@@ -7,6 +7,7 @@
 #include "attest/produce/produce.h"
 #include "attest/tpm/attestation_key.h"
 #include "attest/tpm/describe.h"
+#include "attest/tpm/hardware.h"
 
 namespace keyclave::attest {
 namespace {
@@ -113,9 +114,18 @@ Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& confi
   return ProduceTpm(report_data, config);
 }
 
+// What the hardware report of an Azure virtual machine needs.
+std::vector<CollateralNeed> Needs(const std::any& parsed, const VerifyContext& context) {
+  const auto& evidence = std::any_cast<const ParsedEvidence&>(parsed);
+  if (!evidence.hcl_report.has_value()) return {};
+  if (evidence.hcl_report->type == tpm::HclType::kTdx)
+    return tpm::TdxNeeds(evidence.raw.td_quote, context);
+  return tpm::SnpNeeds(evidence.hcl_report->hardware_report, evidence.hardware_chain, context);
+}
+
 }  // namespace
 
 extern const TeeType kTpmTee;
-const TeeType kTpmTee = {"tpm", tpm::LooksLikeTpmEvidence, Parse, Verify, Describe, Produce};
+const TeeType kTpmTee = {"tpm", tpm::LooksLikeTpmEvidence, Parse, Verify, Describe, Produce, Needs};
 
 }  // namespace keyclave::attest

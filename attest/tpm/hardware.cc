@@ -36,4 +36,17 @@ Result<HardwareReport> VerifyTdx(ByteSpan quote, const VerifyContext& context) {
   return report;
 }
 
+std::vector<CollateralNeed> SnpNeeds(ByteSpan report, const std::vector<Certificate>& certificates,
+                                     const VerifyContext& context) {
+  const auto parsed = ParseSnpReport(report);
+  if (!parsed.ok()) return {};
+  return SnpCollateralNeeds(*parsed, certificates, context.trust, context.now);
+}
+
+std::vector<CollateralNeed> TdxNeeds(ByteSpan quote, const VerifyContext& context) {
+  const auto parsed = dcap::ParseQuote(quote, dcap::Tee::kTdx);
+  if (!parsed.ok()) return {};
+  return dcap::QuoteCollateralNeeds(*parsed, context.trust, context.now);
+}
+
 }  // namespace keyclave::attest::tpm

@@ -16,4 +16,9 @@ Result<HardwareReport> VerifySnp(ByteSpan report, const std::vector<Certificate>
                                  const VerifyContext& context);
 Result<HardwareReport> VerifyTdx(ByteSpan quote, const VerifyContext& context);
 
+// What these need beside the evidence; nothing where the report cannot even be parsed.
+std::vector<CollateralNeed> SnpNeeds(ByteSpan report, const std::vector<Certificate>& certificates,
+                                     const VerifyContext& context);
+std::vector<CollateralNeed> TdxNeeds(ByteSpan quote, const VerifyContext& context);
+
 }  // namespace keyclave::attest::tpm

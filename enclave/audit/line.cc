@@ -42,6 +42,9 @@ BuiltLine BuildLine(const ChainEnd& end, const std::string& time, std::string_vi
 }
 
 Result<Line> ParseLine(std::string_view text) {
+  // To nlohmann's parser a NUL is the end of the text, whatever follows it.
+  if (text.find('\0') != std::string_view::npos)
+    return Fail(Code::kAuditBroken, "a line with a NUL byte");
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_object())
     return Fail(Code::kAuditBroken, "a line that is no JSON object");

@@ -111,4 +111,9 @@ Status ReplaceFile(const std::string& path, ByteSpan bytes, uint32_t mode) {
   return SyncDirectoryOf(path);
 }
 
+Status RenameFile(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return ErrnoError(to);
+  return SyncDirectoryOf(to);
+}
+
 }  // namespace keyclave

@@ -12,6 +12,8 @@ Result<Bytes> ReadFile(const std::string& path, size_t max);
 Status WriteNewFile(const std::string& path, ByteSpan bytes, uint32_t mode);
 // Replaces a file in one step (temporary beside it, fsync, rename, fsync of the directory).
 Status ReplaceFile(const std::string& path, ByteSpan bytes, uint32_t mode);
+// rename(2) within a directory; on disk when it returns.
+Status RenameFile(const std::string& from, const std::string& to);
 // kNotFound, kPermissionDenied, kStoreFull, kStoreReadOnly or kIo for the current errno; the detail
 // is "what: reason".
 Error ErrnoError(std::string_view what);

@@ -29,7 +29,8 @@ struct VerifyOptions {
 // "7  2026-…Z  denial  operation=sign …": the chain's own members are left out.
 std::string LineText(const std::string& line) {
   const Json record = Json::parse(line, nullptr, false);
-  if (!record.is_object()) return Harmless(line) + "\n";
+  // A NUL would end the text for the parser, whatever follows it.
+  if (!record.is_object() || line.find('\0') != std::string::npos) return Harmless(line) + "\n";
   const auto member = [&](const char* name) {
     const auto found = record.find(name);
     if (found == record.end()) return std::string("?");

@@ -135,6 +135,7 @@ void AddEvidence(CLI::App& app, Invocation& invocation) {
   AddEvidenceVerify(*group, invocation);
   AddEvidenceCollect(*group, invocation);
   AddEvidenceEnrollTpm(*group, invocation);
+  AddEvidenceCollateral(*group, invocation);
 
   auto paths = std::make_shared<std::vector<std::string>>();
   auto self = std::make_shared<bool>(false);

@@ -3,16 +3,14 @@
 
 #include "attest/default_policy.h"
 #include "attest/jwk.h"
-#include "enclave/base/file.h"
 #include "enclave/ctl/cmd_evidence.h"
 #include "enclave/ctl/evidence_file.h"
 #include "enclave/ctl/evidence_folder.h"
 #include "enclave/ctl/output.h"
+#include "enclave/ctl/trust_file.h"
 
 namespace keyclave::ctl {
 namespace {
-
-constexpr size_t kMaxTrustFile = size_t{1} << 20;  // bytes
 
 struct VerifyOptions {
   std::string path;
@@ -141,35 +139,12 @@ void PrintOutcome(const Outcome& outcome) {
   Print("\n" + table.Text());
 }
 
-// A certificate, a public key or a key set that the user trusts for this evidence.
-Status AddTrust(const std::string& path, const std::string& type, attest::Trust& trust) {
-  KC_ASSIGN(const Bytes bytes, ReadFile(path, kMaxTrustFile));
-  if (const auto certificates = attest::Certificate::ListFrom(bytes);
-      certificates.ok() && !certificates->empty()) {
-    auto& roots = trust.roots[type];
-    roots.insert(roots.end(), certificates->begin(), certificates->end());
-    return Done{};
-  }
-  if (const auto key = attest::PublicKey::FromPem(bytes); key.ok()) {
-    trust.keys[type].push_back(key->spki());
-    return Done{};
-  }
-  const std::string_view text = AsText(bytes);
-  if (text.find_first_not_of(" \t\r\n") == text.find('{') && text.find('{') < text.size()) {
-    attest::TokenIssuer issuer;
-    issuer.keys = bytes;
-    issuer.roots = trust.roots[type];
-    trust.token_issuers.push_back(std::move(issuer));
-    return Done{};
-  }
-  return Fail(Code::kInvalidArgument, path + " holds no certificate, public key or key set");
-}
-
 Result<attest::Trust> TrustFor(const VerifyOptions& options, const EvidenceFile& file) {
   const std::string type(file.type->name);
   attest::Trust trust;
   if (options.trust_bundle) trust = file.brought;
-  for (const std::string& path : options.trust) KC_CHECK_OK(AddTrust(path, type, trust));
+  KC_ASSIGN(const TrustFiles files, ReadTrustFiles(options.trust));
+  KC_CHECK_OK(AddTrust(files, type, trust));
   attest::Collateral collateral = file.collateral;
   const std::string& folder =
       options.collateral.empty() ? file.collateral_folder : options.collateral;
@@ -213,10 +188,7 @@ Outcome ExamineKey(const Folder& folder, bool trust_bundle, UnixTime now) {
 }
 
 Result<int> Verify(const VerifyOptions& options, bool json) {
-  UnixTime now = SystemClock().Now();
-  if (!options.at.empty()) {
-    KC_ASSIGN(now, ParseTime(options.at));
-  }
+  KC_ASSIGN(const UnixTime now, VerificationTime(options.at));
   Outcome outcome;
   const Folder folder(options.path);
   if (folder.Has("jwk.json") && !folder.Has("token.jwt")) {
@@ -242,6 +214,13 @@ Result<int> Verify(const VerifyOptions& options, bool json) {
 }
 
 }  // namespace
+
+Result<UnixTime> VerificationTime(const std::string& at) {
+  if (at.empty()) return SystemClock().Now();
+  auto time = ParseTime(at);
+  if (!time.ok()) return Fail(Code::kInvalidArgument, "--at " + at + ": " + time.error().Text());
+  return time;
+}
 
 Result<int> ShowEvidence(const std::string& path, bool json) {
   KC_ASSIGN(const EvidenceFile file, ReadEvidence(path));

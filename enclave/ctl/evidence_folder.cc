@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "attest/strict_json.h"
 #include "attest/tpm/evidence.h"
 #include "enclave/base/file.h"
 
@@ -18,10 +19,11 @@ Status ReadPcrs(const Folder& folder, const tpm::Bank& bank, tpm::Evidence& evid
   const std::string name = "pcrs_" + std::string(bank.name) + ".json";
   if (!folder.Has(name)) return Done{};
   KC_ASSIGN(const Bytes bytes, folder.Read(name));
-  const auto json = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  if (!json.is_object())
-    return Fail(Code::kEvidenceMalformed, name + ": wanted an object of register and value");
-  for (const auto& [number, value] : json.items()) {
+  const auto json = attest::ParseStrictJson(bytes);
+  if (!json.ok())
+    return Fail(Code::kEvidenceMalformed,
+                name + ": wanted an object of register and value: " + json.error().detail());
+  for (const auto& [number, value] : json->items()) {
     const bool digits = !number.empty() && number.size() <= 2 &&
                         number.find_first_not_of("0123456789") == std::string::npos;
     if (!digits || !value.is_string())

@@ -117,6 +117,25 @@ TEST(TcbInfos, AreReadStrictly) {
       [](const std::string& one) { return ParseTcbInfo(Wrap(DocumentKind::kTcbInfo, one)); });
 }
 
+TEST(TcbInfos, WithANulByteOrANameTwiceAreRefused) {
+  const test::FakeIntel intel(Tee::kSgx);
+  std::string good(AsText(intel.TcbInfo({})));
+  good = good.substr(good.find(':') + 1);
+  good = good.substr(0, good.rfind(",\"signature\""));
+  const auto parse = [&](const std::string& member) {
+    return ParseTcbInfo(
+        Wrap(DocumentKind::kTcbInfo, std::string(AsText(intel.Signed("tcbInfo", member)))));
+  };
+  ASSERT_TRUE(parse(good).ok());
+  for (const std::string& more : {std::string(1, '\0'), std::string(R"(,"version":2)")}) {
+    std::string bad = good;
+    bad.insert(bad.size() - 1, more);
+    const auto parsed = parse(bad);
+    ASSERT_FALSE(parsed.ok());
+    EXPECT_EQ(parsed.code(), Code::kCollateralInvalid);
+  }
+}
+
 TEST(EnclaveIdentities, AreReadStrictly) {
   const test::FakeIntel intel(Tee::kSgx);
   const std::string text(AsText(intel.EnclaveIdentity({})));

@@ -83,7 +83,7 @@ TEST(Pck, ACertificateWithoutTheExtensionIsNone) {
   const auto root = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Root,O=Test"});
   EXPECT_EQ(ParsePckPlatform(root.certificate()).code(), Code::kEvidenceMalformed);
   EXPECT_EQ(FindPck({root.certificate()}), nullptr);
-  EXPECT_EQ(CommonName(root.certificate()), "Root");
+  EXPECT_EQ(root.certificate().CommonName(), "Root");
 }
 
 TEST(DerValues, HostileLengthsAreRefused) {

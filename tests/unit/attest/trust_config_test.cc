@@ -110,7 +110,20 @@ TEST_F(TrustConfig, CollateralIsRecognisedByContent) {
   EXPECT_EQ(trust.collateral->certificates().size(), 1U);
   EXPECT_EQ(trust.collateral->revocation_lists().size(), 2U);
   ASSERT_EQ(trust.collateral->documents().size(), 1U);
-  EXPECT_EQ(trust.collateral->documents()[0].kind, DocumentKind::kTcbInfo);
+  EXPECT_EQ(trust.collateral->documents()[0].kind(), DocumentKind::kTcbInfo);
+}
+
+TEST(CollateralFiles, OfJsonAreReadToTheirEnd) {
+  const std::string good = R"({"tcbInfo":{},"signature":""})";
+  const auto add = [](const std::string& text) { return Collateral().Add(AsBytes(text), "file"); };
+  EXPECT_TRUE(add(good + "\n").ok());
+  for (const std::string& bad :
+       {good + std::string(1, '\0'), good + std::string("\0{}", 3), good + "{}", good + "x",
+        std::string(R"({"tcbInfo":{},"tcbInfo":{}})")}) {
+    const Status added = add(bad);
+    ASSERT_FALSE(added.ok()) << bad;
+    EXPECT_EQ(added.code(), Code::kCollateralInvalid);
+  }
 }
 
 }  // namespace

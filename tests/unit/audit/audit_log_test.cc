@@ -132,6 +132,16 @@ TEST_F(AuditLogTest, FindsEveryTampering) {
   }
 }
 
+TEST_F(AuditLogTest, ALineIsReadToItsEnd) {
+  const std::string good = SampleLines().front();
+  ASSERT_TRUE(ParseLine(good).ok());
+  // What stands behind a NUL would be hashed and not read.
+  const std::string tail = good.substr(good.find(",\"hash\""));
+  const auto bad = ParseLine(good + std::string(1, '\0') + "{\"more\":1" + tail);
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.code(), Code::kAuditBroken);
+}
+
 TEST_F(AuditLogTest, AnotherKeysCheckpointIsRefused) {
   Signer other;
   EXPECT_EQ(VerifyAuditLines(SampleLines(), other.Spki()).code(), Code::kAuditBroken);
