@@ -37,7 +37,7 @@ class LoadedTss2 {
   LoadedTss2(int process, LoadedTss2* inherited) : process_(process), inherited_(inherited) {}
 
   const int process_;
-  LoadedTss2* const inherited_;  // never touched: only so that it is not taken for a leak
+  [[maybe_unused]] LoadedTss2* const inherited_;  // only so that it is not taken for a leak
   bool complete_ KC_GUARDED_BY(mutex) = false;
   Tss2 functions_ KC_GUARDED_BY(mutex);
   std::map<std::string, const TSS2_TCTI_INFO*> modules_ KC_GUARDED_BY(mutex);
