@@ -163,6 +163,15 @@ FakeIntel::FakeIntel(Tee tee, FakePlatform platform)
           {.name = "CN=Intel SGX TCB Signing,O=Test", .not_before = kFrom, .not_after = kUntil})),
       attestation_key_(FakeKey::Make(FakeKeyKind::kP256)) {}
 
+FakeIntel FakeIntel::WithPlatform(FakePlatform platform) const {
+  FakeIntel other = *this;
+  if (platform.multi_package != platform_.multi_package)
+    other.pck_ca_ = MakePckCa(root_, platform);
+  other.pck_ = MakePck(other.pck_ca_, platform);
+  other.platform_ = std::move(platform);
+  return other;
+}
+
 Bytes FakeIntel::PckChain() const {
   Bytes chain = ToBytes(pck_.Pem() + pck_ca_.Pem() + root_.Pem());
   chain.push_back(0);
