@@ -50,8 +50,7 @@ pid_t Start(std::vector<std::string> arguments, const std::string& log,
                                    O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
+  const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) GiveUp(arguments[0] + " cannot be started: is it built?");
   return pid;
@@ -118,7 +117,8 @@ client::ClientConfig RealDaemon::Caller() const {
   auto config = client::ParseClientConfig(
       "endpoint: unix:" + Socket() +
           "\nexpect: {tee: {is: simulated}}\ndeadline: 60s\nmax_connections: 1\nevidence: "
-          "simulated\nsimulated: {key: " + base + "/root.key, root: " + base + "/root.pub}\n",
+          "simulated\nsimulated: {key: " +
+          base + "/root.key, root: " + base + "/root.pub}\n",
       "client.yaml");
   if (!config.ok()) GiveUp(config.error().Text());
   return *std::move(config);

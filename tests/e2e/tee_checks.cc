@@ -20,9 +20,8 @@ ClaimSet ClaimsHere(const TeeLab& lab, const std::string& type, const Signer& si
   const attest::ReportData report_data{1, 2, 3};
   attest::Trust trust = lab.trust();
   trust.accepted_types = {type};
-  const auto verified = attest::VerifyEvidence(
-      Must(attest::ParseEvidence(type, sign(report_data))),
-      {trust, SystemClock().Now(), report_data});
+  const auto verified = attest::VerifyEvidence(Must(attest::ParseEvidence(type, sign(report_data))),
+                                               {trust, SystemClock().Now(), report_data});
   EXPECT_TRUE(verified.ok()) << verified.error().Text();
   return verified.ok() ? verified->claims() : ClaimSet();
 }
@@ -34,8 +33,7 @@ struct Operand {
   std::string operator()(const std::string& value) const { return "is: \"" + value + "\""; }
   std::string operator()(const std::vector<std::string>& values) const {
     std::string list;
-    for (const std::string& value : values)
-      list += (list.empty() ? "\"" : ", \"") + value + "\"";
+    for (const std::string& value : values) list += (list.empty() ? "\"" : ", \"") + value + "\"";
     return "in: [" + list + "]";
   }
 };
@@ -130,9 +128,8 @@ class Gate {
 // A caller who drives the protocol by hand.
 class HandMade {
  public:
-  explicit HandMade(const RealDaemon& daemon,
-                    std::shared_ptr<const wire::TlsIdentity> identity =
-                        Must(wire::TlsIdentity::Create()))
+  explicit HandMade(const RealDaemon& daemon, std::shared_ptr<const wire::TlsIdentity> identity =
+                                                  Must(wire::TlsIdentity::Create()))
       : identity_(std::move(identity)),
         peer_(wire::TlsEnd::kClient, ConnectUnix(daemon.Socket()), identity_) {
     EXPECT_TRUE(peer_.Handshake());

@@ -100,8 +100,9 @@ TeeLab::TeeLab(const std::vector<std::string>& types, attest::Trust trust)
   administrator_ = std::make_unique<client::Client>(daemon_->Caller());
   wire::CreateTokenRequest request;
   request.label = kTokenLabel;
-  request.policy = "policy: nobody\nversion: 1\npermit:\n  - operations: [sign]\n    when: {tee: "
-                   "{is: nitro}, measurement: {is: \"00\"}}\n";
+  request.policy =
+      "policy: nobody\nversion: 1\npermit:\n  - operations: [sign]\n    when: {tee: "
+      "{is: nitro}, measurement: {is: \"00\"}}\n";
   token_ = Must(administrator_->Call<wire::Op::kCreateToken>(request)).token.id;
 }
 
@@ -146,8 +147,8 @@ TeeLab::Key TeeLab::MakeKey(const std::string& when) {
   const std::string name = "p" + std::to_string(++keys_);
   wire::ApplyPolicyRequest policy;
   policy.token = token_;
-  policy.text = "policy: " + name + "\nversion: 1\npermit:\n  - operations: [sign]\n    when: " +
-                when + "\n";
+  policy.text =
+      "policy: " + name + "\nversion: 1\npermit:\n  - operations: [sign]\n    when: " + when + "\n";
   const auto applied = administrator_->Call<wire::Op::kApplyPolicy>(policy);
   EXPECT_TRUE(applied.ok()) << applied.error().Text() << "\n" << policy.text;
   wire::GenerateKeyPairRequest request;

@@ -45,8 +45,12 @@ class NitroCallers : public testing::Test {
 
 TEST_F(NitroCallers, EveryClaimDecides) {
   std::vector<Variation> variations = {
-      OfPcr(0, {"measurement"}), OfPcr(1, {}),  OfPcr(2, {}),
-      OfPcr(3, {}),              OfPcr(4, {}),  OfPcr(8, {"signer"}),
+      OfPcr(0, {"measurement"}),
+      OfPcr(1, {}),
+      OfPcr(2, {}),
+      OfPcr(3, {}),
+      OfPcr(4, {}),
+      OfPcr(8, {"signer"}),
       OfPcr(16, {}),
       {{"platform_id", "nitro.module_id"},
        With([](FakeNitroOptions& o) { o.module_id = "i-0aa1-enc02"; })},
@@ -54,14 +58,13 @@ TEST_F(NitroCallers, EveryClaimDecides) {
       {{"nitro.nonce"}, With([](FakeNitroOptions& o) { o.nonce.reset(); })},
       // In debug mode nothing is measured.
       {{"debug", "measurement", "nitro.pcr0", "nitro.pcr1", "nitro.pcr2"}, Of(*nitro_, true)}};
-  CheckThatEveryClaimDecides(
-      *lab_, {"nitro",
-              Good(),
-              std::move(variations),
-              {{"tcb_status", "AWS rates no platform"},
-               {"nitro.digest", "there is one only"},
-               {"nitro.timestamp", "the time of each document"},
-               {"nitro.user_data", "the session's report data"}}});
+  CheckThatEveryClaimDecides(*lab_, {"nitro",
+                                     Good(),
+                                     std::move(variations),
+                                     {{"tcb_status", "AWS rates no platform"},
+                                      {"nitro.digest", "there is one only"},
+                                      {"nitro.timestamp", "the time of each document"},
+                                      {"nitro.user_data", "the session's report data"}}});
 }
 
 TEST_F(NitroCallers, EvidenceIsOfThisSession) {

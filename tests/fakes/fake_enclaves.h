@@ -55,7 +55,7 @@ class FakeNsm final : public FakeInterface {
  public:
   Bytes answer;
   std::function<Bytes(ByteSpan request)> answer_to;  // makes `answer`, where it is set
-  uint64_t announced = 0;  // as the answer's length; 0: its own
+  uint64_t announced = 0;                            // as the answer's length; 0: its own
   Bytes last_request;
 
   int Open(const std::string& path, int flags, std::unique_ptr<FakeFile>& file) override;

@@ -165,8 +165,7 @@ FakeIntel::FakeIntel(Tee tee, FakePlatform platform)
 
 FakeIntel FakeIntel::WithPlatform(FakePlatform platform) const {
   FakeIntel other = *this;
-  if (platform.multi_package != platform_.multi_package)
-    other.pck_ca_ = MakePckCa(root_, platform);
+  if (platform.multi_package != platform_.multi_package) other.pck_ca_ = MakePckCa(root_, platform);
   other.pck_ = MakePck(other.pck_ca_, platform);
   other.platform_ = std::move(platform);
   return other;
