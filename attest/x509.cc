@@ -19,14 +19,14 @@ Result<Bytes> NameOf(gnutls_x509_crt_t certificate, RawName get) {
   return ToBytes(name.bytes());
 }
 
-// A Name (DER) as text; the bytes in hexadecimal where GnuTLS cannot say it.
+// A Name (DER) as text, as RFC 4514 orders it: the last part first. The bytes in hexadecimal where GnuTLS cannot say it.
 std::string NameText(const Bytes& der) {
   gnutls_x509_dn_t name = nullptr;
   if (gnutls_x509_dn_init(&name) != 0) return ToHex(der);
   const GnutlsHandle<gnutls_x509_dn_t, gnutls_x509_dn_deinit> owned(name);
   const gnutls_datum_t datum = AsDatum(der);
   OwnedDatum text;
-  if (gnutls_x509_dn_import(name, &datum) != 0 || gnutls_x509_dn_get_str(name, text.get()) != 0)
+  if (gnutls_x509_dn_import(name, &datum) != 0 || gnutls_x509_dn_get_str2(name, text.get(), 0) != 0)
     return ToHex(der);
   return std::string(AsText(text.bytes()));
 }
@@ -142,8 +142,14 @@ Result<RevocationList> RevocationList::From(ByteSpan bytes) {
   list.der_ = ToBytes(der.bytes());
   list.issuer_ = ToBytes(issuer.bytes());
   list.this_update_ = gnutls_x509_crl_get_this_update(raw);
-  const time_t next = gnutls_x509_crl_get_next_update(raw);
-  list.next_update_ = next == static_cast<time_t>(-1) ? 0 : next;
+  list.next_update_ = gnutls_x509_crl_get_next_update(raw);
+  // RFC 5280 §5.1.2.5 wants it. Without, an old list could be put in the place of the one that
+  // revokes, and nobody could tell.
+  if (list.next_update_ == static_cast<time_t>(-1))
+    return Fail(Code::kCollateralInvalid, "revocation list of " + list.IssuerText() +
+                                              ": it does not say when the next one comes "
+                                              "(nextUpdate), so its age cannot be judged; get one "
+                                              "that does from its issuer");
   return list;
 }
 

@@ -21,7 +21,7 @@ class Certificate {
   const PublicKey& key() const { return key_; }
   const Bytes& subject() const { return subject_; }  // DER Name
   const Bytes& issuer() const { return issuer_; }
-  std::string SubjectText() const;  // RFC 4514
+  std::string SubjectText() const;  // RFC 4514: the common name comes first, as a rule
   std::string IssuerText() const;
   std::string SerialHex() const;
   UnixTime not_before() const { return not_before_; }
@@ -43,14 +43,15 @@ class Certificate {
 
 class RevocationList {
  public:
-  // DER, PEM, or the hexadecimal text of DER (as Intel's service sends it). kMalformed.
+  // DER, PEM, or the hexadecimal text of DER (as Intel's service sends it). kMalformed;
+  // kCollateralInvalid for a list that says no nextUpdate.
   static Result<RevocationList> From(ByteSpan bytes);
 
   const Bytes& der() const { return der_; }
   const Bytes& issuer() const { return issuer_; }
   std::string IssuerText() const;
   UnixTime this_update() const { return this_update_; }
-  UnixTime next_update() const { return next_update_; }  // 0 if it says none
+  UnixTime next_update() const { return next_update_; }
   size_t size() const;                                   // entries
   gnutls_x509_crl_t handle() const { return handle_.get(); }
 

@@ -99,7 +99,7 @@ const RevocationList* Newest(const std::vector<RevocationList>& lists, const Byt
   const RevocationList* newest = nullptr;
   for (const RevocationList& list : lists) {
     if (!Equal(list.issuer(), issuer)) continue;
-    if (now < list.this_update() || (list.next_update() != 0 && now > list.next_update())) {
+    if (now < list.this_update() || now > list.next_update()) {
       *stale = &list;
     } else if (newest == nullptr || list.this_update() > newest->this_update()) {
       newest = &list;

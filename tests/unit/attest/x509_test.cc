@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "attest/collateral.h"
 #include "attest/vendor_roots.h"
 #include "tests/fakes/fake_ca.h"
 
@@ -161,6 +162,32 @@ TEST_F(Revocation, AListOfAnImpostorIsInvalid) {
   const auto impostor = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Middle"});
   EXPECT_EQ(CheckRevocation(path_, {List(root_, {}), List(impostor, {})}, kNow).code(),
             Code::kCollateralInvalid);
+}
+
+// Such a list would be as good in ten years as today, whatever was revoked since.
+TEST_F(Revocation, AListWithoutNextUpdateIsRefused) {
+  const Bytes der = middle_.RevocationList({}, kNow - kDay, 0);
+  const auto list = RevocationList::From(der);
+  ASSERT_EQ(list.code(), Code::kCollateralInvalid);
+  EXPECT_NE(list.error().detail().find("CN=Middle"), std::string::npos) << list.error().Text();
+  EXPECT_NE(list.error().detail().find("nextUpdate"), std::string::npos) << list.error().Text();
+  Collateral collateral;
+  const Status added = collateral.Add(der, "middle.crl");
+  ASSERT_EQ(added.code(), Code::kCollateralInvalid);
+  EXPECT_TRUE(added.error().detail().starts_with("middle.crl: ")) << added.error().Text();
+  EXPECT_TRUE(collateral.revocation_lists().empty());
+}
+
+// RFC 4514 §2.1: the last of the RDNs comes first.
+TEST(Certificates, NamesAreWrittenInTheOrderOfRfc4514) {
+  const auto root =
+      FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Two\\, Words,OU=Unit,O=Test,C=CH"});
+  const auto leaf = root.Issue(FakeKeyKind::kP256, {.name = "CN=Leaf,O=Test"});
+  EXPECT_EQ(leaf.certificate().SubjectText(), "CN=Leaf,O=Test");
+  EXPECT_EQ(leaf.certificate().IssuerText(), "CN=Two\\, Words,OU=Unit,O=Test,C=CH");
+  const auto list = RevocationList::From(root.RevocationList({}, kNow - kDay, kNow + kDay));
+  ASSERT_TRUE(list.ok()) << list.error().Text();
+  EXPECT_EQ(list->IssuerText(), leaf.certificate().IssuerText());
 }
 
 TEST(VendorRoots, AreAllThere) {
