@@ -1,3 +1,4 @@
+#include "attest/dcap/der.h"
 #include "attest/gnutls_handles.h"
 #include "attest/x509.h"
 
@@ -108,6 +109,31 @@ const RevocationList* Newest(const std::vector<RevocationList>& lists, const Byt
   return newest;
 }
 
+// GnuTLS says no more of a list whose signature algorithm it does not know than of one that is out
+// of date by the machine's clock ("invalid"), and has then not looked at the signature. So it is
+// looked at here, under an algorithm that is known and not weak.
+bool IsSignedBy(const RevocationList& list, const Certificate& issuer) {
+  const auto algorithm =
+      static_cast<gnutls_sign_algorithm_t>(gnutls_x509_crl_get_signature_algorithm(list.handle()));
+  if (gnutls_sign_is_secure2(algorithm, GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS) == 0) return false;
+  const auto whole = dcap::DerReader(list.der()).Take(dcap::DerTag::kSequence);
+  if (!whole.ok()) return false;
+  const auto to_be_signed = dcap::DerReader(whole->content).Take(dcap::DerTag::kSequence);
+  size_t size = 0;  // GnuTLS tells it only to those whose buffer is too small
+  if (!to_be_signed.ok() ||
+      gnutls_x509_crl_get_signature(list.handle(), nullptr, &size) != GNUTLS_E_SHORT_MEMORY_BUFFER)
+    return false;
+  std::string bytes(size, '\0');
+  if (gnutls_x509_crl_get_signature(list.handle(), bytes.data(), &size) != 0) return false;
+  gnutls_pubkey_t raw = nullptr;
+  if (gnutls_pubkey_init(&raw) != 0) return false;
+  const GnutlsHandle<gnutls_pubkey_t, gnutls_pubkey_deinit> key(raw);
+  const gnutls_datum_t data = AsDatum(to_be_signed->whole);
+  const gnutls_datum_t signature = AsDatum(AsBytes(bytes));
+  return gnutls_pubkey_import_x509(raw, issuer.handle(), 0) == 0 &&
+         gnutls_pubkey_verify_data2(raw, algorithm, 0, &data, &signature) >= 0;
+}
+
 Status CheckOne(const Certificate& certificate, const Certificate& issuer,
                 const std::vector<RevocationList>& lists, UnixTime now) {
   const RevocationList* stale = nullptr;
@@ -128,7 +154,7 @@ Status CheckOne(const Certificate& certificate, const Certificate& issuer,
   // compared them with the right one.
   constexpr unsigned kOfTime = GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED |
                                GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE | GNUTLS_CERT_INVALID;
-  if (code != 0 || (verdict & ~kOfTime) != 0)
+  if (code != 0 || (verdict & ~kOfTime) != 0 || !IsSignedBy(*list, issuer))
     return Fail(Code::kCollateralInvalid,
                 "signature of the revocation list of " + certificate.IssuerText());
   gnutls_x509_crl_t handle = list->handle();
