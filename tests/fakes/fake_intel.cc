@@ -215,6 +215,19 @@ Bytes FakeIntel::Quote(const FakeQuote& quote) const {
   return std::move(whole).Finish();
 }
 
+bool FakeIntel::IsUncovered(ByteSpan quote, size_t at) const {
+  const std::string_view text = AsText(quote);
+  if (at < text.find("-----BEGIN")) return false;
+  if (at >= text.find(root_.Pem())) return true;
+  const size_t line = text.rfind('\n', at);
+  if (text.substr(line + 1).starts_with("-----")) return true;
+  const char c = text[at];
+  const bool base64 = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '+' || c == '/';
+  // The last character before padding has bits that decode to nothing.
+  return !base64 || text[at + 1] == '=';
+}
+
 attest::Collateral FakeIntel::Collateral(const FakeCollateral& what) const {
   attest::Collateral collateral;
   const auto add = [&](ByteSpan bytes, const char* name) {

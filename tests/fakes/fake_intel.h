@@ -132,6 +132,9 @@ class FakeIntel {
   Bytes Quote(const FakeQuote& quote) const;
   // The PCK chain as a quote brings it: leaf, authority, root, and a NUL.
   Bytes PckChain() const;
+  // Bytes of a quote with a chain in PEM that nothing covers: the lines that begin and end blocks,
+  // how lines are broken, and the root's certificate, in whose place the verifier uses its own.
+  bool IsUncovered(ByteSpan quote, size_t at) const;
   // Everything that `collateral` says is there.
   attest::Collateral Collateral(const FakeCollateral& collateral) const;
   // The documents alone, signed.
