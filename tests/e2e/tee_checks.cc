@@ -162,6 +162,7 @@ class HandMade {
 
 }  // namespace
 
+// lesson 9: every caller here has genuine evidence, and only what it says lets him in.
 void CheckThatEveryClaimDecides(TeeLab& lab, const Gallery& gallery) {
   Gate gate(lab, gallery);
   std::set<std::string> left = Names(gate.good_claims());

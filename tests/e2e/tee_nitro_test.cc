@@ -71,7 +71,7 @@ TEST_F(NitroCallers, EvidenceIsOfThisSession) {
   CheckThatEvidenceIsOfThisSession(*lab_, "nitro", Good());
 }
 
-// A policy that forgets debug mode does not admit it.
+// lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(NitroCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("nitro", nitro_->MeasurementInDebug());
   Machine machine(lab_->daemon(), "nitro", Of(*nitro_, true));

@@ -67,7 +67,7 @@ TEST_F(SgxCallers, OnlyGenuineQuotesAreAccepted) {
   CheckThatOnlyGenuineQuotesAreAccepted(*lab_, *machines_);
 }
 
-// A policy that forgets debug mode does not admit it.
+// lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(SgxCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("sgx", ToHex(Bytes(32, 0x5a)));
   Machine good(lab_->daemon(), "sgx", machines_->Good());

@@ -196,7 +196,7 @@ TEST_F(SnpCallers, EvidenceIsOfThisSession) {
   CheckThatEvidenceIsOfThisSession(*lab_, "sev-snp", Good());
 }
 
-// A policy that forgets debug mode does not admit it.
+// lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(SnpCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("sev-snp", snp_->Measurement());
   Machine good(lab_->daemon(), "sev-snp", Good());

@@ -90,7 +90,7 @@ TEST_F(TdxCallers, OnlyGenuineQuotesAreAccepted) {
                Code::kEvidenceIdentity, {"wanted", "got"});
 }
 
-// A policy that forgets debug mode does not admit it.
+// lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(TdxCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("tdx", ToHex(Bytes(48, 0x5a)));
   Machine good(lab_->daemon(), "tdx", machines_->Good());

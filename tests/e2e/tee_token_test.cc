@@ -77,7 +77,7 @@ TEST_F(TokenCallers, ATokenWithoutABindingIsRefused) {
   CheckRefusal(*lab_, "token", Saying(R"({"tdx_report_data": null})"), Code::kEvidenceUnbound, {});
 }
 
-// A policy that forgets debug mode does not admit it.
+// lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(TokenCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("token", service_->Measurement());
   Machine machine(lab_->daemon(), "token", Of(*service_, true));
