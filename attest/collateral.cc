@@ -42,6 +42,8 @@ Status Collateral::Add(ByteSpan bytes, const std::string& source) {
     revocation_lists_.push_back(*std::move(list));
     return Done{};
   }
+  // A list, but one that cannot be used.
+  if (list.code() == Code::kCollateralInvalid) return std::move(list).error().In(source);
   auto certificates = Certificate::ListFrom(bytes);
   if (!certificates.ok() || certificates->empty())
     return Fail(

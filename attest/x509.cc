@@ -1,5 +1,6 @@
 #include "attest/x509.h"
 
+#include "attest/der.h"
 #include "attest/gnutls_handles.h"
 
 namespace keyclave::attest {
@@ -20,14 +21,15 @@ Result<Bytes> NameOf(gnutls_x509_crt_t certificate, RawName get) {
   return ToBytes(name.bytes());
 }
 
-// A Name (DER) as text; the bytes in hexadecimal where GnuTLS cannot say it.
+// A Name (DER) as text, as RFC 4514 orders it: the last part first. The bytes in hexadecimal where
+// GnuTLS cannot say it.
 std::string NameText(const Bytes& der) {
   gnutls_x509_dn_t name = nullptr;
   if (gnutls_x509_dn_init(&name) != 0) return ToHex(der);
   const GnutlsHandle<gnutls_x509_dn_t, gnutls_x509_dn_deinit> owned(name);
   const gnutls_datum_t datum = AsDatum(der);
   OwnedDatum text;
-  if (gnutls_x509_dn_import(name, &datum) != 0 || gnutls_x509_dn_get_str(name, text.get()) != 0)
+  if (gnutls_x509_dn_import(name, &datum) != 0 || gnutls_x509_dn_get_str2(name, text.get(), 0) != 0)
     return ToHex(der);
   return std::string(AsText(text.bytes()));
 }
@@ -163,8 +165,14 @@ Result<RevocationList> RevocationList::From(ByteSpan bytes) {
   list.der_ = ToBytes(der.bytes());
   list.issuer_ = ToBytes(issuer.bytes());
   list.this_update_ = gnutls_x509_crl_get_this_update(raw);
-  const time_t next = gnutls_x509_crl_get_next_update(raw);
-  list.next_update_ = next == static_cast<time_t>(-1) ? 0 : next;
+  list.next_update_ = gnutls_x509_crl_get_next_update(raw);
+  // RFC 5280 §5.1.2.5 wants it. Without, an old list could be put in the place of the one that
+  // revokes, and nobody could tell.
+  if (list.next_update_ == static_cast<time_t>(-1))
+    return Fail(Code::kCollateralInvalid, "revocation list of " + list.IssuerText() +
+                                              ": it does not say when the next one comes "
+                                              "(nextUpdate), so its age cannot be judged; get one "
+                                              "that does from its issuer");
   return list;
 }
 
@@ -199,6 +207,35 @@ size_t RevocationList::size() const {
   return count < 0 ? 0 : static_cast<size_t>(count);
 }
 
+namespace {
+
+// GnuTLS says no more of a list whose signature algorithm it does not know than of one that is out
+// of date by the machine's clock ("invalid"), and has then not looked at the signature. So it is
+// looked at here, under an algorithm that is known and not weak.
+bool IsSignedBy(const RevocationList& list, const Certificate& issuer) {
+  const auto algorithm =
+      static_cast<gnutls_sign_algorithm_t>(gnutls_x509_crl_get_signature_algorithm(list.handle()));
+  if (gnutls_sign_is_secure2(algorithm, GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS) == 0) return false;
+  const auto whole = DerReader(list.der()).Take(DerTag::kSequence);
+  if (!whole.ok()) return false;
+  const auto to_be_signed = DerReader(whole->content).Take(DerTag::kSequence);
+  size_t size = 0;  // GnuTLS tells it only to those whose buffer is too small
+  if (!to_be_signed.ok() ||
+      gnutls_x509_crl_get_signature(list.handle(), nullptr, &size) != GNUTLS_E_SHORT_MEMORY_BUFFER)
+    return false;
+  std::string bytes(size, '\0');
+  if (gnutls_x509_crl_get_signature(list.handle(), bytes.data(), &size) != 0) return false;
+  gnutls_pubkey_t raw = nullptr;
+  if (gnutls_pubkey_init(&raw) != 0) return false;
+  const GnutlsHandle<gnutls_pubkey_t, gnutls_pubkey_deinit> key(raw);
+  const gnutls_datum_t data = AsDatum(to_be_signed->whole);
+  const gnutls_datum_t signature = AsDatum(AsBytes(bytes));
+  return gnutls_pubkey_import_x509(raw, issuer.handle(), 0) == 0 &&
+         gnutls_pubkey_verify_data2(raw, algorithm, 0, &data, &signature) >= 0;
+}
+
+}  // namespace
+
 Status RevocationList::VerifyUnder(const Certificate& issuer) const {
   if (good_->Has(issuer.der())) return Done{};
   gnutls_x509_crt_t authority = issuer.handle();
@@ -210,7 +247,7 @@ Status RevocationList::VerifyUnder(const Certificate& issuer) const {
   // (x509_path.cc) compares them with the right one.
   constexpr unsigned kOfTime = GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED |
                                GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE | GNUTLS_CERT_INVALID;
-  if (code != 0 || (verdict & ~kOfTime) != 0)
+  if (code != 0 || (verdict & ~kOfTime) != 0 || !IsSignedBy(*this, issuer))
     return Fail(Code::kCollateralInvalid, "signature of the revocation list of " + IssuerText());
   good_->Add(issuer.der());
   return Done{};

@@ -22,7 +22,7 @@ class Certificate {
   const PublicKey& key() const { return key_; }
   const Bytes& subject() const { return subject_; }  // DER Name
   const Bytes& issuer() const { return issuer_; }
-  std::string SubjectText() const;  // RFC 4514
+  std::string SubjectText() const;  // RFC 4514: the common name comes first, as a rule
   std::string IssuerText() const;
   std::string CommonName() const;  // of the subject; empty if it has none
   std::string SerialHex() const;
@@ -47,7 +47,8 @@ class Certificate {
 // Immutable; copies share it, and threads may.
 class RevocationList {
  public:
-  // DER, PEM, or the hexadecimal text of DER (as Intel's service sends it). kMalformed.
+  // DER, PEM, or the hexadecimal text of DER (as Intel's service sends it). kMalformed;
+  // kCollateralInvalid for a list that says no nextUpdate.
   static Result<RevocationList> From(ByteSpan bytes);
 
   const Bytes& der() const { return der_; }
@@ -58,7 +59,7 @@ class RevocationList {
   std::optional<uint64_t> Number() const;
   std::string Pem() const;
   UnixTime this_update() const { return this_update_; }
-  UnixTime next_update() const { return next_update_; }  // 0 if it says none
+  UnixTime next_update() const { return next_update_; }
   size_t size() const;                                   // entries
   // That the issuer signed it, and may; what was once found good is not computed again. Times are
   // not looked at. kCollateralInvalid.

@@ -1,3 +1,4 @@
+#include "attest/dcap/der.h"
 #include "attest/gnutls_handles.h"
 #include "attest/x509.h"
 
@@ -94,13 +95,13 @@ class Search {
 };
 
 bool InTime(const RevocationList& list, UnixTime now) {
-  return now >= list.this_update() && (list.next_update() == 0 || now <= list.next_update());
+  return now >= list.this_update() && now <= list.next_update();
 }
 
 Error WrongTime(const RevocationList& list, UnixTime now) {
-  const std::string until = list.next_update() == 0 ? "…" : FormatTime(list.next_update());
   return FailWanted(Code::kCollateralExpired, "revocation list of " + list.IssuerText(),
-                    FormatTime(list.this_update()) + " to " + until, FormatTime(now));
+                    FormatTime(list.this_update()) + " to " + FormatTime(list.next_update()),
+                    FormatTime(now));
 }
 
 // The newest list of this issuer that is valid now; nullptr if there is none.

@@ -208,6 +208,17 @@ class Limits(unittest.TestCase):
         paths = [p for p in files(*TEXT) if p.name != "limits_test.py"]
         self.assertEqual(list(lines_with(r"/(work|home|Users)/\w|\bDESIGN(\.md)?\b|\bSTYLE\.md\b|\b(the|your) brief\b", paths)), [])
 
+    def test_each_lesson_is_where_the_threat_model_says(self):
+        rows = re.findall(r"^\| (\d+) \|.*\|(.*)\|$", (ROOT / "docs/threat_model.md").read_text(), re.M)
+        self.assertGreater(len(rows), 15)
+        for number, where in rows:
+            for pattern in re.findall(r"`(tests/[^`]+)`", where):
+                paths = list(ROOT.glob(pattern))
+                self.assertTrue(paths, pattern)
+                for path in paths:
+                    if "*" not in pattern:
+                        self.assertRegex(path.read_text(), rf"\b[lL]esson {number}\b", f"{pattern} does not name lesson {number}")
+
     def test_documents_that_the_code_names_exist(self):
         missing = []
         for path in files(".cc", ".h", ".inc", ".py", ".md", ".yaml", ""):

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "attest/dcap/der.h"
+#include "attest/der.h"
 
 namespace keyclave::attest::dcap {
 namespace {

@@ -1,6 +1,6 @@
 #include "attest/dcap/quote.h"
 
-#include "attest/dcap/der.h"
+#include "attest/der.h"
 #include "enclave/base/byte_reader.h"
 
 namespace keyclave::attest::dcap {

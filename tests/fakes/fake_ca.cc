@@ -184,7 +184,7 @@ Bytes FakeAuthority::RevocationList(const std::vector<attest::Certificate>& revo
   const GnutlsHandle<gnutls_x509_crl_t, gnutls_x509_crl_deinit> owned(raw);
   Check(gnutls_x509_crl_set_version(raw, 2));
   Check(gnutls_x509_crl_set_this_update(raw, this_update));
-  Check(gnutls_x509_crl_set_next_update(raw, next_update));
+  if (next_update != 0) Check(gnutls_x509_crl_set_next_update(raw, next_update));
   for (const attest::Certificate& one : revoked)
     Check(gnutls_x509_crl_set_crt(raw, one.handle(), this_update));
   const ByteArray<8> number = NextSerial();

@@ -62,7 +62,7 @@ class FakeAuthority {
   const attest::Certificate& certificate() const { return certificate_; }
   const FakeKey& key() const { return key_; }
   std::string Pem() const;
-  // A list of the serial numbers of these certificates (DER).
+  // A list of the serial numbers of these certificates (DER); next_update 0: it says none.
   Bytes RevocationList(const std::vector<attest::Certificate>& revoked, UnixTime this_update,
                        UnixTime next_update) const;
 

@@ -96,7 +96,7 @@ int FakeGramine::Open(const std::string& path, int flags, std::unique_ptr<FakeFi
   if (name == "quote" && type != "none") {
     if (!quoting_works) return -EACCES;
     if (before_quote) before_quote();
-    Bytes quote = FormOfSgxQuote(report_data);
+    Bytes quote = make_quote(report_data);
     quote.resize(quote.size() + padding);
     file = std::make_unique<ReadableFile>(std::move(quote));
     return 0;
@@ -173,6 +173,7 @@ int FakeNsm::Send(abi::NsmMessage& message) {
   if (message.request.length > abi::kNsmMaxRequest) return -EMSGSIZE;
   last_request =
       ToBytes(Memory(message.request.address, static_cast<size_t>(message.request.length)));
+  if (answer_to) answer = answer_to(last_request);
   const size_t size = std::min(static_cast<size_t>(message.response.length), answer.size());
   CopyTo(ByteSpan(answer).first(size), Memory(message.response.address, size).data());
   message.response.length = announced != 0 ? announced : size;

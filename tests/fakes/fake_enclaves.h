@@ -21,6 +21,7 @@ class FakeGramine final : public FakeInterface {
   size_t padding = 0;                  // zeros behind the quote
   std::map<std::string, Bytes> keys;   // by name
   std::function<void()> before_quote;  // what another thread does in between
+  std::function<Bytes(const attest::ReportData&)> make_quote = FormOfSgxQuote;
   attest::ReportData report_data{};
 
   int Open(const std::string& path, int flags, std::unique_ptr<FakeFile>& file) override;
@@ -53,7 +54,8 @@ class FakeOcclum final : public FakeInterface {
 class FakeNsm final : public FakeInterface {
  public:
   Bytes answer;
-  uint64_t announced = 0;  // as the answer's length; 0: its own
+  std::function<Bytes(ByteSpan request)> answer_to;  // makes `answer`, where it is set
+  uint64_t announced = 0;                            // as the answer's length; 0: its own
   Bytes last_request;
 
   int Open(const std::string& path, int flags, std::unique_ptr<FakeFile>& file) override;

@@ -163,6 +163,14 @@ FakeIntel::FakeIntel(Tee tee, FakePlatform platform)
           {.name = "CN=Intel SGX TCB Signing,O=Test", .not_before = kFrom, .not_after = kUntil})),
       attestation_key_(FakeKey::Make(FakeKeyKind::kP256)) {}
 
+FakeIntel FakeIntel::WithPlatform(FakePlatform platform) const {
+  FakeIntel other = *this;
+  if (platform.multi_package != platform_.multi_package) other.pck_ca_ = MakePckCa(root_, platform);
+  other.pck_ = MakePck(other.pck_ca_, platform);
+  other.platform_ = std::move(platform);
+  return other;
+}
+
 Bytes FakeIntel::PckChain() const {
   Bytes chain = ToBytes(pck_.Pem() + pck_ca_.Pem() + root_.Pem());
   chain.push_back(0);
@@ -205,6 +213,19 @@ Bytes FakeIntel::Quote(const FakeQuote& quote) const {
   whole.Put(signed_part);
   PutSized(whole, signature.bytes());
   return std::move(whole).Finish();
+}
+
+bool FakeIntel::IsUncovered(ByteSpan quote, size_t at) const {
+  const std::string_view text = AsText(quote);
+  if (at < text.find("-----BEGIN")) return false;
+  if (at >= text.find(root_.Pem())) return true;
+  const size_t line = text.rfind('\n', at);
+  if (text.substr(line + 1).starts_with("-----")) return true;
+  const char c = text[at];
+  const bool base64 = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '+' || c == '/';
+  // The last character before padding has bits that decode to nothing.
+  return !base64 || text[at + 1] == '=';
 }
 
 attest::Collateral FakeIntel::Collateral(const FakeCollateral& what) const {

@@ -18,7 +18,12 @@ struct FakePlatform {
   uint16_t pcesvn = 13;
   ByteArray<2> pceid{};
   ByteArray<6> fmspc{0x00, 0xa0, 0x6f, 0x05, 0x00, 0x00};
+  uint8_t sgx_type = 1;       // scalable; written where it is a multi-package platform
+  ByteArray<16> cpusvn = {};  // as the platform measures it; zeros: like the components
   bool multi_package = true;  // with instance id and configuration
+  uint8_t instance = 0x1d;    // each byte of the instance id
+  bool dynamic_platform = true;
+  bool cached_keys = false;
   bool smt_enabled = true;
   bool revoked = false;                 // the PCK certificate
   bool ca_revoked = false;              // the authority that issued it
@@ -120,10 +125,16 @@ FakeQuote SampleQuote(attest::dcap::Tee tee, const attest::ReportData& report_da
 class FakeIntel {
  public:
   explicit FakeIntel(attest::dcap::Tee tee, FakePlatform platform = {});
+  // Another machine, whose PCK certificate the same authorities issued. A platform of the other
+  // kind (multi_package) has another PCK authority.
+  FakeIntel WithPlatform(FakePlatform platform) const;
 
   Bytes Quote(const FakeQuote& quote) const;
   // The PCK chain as a quote brings it: leaf, authority, root, and a NUL.
   Bytes PckChain() const;
+  // Bytes of a quote with a chain in PEM that nothing covers: the lines that begin and end blocks,
+  // how lines are broken, and the root's certificate, in whose place the verifier uses its own.
+  bool IsUncovered(ByteSpan quote, size_t at) const;
   // Everything that `collateral` says is there.
   attest::Collateral Collateral(const FakeCollateral& collateral) const;
   // The documents alone, signed.

@@ -34,13 +34,14 @@ Bytes Tcb(const FakePlatform& platform) {
     Append(fields,
            SgxField({2, static_cast<uint8_t>(i + 1)}, Number(kInteger, platform.components.at(i))));
   Append(fields, SgxField({2, 17}, Number(kInteger, platform.pcesvn)));
-  Append(fields, SgxField({2, 18}, Der(kOctetString, platform.components)));
+  const auto& cpusvn = platform.cpusvn == ByteArray<16>{} ? platform.components : platform.cpusvn;
+  Append(fields, SgxField({2, 18}, Der(kOctetString, cpusvn)));
   return Der(kSequence, fields);
 }
 
 Bytes Configuration(const FakePlatform& platform) {
-  Bytes fields = SgxField({7, 1}, Flag(true));
-  Append(fields, SgxField({7, 2}, Flag(false)));
+  Bytes fields = SgxField({7, 1}, Flag(platform.dynamic_platform));
+  Append(fields, SgxField({7, 2}, Flag(platform.cached_keys)));
   Append(fields, SgxField({7, 3}, Flag(platform.smt_enabled)));
   return Der(kSequence, fields);
 }
@@ -70,9 +71,10 @@ Bytes SgxExtension(const FakePlatform& platform) {
   Append(fields, SgxField({2}, Tcb(platform)));
   Append(fields, SgxField({3}, Der(kOctetString, platform.pceid)));
   Append(fields, SgxField({4}, Der(kOctetString, platform.fmspc)));
-  Append(fields, SgxField({5}, Number(kEnumerated, platform.multi_package ? 1 : 0)));
+  Append(fields,
+         SgxField({5}, Number(kEnumerated, platform.multi_package ? platform.sgx_type : 0)));
   if (platform.multi_package) {
-    Append(fields, SgxField({6}, Der(kOctetString, Bytes(16, 0x1d))));
+    Append(fields, SgxField({6}, Der(kOctetString, Bytes(16, platform.instance))));
     Append(fields, SgxField({7}, Configuration(platform)));
   }
   return Der(kSequence, fields);

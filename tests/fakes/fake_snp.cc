@@ -116,6 +116,13 @@ FakeSnp::FakeSnp(FakeSnpOptions options)
       ask_(MakeAsk(ark_, options_)),
       leaf_(MakeLeaf(ask_, FakeKey::Make(FakeKeyKind::kP384), options_)) {}
 
+FakeSnp FakeSnp::WithOptions(FakeSnpOptions options) const {
+  FakeSnp other = *this;
+  other.options_ = std::move(options);
+  other.leaf_ = MakeLeaf(ask_, FakeKey::Make(FakeKeyKind::kP384), other.options_);
+  return other;
+}
+
 FakeAuthority FakeSnp::IssueLeaf(const FakeKey& key) const { return MakeLeaf(ask_, key, options_); }
 
 attest::Trust FakeSnp::OwnTrust() const {

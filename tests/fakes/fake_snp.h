@@ -70,6 +70,8 @@ class FakeSnp final : public FakeTee {
  public:
   FakeSnp() : FakeSnp(FakeSnpOptions()) {}
   explicit FakeSnp(FakeSnpOptions options);
+  // Another chip, whose certificate the same authorities issued.
+  FakeSnp WithOptions(FakeSnpOptions options) const;
 
   std::string_view type() const override { return "sev-snp"; }
   attest::Trust OwnTrust() const override;

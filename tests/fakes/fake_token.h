@@ -29,6 +29,7 @@ class FakeToken final : public FakeTee {
   size_t CarriedBytes() const override { return options_.family == "google" ? 32 : 64; }
   std::vector<std::string> Claims() const override;
 
+  FakeTokenOptions& options() { return options_; }
   // The configuration that believes this service: its key as a JWK set.
   attest::TokenIssuer Issuer() const;
   // A member of the set; `extra` is merged into it.

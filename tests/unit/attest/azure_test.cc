@@ -2,13 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "attest/gnutls_handles.h"
 #include "attest/tee_type.h"
-#include "enclave/base/byte_reader.h"
-#include "tests/fakes/fake_snp.h"
-#include "tests/fakes/fake_tpm.h"
+#include "tests/fakes/fake_azure.h"
 
 namespace keyclave::attest {
 namespace {
@@ -16,6 +11,8 @@ namespace {
 using test::FakeKeyKind;
 using test::FakeSnp;
 using test::FakeTpm;
+using test::HclReport;
+using test::RuntimeData;
 
 constexpr UnixTime kNow = 1'790'000'000;
 
@@ -25,50 +22,12 @@ ReportData SomeReportData() {
   return data;
 }
 
-std::string RuntimeData(const FakeTpm& tpm) {
-  OwnedDatum n;
-  OwnedDatum e;
-  if (gnutls_privkey_export_rsa_raw(tpm.ak().key().handle(), n.get(), e.get(), nullptr, nullptr,
-                                    nullptr, nullptr, nullptr, nullptr) != 0)
-    std::abort();
-  ByteSpan modulus = n.bytes();
-  while (modulus.front() == 0) modulus = modulus.subspan(1);
-  return nlohmann::json{{"keys",
-                         {{{"kid", "HCLAkPub"},
-                           {"kty", "RSA"},
-                           {"n", ToBase64Url(modulus)},
-                           {"e", ToBase64Url(e.bytes())}}}},
-                        {"vm-configuration", {{"secure-boot", true}, {"vmUniqueId", "A-B"}}}}
-      .dump();
-}
-
-Bytes HclReport(const Bytes& hardware, const std::string& runtime, uint32_t type = 2) {
-  ByteWriter writer;
-  writer.Put(AsBytes("HCLA"));
-  const auto size = static_cast<uint32_t>(runtime.size());
-  for (const uint32_t word : {2U, 1236 + size, 2U, 0U, 0U, 0U, 0U}) writer.PutLe(word);
-  writer.Put(hardware);
-  for (const uint32_t word : {20 + size, 1U, type, 1U, size}) writer.PutLe(word);
-  writer.Put(AsBytes(runtime));
-  writer.Put(Bytes(64, 0));
-  return std::move(writer).Finish();
-}
-
 class Azure : public testing::Test {
  protected:
   tpm::Evidence Parts(ByteSpan qualifying = SomeReportData()) const {
-    tpm::Evidence evidence = vtpm_.Parts(qualifying.first(32));
-    evidence.key.clear();
-    evidence.hcl_report = HclReport(Report(runtime_), runtime_);
-    evidence.hardware_chain = {snp_.leaf().certificate().der(), snp_.ask().certificate().der()};
-    return evidence;
+    return test::AzureParts(snp_, vtpm_, qualifying.first(32));
   }
-  Bytes Report(const std::string& runtime) const {
-    ReportData data{};
-    const ByteArray<32> digest = Sha256(AsBytes(runtime));
-    std::copy(digest.begin(), digest.end(), data.begin());
-    return snp_.Report(data);
-  }
+  Bytes Report(const std::string& runtime) const { return test::ReportOn(snp_, runtime); }
   Result<ClaimSet> Check(const tpm::Evidence& evidence) const {
     Trust trust = snp_.OwnTrust();
     trust.accepted_types = {"tpm"};

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "attest/dcap/der.h"
+#include "attest/der.h"
 #include "attest/dcap/pck.h"
 #include "tests/fakes/fake_pck.h"
 

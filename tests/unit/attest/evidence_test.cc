@@ -13,7 +13,7 @@
 namespace keyclave::attest {
 namespace {
 
-// Nobody but the functions of evidence.h and appraise.h makes these.
+// lesson 20: nobody but the functions of evidence.h and appraise.h makes these.
 static_assert(!std::is_default_constructible_v<Unverified>);
 static_assert(!std::is_default_constructible_v<Verified>);
 static_assert(!std::is_default_constructible_v<Appraised>);
@@ -140,12 +140,14 @@ TEST_F(Appraisal, SimulatedEvidenceMustBeNamed) {
   EXPECT_EQ(appraised.code(), Code::kAppraisalFailed);
 }
 
+// lesson 11: what forgets to ask still does not get what nobody should trust.
 TEST_F(Appraisal, DebugEvidenceMustBeNamed) {
   const std::string simulated = "tee: {is: simulated}\n";
   EXPECT_FALSE(Appraise(Evidence(true), MustParse(simulated + Measured()), {}, kNow).ok());
   EXPECT_TRUE(Appraise(Evidence(true), MustParse(simulated + "debug: {is: true}"), {}, kNow).ok());
 }
 
+// lesson 6: a claim says who says it, and nobody can promote his own word.
 TEST_F(Appraisal, TransportClaimsJoinButNeverReplace) {
   ClaimSet transport;
   transport.Set("measurement", std::string("aa"), Origin::kTransport);
@@ -162,6 +164,19 @@ TEST_F(Appraisal, TransportClaimsJoinButNeverReplace) {
 }
 
 #endif
+
+// lesson 20: well formed, complete, and signed by nobody who is believed: no claim comes out of it.
+// (That nothing but VerifyEvidence makes a Verified, which is what sessions take, is asserted
+// above.)
+TEST(TrustSteps, WhatIsOnlyParsedSaysNothing) {
+  constexpr UnixTime kThen = 1'790'000'000;
+  const auto tee = test::FakeTee::Create("nitro");
+  const auto parsed = ParseEvidence("nitro", tee->Evidence(ReportData{}, kThen, false));
+  ASSERT_TRUE(parsed.ok());
+  Trust nobody;
+  nobody.accepted_types = {"nitro"};
+  EXPECT_EQ(VerifyEvidence(*parsed, {nobody, kThen, ReportData{}}).code(), Code::kEvidenceChain);
+}
 
 TEST(Protection, NeedsAKnownTeeOutsideDebugMode) {
   ClaimSet claims;

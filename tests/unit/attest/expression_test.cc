@@ -137,6 +137,7 @@ TEST(Expression, SeveralKeysOfOneMappingMustAllHold) {
   EXPECT_FALSE(Holds("tee: {is: tdx}\nany: [{svn: {min: 1}}]\n"));
 }
 
+// lesson 10: nothing is satisfied by what is not there, however it is negated.
 TEST(Expression, AbsentClaimsSatisfyNothing) {
   const ClaimSet none;
   for (const char* term :
@@ -205,6 +206,7 @@ TEST(Expression, FailuresAreFitForATerminal) {
   EXPECT_LT(MustParse(many + "]}").FirstFailure(claims, kNow)->wanted.size(), 600U);
 }
 
+// lesson 40: a word that is not known is no word that is passed over.
 TEST(Expression, RefusesWhatItDoesNotKnow) {
   ExpectRefused("mesurement: {is: aa}", Code::kConfigUnknownKey, "p.yaml:1: mesurement");
   ExpectRefused("mesurement: {is: aa}", Code::kConfigUnknownKey, "measurement");
@@ -245,6 +247,7 @@ TEST(Expression, ChecksOperandsAgainstTheClaimsType) {
   EXPECT_FALSE(Holds("measurement: {is: 1234}"));
 }
 
+// lesson 10: nor by a list or a condition that is empty.
 TEST(Expression, RefusesWhatSaysNothing) {
   for (const char* text : {"", "all: []", "any: []", "not: {}", "tee: {}", "tee: {in: []}",
                            "at-least: {n: 0, of: [{tee: {is: sgx}}]}", "all: [{}]",

@@ -34,6 +34,7 @@ TEST(TokenIssuers, TheHeaderCannotChooseTheAlgorithm) {
   EXPECT_EQ(Refused({.header = R"({"alg":["ES256"]})"}), Code::kEvidenceMalformed);
 }
 
+// lesson 7: an answer that says it comes from the service comes from whoever signed it.
 TEST(TokenIssuers, WithoutASignatureItIsNone) {
   const FakeToken service;
   std::string token(AsText(TokenOf(service)));
@@ -51,6 +52,7 @@ TEST(TokenIssuers, APublicKeyIsNoSharedSecret) {
   EXPECT_EQ(refused.error().mismatch()->got, "HS256");
 }
 
+// lesson 7: nor do the keys that it brings say who that is.
 TEST(TokenIssuers, KeysInTheTokenCountForNothing) {
   const FakeToken service;
   const FakeToken attacker;
@@ -73,6 +75,7 @@ TEST(TokenIssuers, KeysInTheTokenCountForNothing) {
   EXPECT_EQ(CheckToken(TokenOf(self), service.OwnTrust()).code(), Code::kEvidenceChain);
 }
 
+// lesson 43: the key is the one that is named, not the first that would do.
 TEST(TokenIssuers, TheKidChoosesAmongPinnedKeys) {
   const FakeToken service;
   const FakeToken rsa({.algorithm = "PS384"});

@@ -159,6 +159,7 @@ TEST(Token, AVirtualTpmsHardwareIsBoundByItsQuote) {
   EXPECT_EQ(Text(*claims, "token.compliance_status"), "azure-compliant-cvm");
 }
 
+// lesson 6: what a tenant had the service put into a token is his own word.
 TEST(Token, OnlyTheServicesOwnClaimsCount) {
   const FakeToken maa({.family = "maa", .payload = R"({"x-ms-sgx-is-debuggable":null,
       "x-ms-sgx-mrenclave":null,"debug":false,"measurement":"00","svn":9})"});

@@ -63,7 +63,7 @@ TEST(Tpm, ClaimsSayWhatTheQuoteSays) {
   EXPECT_EQ(Text(*claims, "tpm.restart_count"), "2");
   EXPECT_EQ(Text(*claims, "tpm.safe"), "true");
   EXPECT_EQ(Text(*claims, "tpm.firmware_version"), "2019102300163636");
-  EXPECT_EQ(Text(*claims, "tpm.ak_subject"), "O=Test,CN=Test AK");
+  EXPECT_EQ(Text(*claims, "tpm.ak_subject"), "CN=Test AK,O=Test");
   EXPECT_EQ(Text(*claims, "tpm.ak"), ToHex(Sha256(tpm.ak().key().Public().spki())));
   EXPECT_EQ(Text(*claims, "platform_id"), Text(*claims, "tpm.ak"));
 }
@@ -373,7 +373,7 @@ TEST(Tpm, DescribeSpeaksAsTpm2PrintDoes) {
   EXPECT_EQ(fields["attested.quote.pcrSelect.pcrSelections.0.pcrSelect"], "910000");
   EXPECT_EQ(fields["signature.scheme"], "ECDSA SHA-256");
   EXPECT_EQ(fields["pcrs.sha256.7"], ToHex(Bytes(32, 0xa7)));
-  EXPECT_EQ(fields["ak.certificate.subject"], "O=Test,CN=Test AK");
+  EXPECT_EQ(fields["ak.certificate.subject"], "CN=Test AK,O=Test");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "attest/collateral.h"
 #include "attest/vendor_roots.h"
 #include "tests/fakes/fake_ca.h"
 
@@ -60,6 +61,7 @@ TEST_P(Paths, NoneToAnImpostorOfTheSameNames) {
   EXPECT_TRUE(Build({middle.certificate(), middle_.certificate()}).ok());
 }
 
+// lesson 16: signatures alone make no path.
 TEST_P(Paths, NoneOverACertificateThatIsNoAuthority) {
   const auto middle = root_.Issue(GetParam(), {.name = "CN=Middle,O=Test", .pss = Pss()});
   const auto leaf = middle.Issue(GetParam(), {.name = "CN=Leaf,O=Test", .pss = Pss()});
@@ -161,6 +163,53 @@ TEST_F(Revocation, AListOfAnImpostorIsInvalid) {
   const auto impostor = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Middle"});
   EXPECT_EQ(CheckRevocation(path_, {List(root_, {}), List(impostor, {})}, kNow).code(),
             Code::kCollateralInvalid);
+}
+
+// GnuTLS does not look at the signature of such a list, and calls it no more than invalid: as it
+// does lists that are out of date by the machine's own clock.
+TEST_F(Revocation, AListOfAnUnknownAlgorithmIsInvalid) {
+  const auto impostor = FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Middle"});
+  const Bytes ecdsa_sha256 = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+  for (const FakeAuthority& issuer : {middle_, impostor}) {
+    for (const UnixTime until : {kNow + kDay, UnixTime{2'840'140'800}}) {
+      Bytes der = issuer.RevocationList({}, 1'546'300'800, until);
+      // The algorithm that stands outside of what is signed.
+      const auto at =
+          std::find_end(der.begin(), der.end(), ecdsa_sha256.begin(), ecdsa_sha256.end());
+      ASSERT_NE(at, der.end());
+      *(at + 7) = 0x7f;
+      const auto list = RevocationList::From(der);
+      ASSERT_TRUE(list.ok()) << list.error().Text();
+      EXPECT_EQ(CheckRevocation(path_, {List(root_, {}), *list}, kNow).code(),
+                Code::kCollateralInvalid);
+    }
+  }
+}
+
+// Such a list would be as good in ten years as today, whatever was revoked since.
+TEST_F(Revocation, AListWithoutNextUpdateIsRefused) {
+  const Bytes der = middle_.RevocationList({}, kNow - kDay, 0);
+  const auto list = RevocationList::From(der);
+  ASSERT_EQ(list.code(), Code::kCollateralInvalid);
+  EXPECT_NE(list.error().detail().find("CN=Middle"), std::string::npos) << list.error().Text();
+  EXPECT_NE(list.error().detail().find("nextUpdate"), std::string::npos) << list.error().Text();
+  Collateral collateral;
+  const Status added = collateral.Add(der, "middle.crl");
+  ASSERT_EQ(added.code(), Code::kCollateralInvalid);
+  EXPECT_TRUE(added.error().detail().starts_with("middle.crl: ")) << added.error().Text();
+  EXPECT_TRUE(collateral.revocation_lists().empty());
+}
+
+// RFC 4514 §2.1: the last of the RDNs comes first.
+TEST(Certificates, NamesAreWrittenInTheOrderOfRfc4514) {
+  const auto root =
+      FakeAuthority::Root(FakeKeyKind::kP256, {.name = "CN=Two\\, Words,OU=Unit,O=Test,C=CH"});
+  const auto leaf = root.Issue(FakeKeyKind::kP256, {.name = "CN=Leaf,O=Test"});
+  EXPECT_EQ(leaf.certificate().SubjectText(), "CN=Leaf,O=Test");
+  EXPECT_EQ(leaf.certificate().IssuerText(), "CN=Two\\, Words,OU=Unit,O=Test,C=CH");
+  const auto list = RevocationList::From(root.RevocationList({}, kNow - kDay, kNow + kDay));
+  ASSERT_TRUE(list.ok()) << list.error().Text();
+  EXPECT_EQ(list->IssuerText(), leaf.certificate().IssuerText());
 }
 
 TEST(VendorRoots, AreAllThere) {

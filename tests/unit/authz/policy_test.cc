@@ -82,6 +82,7 @@ TEST(Policy, TheDigestIsOfTheTextAsGiven) {
   EXPECT_NE(a.digest(), b.digest());
 }
 
+// lesson 10: what is left out permits nothing.
 TEST(Policy, RefusesWhatIsMissing) {
   ExpectRefused("", Code::kConfigMissingKey, "policy is missing");
   ExpectRefused("policy: p\n" + kPermit, Code::kConfigMissingKey, "version is missing");
@@ -97,6 +98,7 @@ TEST(Policy, RefusesWhatIsMissing) {
   ExpectRefused(WithWhen(""), Code::kConfigBadValue, "says nothing");
 }
 
+// lesson 40: what is not understood is refused, with its place.
 TEST(Policy, RefusesWhatItDoesNotKnow) {
   ExpectRefused(kHead + kPermit + "extra: 1\n", Code::kConfigUnknownKey, "p.yaml:7: extra");
   ExpectRefused(kHead + kPermit + "    maxage: 5m\n", Code::kConfigUnknownKey,
@@ -168,6 +170,7 @@ TEST(Policy, WhatIsNotEnforcedIsRefusedWithItsLine) {
                 "not supported yet");
 }
 
+// lesson 9: a permit names a workload by what its hardware says, or says that it does not.
 TEST(Policy, UnattestedPermitsMustBeMeant) {
   for (const char* when :
        {"tee: {is: sgx}", "peer.uid: {is: 0}", "measurement: {exists: true}",

@@ -132,6 +132,22 @@ TEST_F(HostileEnclaveTest, TheRightEvidenceIsAccepted) {
   EXPECT_TRUE(heard_more_) << "the caller must go on with its Attest";
 }
 
+// lesson 39: what version an enclave runs is told, and stands in nobody's way; what must agree is
+// the protocol's, in each frame.
+TEST_F(HostileEnclaveTest, ATrueEnclaveOfAnotherVersionIsAccepted) {
+  for (const char* version : {"0.0.1", "99.0-other", ""}) {
+    const Status status = Call([&](RawPeer& caller, const Hello& hello) {
+      wire::HelloReply reply =
+          HelloWith(Produce(EnclaveBinding(caller, hello.request.nonce), folder_));
+      reply.version = version;
+      return wire::BuildReply(hello.id, 1, Encode(reply));
+    });
+    EXPECT_NE(status.code(), Code::kEnclaveRefused) << version;
+    EXPECT_TRUE(heard_more_) << version;
+    heard_more_ = false;
+  }
+}
+
 TEST_F(HostileEnclaveTest, NoEvidence) {
   ExpectRefused(Call([](RawPeer&, const Hello& hello) {
     return wire::BuildReply(hello.id, 1, Encode(HelloWith(std::nullopt)));
@@ -167,6 +183,7 @@ TEST_F(HostileEnclaveTest, EvidenceForAnotherNonce) {
   ExpectRefused(CallWithBinding([](attest::Binding& binding) { binding.nonce[0] ^= 1; }));
 }
 
+// lesson 8: a reply counts on the channel on which its sender proved itself, and there only.
 TEST_F(HostileEnclaveTest, EvidenceForAnotherConnection) {
   ExpectRefused(CallWithBinding([](attest::Binding& binding) { binding.exporter[31] ^= 1; }));
 }
@@ -231,6 +248,7 @@ TEST_F(HostileEnclaveTest, AnEnclaveThatExpectDoesNotWant) {
   EXPECT_EQ(daemon.handler.Count(Op::kRandom), 0U);
 }
 
+// lesson 8: and only as the answer to what was asked.
 TEST_F(HostileEnclaveTest, AReplyToAnotherRequest) {
   const Status status = Call([](RawPeer&, const Hello& hello) {
     return wire::BuildReply(hello.id + 1, 1, Encode(HelloWith(std::nullopt)));

@@ -68,6 +68,7 @@ TEST_F(DaemonConfigTest, OperatorsDefaultToRootAndTheDaemonItself) {
   EXPECT_EQ(config->operators, (std::vector<uint32_t>{0, getuid()}));
 }
 
+// lesson 40: a key that is not known is an error, not a default.
 TEST_F(DaemonConfigTest, RefusesMistakesWithTheirPlace) {
   Refuses("colour: red\n", Code::kConfigUnknownKey, "colour");
   Refuses("state: /twice\n", Code::kConfigDuplicateKey, "state");

@@ -27,6 +27,7 @@ TEST_F(AccessTest, UnattestedCallerIsToldToAttest) {
   EXPECT_EQ(Run<wire::Op::kSign>(*caller, SignWith(ByLabel("key"))).code(), Code::kNotAttested);
 }
 
+// lesson 9: a genuine TEE of somebody else is a stranger.
 TEST_F(AccessTest, AnotherMeasurementIsRefusedRecordedAndExplained) {
   const auto token = MakeToken(PolicyText("edge", "sign", kOther));
   const auto root = Connect(0);

@@ -68,9 +68,12 @@ TEST_F(HandshakeAttack, TheHonestCallerIsLetIn) {
 TEST_F(HandshakeAttack, AnotherNonce) {
   EXPECT_EQ(AttestWith([](attest::Binding& b) { b.nonce[0] ^= 1; }), Code::kEvidenceBinding);
 }
+// lesson 2: the same keys, the same nonce, and still another session.
 TEST_F(HandshakeAttack, AnotherConnection) {
   EXPECT_EQ(AttestWith([](attest::Binding& b) { b.exporter[0] ^= 1; }), Code::kEvidenceBinding);
 }
+// lesson 9: who somebody is, is said by his evidence about his own key and by nothing that he
+// sends.
 TEST_F(HandshakeAttack, AnotherCallerKey) {
   EXPECT_EQ(AttestWith([](attest::Binding& b) { b.client_spki[9] ^= 1; }), Code::kEvidenceBinding);
 }
@@ -87,6 +90,7 @@ TEST_F(HandshakeAttack, TheOtherRole) {
             Code::kEvidenceBinding);
 }
 
+// lesson 1: evidence is good once.
 TEST_F(HandshakeAttack, TheSameAttestTwice) {
   RawPeer peer = Connect();
   const auto hello = Hello(peer);
@@ -107,6 +111,7 @@ TEST_F(HandshakeAttack, AFailedAttestUsesUpTheNonce) {
   EXPECT_EQ(Attest(peer, Evidence(Honest(peer, *hello))), Code::kWrongState);
 }
 
+// lesson 1, and lesson 3: what was captured is nothing that its bearer could use.
 TEST_F(HandshakeAttack, CapturedBytesOnAnotherConnection) {
   RawPeer victim = Connect();
   const auto hello = Hello(victim);
@@ -154,6 +159,7 @@ TEST_F(HandshakeAttack, ASecondHelloVoidsTheFirstNonce) {
   EXPECT_EQ(Attest(peer, Evidence(Honest(peer, *first))), Code::kEvidenceBinding);
 }
 
+// lesson 1: and not for ever, even unused.
 TEST_F(HandshakeAttack, ANonceOfAMinuteAgo) {
   RawPeer peer = Connect();
   const auto hello = Hello(peer);

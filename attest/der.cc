@@ -1,10 +1,10 @@
-#include "attest/dcap/der.h"
+#include "attest/der.h"
 
 #include <libtasn1.h>
 
 #include <limits>
 
-namespace keyclave::attest::dcap {
+namespace keyclave::attest {
 namespace {
 
 bool IsKnown(uint8_t identifier) {
@@ -85,4 +85,4 @@ Result<bool> DerBool(const DerValue& value) {
   return value.content[0] != 0;
 }
 
-}  // namespace keyclave::attest::dcap
+}  // namespace keyclave::attest

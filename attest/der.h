@@ -1,10 +1,10 @@
-// Values of DER, one after the other, by libtasn1: what the SGX extension of a PCK certificate
-// consists of.
+// Values of DER, one after the other, by libtasn1: for what X.509 libraries do not read (the SGX
+// extension of a PCK certificate) or do not hand out (what is signed in a revocation list).
 #pragma once
 
 #include "enclave/base/bytes.h"
 
-namespace keyclave::attest::dcap {
+namespace keyclave::attest {
 
 enum class DerTag : uint8_t {
   kBoolean = 0x01,
@@ -48,4 +48,4 @@ Result<ByteArray<N>> DerOctets(const DerValue& value) {
   return octets;
 }
 
-}  // namespace keyclave::attest::dcap
+}  // namespace keyclave::attest
