@@ -1,4 +1,4 @@
-"""Evidence of fake TEEs, made by the program fake_evidence (fake_evidence.cc says what it writes)."""
+"""Evidence of fake TEEs, made by the program fake_evidence (fake_evidence_main.cc says what it writes)."""
 
 import sys
 
