@@ -1,4 +1,3 @@
-#include "attest/dcap/der.h"
 #include "attest/gnutls_handles.h"
 #include "attest/x509.h"
 
