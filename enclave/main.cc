@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 
 #include "enclave/daemon/daemon.h"
@@ -22,6 +23,8 @@ struct Arguments {
 
 Status Run(const Arguments& arguments) {
   umask(077);
+  // What the TPM's library would print about refusals, our errors say; nothing else runs yet.
+  setenv("TSS2_LOG", "all+none", 0);  // NOLINT(concurrency-mt-unsafe)
   daemon::StartLogging(arguments.verbose ? LogLevel::kDebug : LogLevel::kInfo);
   KC_ASSIGN(config::DaemonConfig config, config::LoadDaemonConfig(arguments.config));
   if (arguments.init || arguments.accept_store) {

@@ -208,7 +208,7 @@ struct Piece {
 
 std::vector<Piece> PiecesOf(const Collateral& collateral) {
   std::vector<Piece> pieces;
-  for (const Document& one : collateral.documents()) pieces.push_back({one.source, one.bytes});
+  for (const Document& one : collateral.documents()) pieces.push_back({one.source(), one.bytes()});
   for (const RevocationList& one : collateral.revocation_lists())
     pieces.push_back({"list of " + one.IssuerText(), one.der()});
   // The root comes along, but is not what is believed.

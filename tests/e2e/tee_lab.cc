@@ -123,7 +123,7 @@ std::string TeeLab::TrustBlock(const std::vector<std::string>& types) const {
   };
   for (const auto& one : trust_.collateral->certificates()) file("collateral/", one.der());
   for (const auto& one : trust_.collateral->revocation_lists()) file("collateral/", one.der());
-  for (const auto& one : trust_.collateral->documents()) file("collateral/", one.bytes);
+  for (const auto& one : trust_.collateral->documents()) file("collateral/", one.bytes());
   text += trust_.roots.empty() ? "" : "  roots:\n";
   for (const auto& [type, roots] : trust_.roots) {
     std::vector<std::string> files;

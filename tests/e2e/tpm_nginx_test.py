@@ -80,9 +80,9 @@ class Caller(TpmTest):
         self.sign()
         text = self.lab.client_config.read_text()
         self.lab.client_config.write_text(text.replace(self.lab.caller_tpm.tcti, self.lab.enclave_tpm.tcti))
-        with self.assertRaises(CommandFailed):
+        with self.assertRaises(CommandFailed):  # to callers whom no policy permits anything the key is not there
             self.sign()
-        self.assertIn("platform_id", self.lab.cli("explain", "--token", "web", "www").stdout)
+        self.assertIn("platform_id", self.lab.cli("explain", "--token", "web", "www", "--self").stdout)
 
 
 class Enclave(TpmTest):
