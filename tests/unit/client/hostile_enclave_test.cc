@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/fakes/fake_daemon.h"
+#include "tests/fakes/fake_tee.h"
 #include "tests/fakes/raw_peer.h"
 
 namespace keyclave::test {
@@ -19,6 +20,7 @@ class HostileEnclave {
       : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)),
         identity_(wire::TlsIdentity::Create().value()),
         script_(std::move(script)) {
+    ::unlink(path.c_str());  // of the enclave before
     const auto address = wire::SocketAddress::Unix(path);
     EXPECT_EQ(::bind(listener_.get(), address.get(), address.size()), 0);
     EXPECT_EQ(::listen(listener_.get(), 16), 0);
@@ -96,12 +98,15 @@ class HostileEnclaveTest : public ::testing::Test {
   // What a client says of an enclave that answers its Hello so; and whether it sent anything more.
   using Answer = std::function<Bytes(RawPeer& caller, const Hello& hello)>;
   Status Call(const Answer& answer, const std::string& more = "deadline: 5s\n") {
+    return Call(answer, folder_.ClientConfig("unix:" + folder_.Socket(), more));
+  }
+  Status Call(const Answer& answer, client::ClientConfig config) {
     HostileEnclave enclave(folder_.Socket(), [&](RawPeer& caller) {
       const auto hello = TakeHello(caller);
       if (!hello.has_value() || !caller.Send(answer(caller, *hello))) return;
       heard_more_ = !caller.Ends();
     });
-    Client client(folder_.ClientConfig("unix:" + folder_.Socket(), more));
+    Client client(std::move(config));
     Status status;
     const auto reply = client.Call<Op::kRandom>(wire::RandomRequest{16});
     if (!reply.ok()) status = reply.error();
@@ -228,6 +233,44 @@ TEST_F(HostileEnclaveTest, EvidenceRelayedFromTheTrueEnclave) {
     EXPECT_TRUE(reply.has_value() && reply->evidence.has_value());
     return wire::BuildReply(hello.id, 1, Encode(reply.value_or(wire::HelloReply())));
   }));
+}
+
+// An enclave on real hardware is judged by `expect` as a caller is by a policy.
+TEST_F(HostileEnclaveTest, HardwareIsJudgedByExpect) {
+  for (const std::string& type : {std::string("sgx"), std::string("tdx"), std::string("sev-snp"),
+                                  std::string("nitro"), std::string("cca")}) {
+    SCOPED_TRACE(type);
+    const auto tee = FakeTee::Create(type);
+    const auto judge = [&](const std::string& measurement, bool trusted, bool debug) {
+      client::ClientConfig config = folder_.ClientConfig();
+      const std::string expect =
+          "{tee: {is: " + type + "}, measurement: {is: \"" + measurement + "\"}}";
+      config.expect = attest::Expression::Parse(ParseYaml(expect, "expect").value()).value();
+      attest::Trust trust = tee->OwnTrust();
+      if (!trusted) {
+        trust.roots.clear();
+        trust.keys.clear();
+      }
+      config.trust = std::move(trust);
+      heard_more_ = false;
+      return Call(
+          [&](RawPeer& caller, const Hello& hello) {
+            const auto report_data = ComputeReportData(EnclaveBinding(caller, hello.request.nonce));
+            wire::HelloReply reply =
+                HelloWith(tee->Evidence(report_data, SystemClock().Now(), debug));
+            reply.evidence_type = type;
+            return wire::BuildReply(hello.id, 1, Encode(reply));
+          },
+          std::move(config));
+    };
+    EXPECT_NE(judge(tee->Measurement(), true, false).code(), Code::kEnclaveRefused);
+    EXPECT_TRUE(heard_more_) << "the caller must go on with its Attest";
+    const Status other = judge(std::string(96, '0'), true, false);
+    ExpectRefused(other);
+    EXPECT_NE(other.error().Text().find("measurement"), std::string::npos);
+    ExpectRefused(judge(tee->Measurement(), false, false));
+    ExpectRefused(judge(tee->MeasurementInDebug(), true, true));
+  }
 }
 
 TEST_F(HostileEnclaveTest, AnEnclaveThatExpectDoesNotWant) {
