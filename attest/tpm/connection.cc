@@ -106,25 +106,25 @@ void WaitBeforeAttempt(int attempt) {
   if (attempt > 0) WaitALittle(std::min(kLongestWait, 4U << std::min(attempt, 10)));
 }
 
-Status StartHmacSession(Connection& tpm, ESYS_TR salt_key, Parameters parameters,
-                        Transient& session) {
+Status StartSession(Connection& tpm, SessionKind kind, ESYS_TR salt_key, TPMA_SESSION encrypted,
+                    Transient& session) {
   TPMT_SYM_DEF symmetric{};
   symmetric.algorithm = TPM2_ALG_NULL;
-  TPMA_SESSION attributes = TPMA_SESSION_CONTINUESESSION;
-  if (parameters == Parameters::kEncrypted) {
+  if (encrypted != kPlain) {
     symmetric.algorithm = TPM2_ALG_AES;
     symmetric.keyBits.aes = 128;
     symmetric.mode.aes = TPM2_ALG_CFB;
-    attributes |= TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
   }
   const Tss2& tss2 = tpm.tss2();
-  KC_CHECK_OK(
-      tpm.Check(tss2.Esys_StartAuthSession(tpm.esys(), salt_key, ESYS_TR_NONE, ESYS_TR_NONE,
-                                           ESYS_TR_NONE, ESYS_TR_NONE, nullptr, TPM2_SE_HMAC,
-                                           &symmetric, TPM2_ALG_SHA256, session.Receive()),
-                "StartAuthSession"));
+  KC_CHECK_OK(tpm.Check(
+      tss2.Esys_StartAuthSession(tpm.esys(), salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 ESYS_TR_NONE, nullptr, static_cast<TPM2_SE>(kind), &symmetric,
+                                 TPM2_ALG_SHA256, session.Receive()),
+      "StartAuthSession"));
+  // Else the TPM ends it by itself after its use, and it could not be flushed.
   return tpm.Check(
-      tss2.Esys_TRSess_SetAttributes(tpm.esys(), session.get(), attributes, TPMA_SESSION{0xff}),
+      tss2.Esys_TRSess_SetAttributes(tpm.esys(), session.get(),
+                                     TPMA_SESSION_CONTINUESESSION | encrypted, TPMA_SESSION{0xff}),
       "SetAttributes");
 }
 

@@ -113,12 +113,15 @@ Result<T> Because(Code code, Result<T> result) {
   }
 }
 
-// An HMAC session, whose commands and answers cannot be edited under way without notice; by
-// `salt_key` (or ESYS_TR_NONE) also not by who reads them. With kEncrypted the first parameter of
-// each command and answer that has one is encrypted.
-enum class Parameters { kPlain, kEncrypted };
-Status StartHmacSession(Connection& tpm, ESYS_TR salt_key, Parameters parameters,
-                        Transient& session);
+// An HMAC session, whose commands and answers cannot be edited under way without notice (by
+// `salt_key`, or ESYS_TR_NONE, also not by who reads them), or one that satisfies policies.
+enum class SessionKind : TPM2_SE { kHmac = TPM2_SE_HMAC, kPolicy = TPM2_SE_POLICY };
+// `encrypted`: TPMA_SESSION_DECRYPT, of each command the first parameter is encrypted;
+// TPMA_SESSION_ENCRYPT, of each answer, or neither. The session stays until it is flushed.
+Status StartSession(Connection& tpm, SessionKind kind, ESYS_TR salt_key, TPMA_SESSION encrypted,
+                    Transient& session);
+inline constexpr TPMA_SESSION kBothEncrypted = TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
+inline constexpr TPMA_SESSION kPlain = 0;
 // The handles of this kind that exist, from `first` on, at most `max`.
 Result<std::vector<uint32_t>> HandlesFrom(Connection& tpm, uint32_t first, uint32_t max);
 

@@ -73,7 +73,7 @@ Result<Counter> Require(Connection& tpm, const DeviceConfig& config) {
 
 Status Increment(Connection& tpm, const Counter& counter) {
   Transient session(tpm);
-  KC_CHECK_OK(StartHmacSession(tpm, ESYS_TR_NONE, Parameters::kPlain, session));
+  KC_CHECK_OK(StartSession(tpm, SessionKind::kHmac, ESYS_TR_NONE, kPlain, session));
   return tpm.Check(tpm.tss2().Esys_NV_Increment(tpm.esys(), counter.handle, counter.handle,
                                                 session.get(), ESYS_TR_NONE, ESYS_TR_NONE),
                    "NV_Increment");
@@ -81,7 +81,7 @@ Status Increment(Connection& tpm, const Counter& counter) {
 
 Result<uint64_t> Read(Connection& tpm, const Counter& counter) {
   Transient session(tpm);
-  KC_CHECK_OK(StartHmacSession(tpm, ESYS_TR_NONE, Parameters::kPlain, session));
+  KC_CHECK_OK(StartSession(tpm, SessionKind::kHmac, ESYS_TR_NONE, kPlain, session));
   Made<TPM2B_MAX_NV_BUFFER> data(tpm);
   KC_CHECK_OK(tpm.Check(
       tpm.tss2().Esys_NV_Read(tpm.esys(), counter.handle, counter.handle, session.get(),

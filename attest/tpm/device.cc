@@ -10,7 +10,7 @@ Status Prepare(const DeviceConfig& config) {
     KC_CHECK_OK(ReadRegisters(tpm, selection));
     // What a session loads at its first use (libcrypto's own configuration) it loads now.
     Transient session(tpm);
-    return StartHmacSession(tpm, ESYS_TR_NONE, Parameters::kEncrypted, session);
+    return StartSession(tpm, SessionKind::kHmac, ESYS_TR_NONE, kBothEncrypted, session);
   });
 }
 

@@ -96,25 +96,14 @@ Status MakeEndorsementKey(Connection& tpm, const EkTemplate& row, Transient& key
 
 // A session that may use the endorsement key once.
 Status StartEndorsementSession(Connection& tpm, Transient& session) {
-  TPMT_SYM_DEF symmetric{};
-  symmetric.algorithm = TPM2_ALG_NULL;
-  const Tss2& tss2 = tpm.tss2();
-  KC_CHECK_OK(
-      tpm.Check(tss2.Esys_StartAuthSession(tpm.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                           ESYS_TR_NONE, ESYS_TR_NONE, nullptr, TPM2_SE_POLICY,
-                                           &symmetric, TPM2_ALG_SHA256, session.Receive()),
-                "StartAuthSession"));
-  // Else the TPM ends it by itself after its use, and it could not be flushed.
-  KC_CHECK_OK(
-      tpm.Check(tss2.Esys_TRSess_SetAttributes(tpm.esys(), session.get(),
-                                               TPMA_SESSION_CONTINUESESSION, TPMA_SESSION{0xff}),
-                "SetAttributes"));
+  KC_CHECK_OK(StartSession(tpm, SessionKind::kPolicy, ESYS_TR_NONE, kPlain, session));
   Made<TPM2B_TIMEOUT> timeout(tpm);
   Made<TPMT_TK_AUTH> ticket(tpm);
-  return tpm.Check(tss2.Esys_PolicySecret(tpm.esys(), ESYS_TR_RH_ENDORSEMENT, session.get(),
-                                          ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, nullptr,
-                                          nullptr, nullptr, 0, timeout.Receive(), ticket.Receive()),
-                   "PolicySecret");
+  return tpm.Check(
+      tpm.tss2().Esys_PolicySecret(tpm.esys(), ESYS_TR_RH_ENDORSEMENT, session.get(),
+                                   ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, nullptr, nullptr,
+                                   nullptr, 0, timeout.Receive(), ticket.Receive()),
+      "PolicySecret");
 }
 
 // By the policy, or the password, whichever the template has.

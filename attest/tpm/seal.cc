@@ -69,7 +69,7 @@ Status Create(Connection& tpm, const SecretBytes& secret, SealedSecret& sealed) 
   Transient storage_key(tpm);
   KC_CHECK_OK(MakeStorageKey(tpm, storage_key));
   Transient session(tpm);
-  KC_CHECK_OK(StartHmacSession(tpm, storage_key.get(), Parameters::kEncrypted, session));
+  KC_CHECK_OK(StartSession(tpm, SessionKind::kHmac, storage_key.get(), kBothEncrypted, session));
   KC_ASSIGN(const ByteArray<32> policy, PolicyOf(sealed.selection, sealed.values));
   const TPM2B_PUBLIC wanted = SealedTemplate(policy);
   const TPM2B_DATA outside{};
@@ -117,25 +117,11 @@ Status CheckRegisters(Connection& tpm, const SealedSecret& sealed) {
 
 Status StartPolicySession(Connection& tpm, ESYS_TR salt_key, const PcrSelection& selection,
                           Transient& session) {
-  TPMT_SYM_DEF symmetric{};
-  symmetric.algorithm = TPM2_ALG_AES;
-  symmetric.keyBits.aes = 128;
-  symmetric.mode.aes = TPM2_ALG_CFB;
-  const Tss2& tss2 = tpm.tss2();
-  KC_CHECK_OK(
-      tpm.Check(tss2.Esys_StartAuthSession(tpm.esys(), salt_key, ESYS_TR_NONE, ESYS_TR_NONE,
-                                           ESYS_TR_NONE, ESYS_TR_NONE, nullptr, TPM2_SE_POLICY,
-                                           &symmetric, TPM2_ALG_SHA256, session.Receive()),
-                "StartAuthSession"));
-  KC_CHECK_OK(
-      tpm.Check(tss2.Esys_TRSess_SetAttributes(tpm.esys(), session.get(),
-                                               TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT,
-                                               TPMA_SESSION{0xff}),
-                "SetAttributes"));
+  KC_CHECK_OK(StartSession(tpm, SessionKind::kPolicy, salt_key, TPMA_SESSION_ENCRYPT, session));
   const TPM2B_DIGEST as_they_are{};
   const TPML_PCR_SELECTION registers = AsTss2(selection);
-  return tpm.Check(tss2.Esys_PolicyPCR(tpm.esys(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE,
-                                       ESYS_TR_NONE, &as_they_are, &registers),
+  return tpm.Check(tpm.tss2().Esys_PolicyPCR(tpm.esys(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE,
+                                             ESYS_TR_NONE, &as_they_are, &registers),
                    "PolicyPCR");
 }
 

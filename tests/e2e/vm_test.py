@@ -150,7 +150,7 @@ class VirtualMachineTest(unittest.TestCase):
         self.caller_tpm.extend_pcr(9)
         with self.assertRaises(CommandFailed):
             self.assert_signs()
-        self.assertIn("tpm.pcr9", self.lab.cli("explain", "--token", "web", "www").stdout)
+        self.assertIn("tpm.pcr9", self.lab.cli("explain", "--token", "web", "www", "--self").stdout)
         self.caller_tpm.restart()
 
     def test_another_command_line_does_not_get_the_root_secret(self):

@@ -170,7 +170,7 @@ TEST_F(ItemCheck, AmdsLeavesLeadToTheRootOfTheirLine) {
   EXPECT_EQ(Refused(Only(snp.leaf().Pem()), ListRule::kRequired), Code::kCollateralInvalid);
 }
 
-TEST(Roots, AreKnownByNameAndKey) {
+TEST(CollateralRoots, AreKnownByNameAndKey) {
   const FakeIntel intel(Tee::kSgx);
   EXPECT_TRUE(IsRoot(intel.root().certificate(), intel.Trust()));
   EXPECT_FALSE(IsRoot(intel.root().certificate(), Trust()));
