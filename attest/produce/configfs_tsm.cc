@@ -54,8 +54,11 @@ class Folder {
   std::string path_;
 };
 
+// The kernel's drivers name their providers after themselves.
 std::string Driver(std::string_view provider) {
-  return provider == kTdxGuestProvider ? "tdx-guest" : "sev-guest";
+  std::string driver(provider);
+  std::replace(driver.begin(), driver.end(), '_', '-');
+  return driver;
 }
 
 std::string AdviceOnFolder(int error, std::string_view provider) {

@@ -8,6 +8,7 @@ namespace keyclave::attest {
 
 inline constexpr std::string_view kSevGuestProvider = "sev_guest";
 inline constexpr std::string_view kTdxGuestProvider = "tdx_guest";
+inline constexpr std::string_view kCcaGuestProvider = "arm_cca_guest";
 
 struct TsmReport {
   Bytes report;     // outblob

@@ -28,6 +28,7 @@ std::optional<std::string> ByConfigfs(Io& io) {
   if (!provider.ok()) return std::nullopt;
   if (*provider == kSevGuestProvider) return "sev-snp";
   if (*provider == kTdxGuestProvider) return "tdx";
+  if (*provider == kCcaGuestProvider) return "cca";
   return std::nullopt;
 }
 

@@ -18,6 +18,8 @@ Result<Bytes> ProduceTdx(const ReportData& report_data, const ProducerConfig& co
 // An attestation report and, where the host has them, the table of certificates behind it; by
 // configfs-tsm, else by /dev/sev-guest (Linux 5.19).
 Result<Bytes> ProduceSevSnp(const ReportData& report_data, const ProducerConfig& config);
+// An Arm CCA token by configfs-tsm (Linux 6.13).
+Result<Bytes> ProduceCca(const ReportData& report_data, const ProducerConfig& config);
 // An attestation document (COSE_Sign1) by /dev/nsm.
 Result<Bytes> ProduceNitro(const ReportData& report_data, const ProducerConfig& config);
 // A JSON web token: of config.token_file as it lies there, or what config.token_command prints. The
@@ -36,7 +38,7 @@ Result<Bytes> ProduceTpm(const ReportData& report_data, const ProducerConfig& co
 inline constexpr std::string_view kNitroReportDataField = "user_data";
 
 // The evidence type whose interface is there. Looked for, in this order: Occlum (sgx), Gramine
-// (sgx), /dev/sev-guest (sev-snp), /dev/tdx_guest (tdx), what configfs-tsm says (sev-snp, tdx),
+// (sgx), /dev/sev-guest (sev-snp), /dev/tdx_guest (tdx), what configfs-tsm says (sev-snp, tdx, cca),
 // /dev/nsm (nitro), a configured token (token), the TPM's device or a configured TPM of another
 // kind (tpm): what is about the smallest thing first, and hardware before what is only configured.
 // An interface that is there but may not be used counts: its producer will say why.

@@ -13,6 +13,7 @@
 // is in a token, and what the platform's firmware is, cca.platform_sw_components says.
 
 #include "attest/cose.h"
+#include "attest/produce/produce.h"
 #include "attest/tee_type.h"
 #include "enclave/base/cbor.h"
 
@@ -370,9 +371,9 @@ std::vector<Field> Describe(const std::any& parsed) {
   return fields;
 }
 
-Result<Bytes> Produce(const ReportData& /*report_data*/, const ProducerConfig& /*config*/,
+Result<Bytes> Produce(const ReportData& report_data, const ProducerConfig& config,
                       UnixTime /*now*/) {
-  return Fail(Code::kEvidenceUnavailable, "no Arm CCA realm: configfs-tsm has no arm_cca_guest");
+  return ProduceCca(report_data, config);
 }
 
 }  // namespace

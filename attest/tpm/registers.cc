@@ -7,9 +7,9 @@ constexpr int kMaxReadings = 10;
 
 std::string Text(const PcrSelection& selection) { return SelectionText({selection}); }
 
-// One reading: the TPM gives eight values at most at once. Absent if registers changed meanwhile.
-Result<std::optional<PcrValues>> ReadOnce(Connection& tpm, const PcrSelection& selection) {
-  std::map<unsigned, Bytes> values;
+// One reading: the TPM gives eight values at most at once. Whether no register changed meanwhile.
+Result<bool> ReadOnce(Connection& tpm, const PcrSelection& selection,
+                      std::map<unsigned, Bytes>& values) {
   std::optional<uint32_t> first_count;
   PcrSelection rest = selection;
   while (!rest.registers.empty()) {
@@ -21,7 +21,7 @@ Result<std::optional<PcrValues>> ReadOnce(Connection& tpm, const PcrSelection& s
         tpm.tss2().Esys_PCR_Read(tpm.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted,
                                  &update_count, given.Receive(), digests.Receive()),
         "PCR_Read"));
-    if (first_count.value_or(update_count) != update_count) return std::optional<PcrValues>();
+    if (first_count.value_or(update_count) != update_count) return false;
     first_count = update_count;
     // In the order of their numbers, as many as it gave.
     const size_t count = std::min<size_t>(digests->count, std::size(digests->digests));
@@ -37,7 +37,7 @@ Result<std::optional<PcrValues>> ReadOnce(Connection& tpm, const PcrSelection& s
     rest.registers.erase(rest.registers.begin(),
                          rest.registers.begin() + static_cast<ptrdiff_t>(count));
   }
-  return std::optional(PcrValues{{selection.bank, std::move(values)}});
+  return true;
 }
 
 }  // namespace
@@ -71,8 +71,9 @@ TPML_PCR_SELECTION AsTss2(const PcrSelection& selection) {
 
 Result<PcrValues> ReadRegisters(Connection& tpm, const PcrSelection& selection) {
   for (int i = 0; i < kMaxReadings; ++i) {
-    KC_ASSIGN(std::optional<PcrValues> values, ReadOnce(tpm, selection));
-    if (values.has_value()) return *std::move(values);
+    std::map<unsigned, Bytes> values;
+    KC_ASSIGN(const bool whole, ReadOnce(tpm, selection, values));
+    if (whole) return PcrValues{{selection.bank, std::move(values)}};
   }
   return tpm.Fails("its registers change all the time");
 }

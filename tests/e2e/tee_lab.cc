@@ -76,10 +76,13 @@ void Machine::AddDevices(const std::string& type, const Signer& sign) {
   constexpr size_t kSnpReport = 1184;
   gramine_.make_quote = sign;
   nsm_.answer_to = [sign](ByteSpan request) { return AnswerOfNsm(request, sign); };
-  tsm_.provider = type == "tdx" ? "tdx_guest" : "sev_guest";
+  const std::map<std::string, std::string> providers = {
+      {"tdx", "tdx_guest"}, {"cca", "arm_cca_guest"}, {"sev-snp", "sev_guest"}};
+  const auto provider = providers.find(type);
+  tsm_.provider = provider == providers.end() ? "" : provider->second;
   tsm_.make = [this, type, sign](const fakes::FakeTsm::Item& item) {
     Bytes made = sign(ToReportData(item.inblob));
-    if (type == "tdx") return made;
+    if (type != "sev-snp") return made;
     tsm_.auxblob = Bytes(made.begin() + kSnpReport, made.end());
     made.resize(kSnpReport);
     return made;
@@ -90,7 +93,7 @@ void Machine::AddDevices(const std::string& type, const Signer& sign) {
     return 0;
   };
   if (type == "sgx") host_.Add(gramine_);
-  if (type == "tdx" || type == "sev-snp") host_.Add(tsm_);
+  if (!tsm_.provider.empty()) host_.Add(tsm_);
   if (type == "nitro") host_.Add(nsm_);
 }
 

@@ -50,6 +50,8 @@ TEST_F(DetectTest, ByConfigfsWhereNoDeviceIsGiven) {
   tsm.provider = "tdx_guest";
   EXPECT_EQ(Detect(), "tdx");
   tsm.provider = "arm_cca_guest";
+  EXPECT_EQ(Detect(), "cca");
+  tsm.provider = "guest_of_tomorrow";
   EXPECT_EQ(Detect(), "none");
   tsm.provider.clear();
   EXPECT_EQ(Detect(), "none");
