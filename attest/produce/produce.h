@@ -38,10 +38,10 @@ Result<Bytes> ProduceTpm(const ReportData& report_data, const ProducerConfig& co
 inline constexpr std::string_view kNitroReportDataField = "user_data";
 
 // The evidence type whose interface is there. Looked for, in this order: Occlum (sgx), Gramine
-// (sgx), /dev/sev-guest (sev-snp), /dev/tdx_guest (tdx), what configfs-tsm says (sev-snp, tdx, cca),
-// /dev/nsm (nitro), a configured token (token), the TPM's device or a configured TPM of another
-// kind (tpm): what is about the smallest thing first, and hardware before what is only configured.
-// An interface that is there but may not be used counts: its producer will say why.
+// (sgx), /dev/sev-guest (sev-snp), /dev/tdx_guest (tdx), what configfs-tsm says (sev-snp, tdx,
+// cca), /dev/nsm (nitro), a configured token (token), the TPM's device or a configured TPM of
+// another kind (tpm): what is about the smallest thing first, and hardware before what is only
+// configured. An interface that is there but may not be used counts: its producer will say why.
 Result<std::string> DetectTee(const ProducerConfig& config);
 
 // The ioctls that the producer of this type makes on Linux, for who lets a process make no others.
