@@ -100,13 +100,16 @@ template <class Which>
 std::vector<wire::ObjectId> ObjectCache::ForgetIf(Which which) {
   std::vector<wire::ObjectId> session_objects;
   const WriterLock lock(mutex_);
-  std::erase_if(by_handle_, [&](const auto& entry) {
-    const CachedObject& object = *entry.second;
-    if (!which(object)) return false;
+  for (auto entry = by_handle_.begin(); entry != by_handle_.end();) {
+    const CachedObject& object = *entry->second;
+    if (!which(object)) {
+      ++entry;
+      continue;
+    }
     if (!object.IsTokenObject()) session_objects.push_back(object.info.id);
     by_id_.erase(object.info.id);
-    return true;
-  });
+    entry = by_handle_.erase(entry);
+  }
   return session_objects;
 }
 
