@@ -50,6 +50,7 @@ Result<void*> Find(std::string_view library, const char* name) {
 template <class Function>
 Status Load(std::string_view library, const char* name, Function& function) {
   KC_ASSIGN(void* const found, Find(library, name));
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): dlsym(3) gives functions so
   function = reinterpret_cast<Function>(found);
   return Done{};
 }
