@@ -128,6 +128,22 @@ Status StartSession(Connection& tpm, SessionKind kind, ESYS_TR salt_key, TPMA_SE
       "SetAttributes");
 }
 
+Status MakePrimary(Connection& tpm, ESYS_TR hierarchy, const TPM2B_PUBLIC& wanted,
+                   std::string_view what, Transient& key) {
+  const TPM2B_SENSITIVE_CREATE sensitive{};
+  const TPM2B_DATA outside{};
+  const TPML_PCR_SELECTION registers{};
+  Made<TPM2B_PUBLIC> area(tpm);
+  Made<TPM2B_CREATION_DATA> data(tpm);
+  Made<TPM2B_DIGEST> hash(tpm);
+  Made<TPMT_TK_CREATION> ticket(tpm);
+  return tpm.Check(tpm.tss2().Esys_CreatePrimary(
+                       tpm.esys(), hierarchy, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                       &sensitive, &wanted, &outside, &registers, key.Receive(), area.Receive(),
+                       data.Receive(), hash.Receive(), ticket.Receive()),
+                   "CreatePrimary (" + std::string(what) + ")");
+}
+
 Result<std::vector<uint32_t>> HandlesFrom(Connection& tpm, uint32_t first, uint32_t max) {
   TPMI_YES_NO more = 0;
   Made<TPMS_CAPABILITY_DATA> data(tpm);

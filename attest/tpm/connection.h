@@ -122,6 +122,10 @@ Status StartSession(Connection& tpm, SessionKind kind, ESYS_TR salt_key, TPMA_SE
                     Transient& session);
 inline constexpr TPMA_SESSION kBothEncrypted = TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
 inline constexpr TPMA_SESSION kPlain = 0;
+// The key that this template has in a hierarchy without a password: always the same one, as long
+// as the hierarchy's seed is. `what` it is, for messages.
+Status MakePrimary(Connection& tpm, ESYS_TR hierarchy, const TPM2B_PUBLIC& wanted,
+                   std::string_view what, Transient& key);
 // The handles of this kind that exist, from `first` on, at most `max`.
 Result<std::vector<uint32_t>> HandlesFrom(Connection& tpm, uint32_t first, uint32_t max);
 

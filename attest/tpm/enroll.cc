@@ -80,18 +80,7 @@ Result<TPM2B_PUBLIC> EkArea(const EkTemplate& row) {
 // The same template gives the certified key: it is derived from the TPM's endorsement seed.
 Status MakeEndorsementKey(Connection& tpm, const EkTemplate& row, Transient& key) {
   KC_ASSIGN(const TPM2B_PUBLIC wanted, EkArea(row));
-  const TPM2B_SENSITIVE_CREATE sensitive{};
-  const TPM2B_DATA outside{};
-  const TPML_PCR_SELECTION registers{};
-  Made<TPM2B_PUBLIC> area(tpm);
-  Made<TPM2B_CREATION_DATA> data(tpm);
-  Made<TPM2B_DIGEST> hash(tpm);
-  Made<TPMT_TK_CREATION> ticket(tpm);
-  return tpm.Check(tpm.tss2().Esys_CreatePrimary(
-                       tpm.esys(), ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                       ESYS_TR_NONE, &sensitive, &wanted, &outside, &registers, key.Receive(),
-                       area.Receive(), data.Receive(), hash.Receive(), ticket.Receive()),
-                   "CreatePrimary (endorsement key)");
+  return MakePrimary(tpm, ESYS_TR_RH_ENDORSEMENT, wanted, "endorsement key", key);
 }
 
 // A session that may use the endorsement key once.

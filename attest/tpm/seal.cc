@@ -49,19 +49,7 @@ TPM2B_PUBLIC SealedTemplate(ByteSpan policy) {
 }
 
 Status MakeStorageKey(Connection& tpm, Transient& key) {
-  const TPM2B_PUBLIC wanted = StorageTemplate();
-  const TPM2B_SENSITIVE_CREATE sensitive{};
-  const TPM2B_DATA outside{};
-  const TPML_PCR_SELECTION registers{};
-  Made<TPM2B_PUBLIC> area(tpm);
-  Made<TPM2B_CREATION_DATA> data(tpm);
-  Made<TPM2B_DIGEST> hash(tpm);
-  Made<TPMT_TK_CREATION> ticket(tpm);
-  return tpm.Check(tpm.tss2().Esys_CreatePrimary(
-                       tpm.esys(), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                       &sensitive, &wanted, &outside, &registers, key.Receive(), area.Receive(),
-                       data.Receive(), hash.Receive(), ticket.Receive()),
-                   "CreatePrimary (storage key)");
+  return MakePrimary(tpm, ESYS_TR_RH_OWNER, StorageTemplate(), "storage key", key);
 }
 
 // The secret goes to the TPM encrypted; neither does the library keep it longer than the call.
