@@ -60,7 +60,7 @@ class RevocationList {
   std::string Pem() const;
   UnixTime this_update() const { return this_update_; }
   UnixTime next_update() const { return next_update_; }
-  size_t size() const;                                   // entries
+  size_t size() const;  // entries
   // That the issuer signed it, and may; what was once found good is not computed again. Times are
   // not looked at. kCollateralInvalid.
   Status VerifyUnder(const Certificate& issuer) const;
