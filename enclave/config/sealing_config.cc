@@ -19,10 +19,12 @@ constexpr Row kAll[] = {{SealingBy::kFile, "file"},
 
 bool IsSgx(SealingBy by) { return by == SealingBy::kGramine || by == SealingBy::kOcclum; }
 
+// A TD has no key of its own to seal with, and the TPM that it sees may be a program of its host's:
+// whoever knows that it is not must say so.
 std::optional<SealingBy> DefaultOf(std::string_view tee, const attest::ProducerConfig& producer) {
   if (tee == "simulated") return SealingBy::kFile;
   if (tee == "sev-snp") return SealingBy::kSevSnp;
-  if (tee == "tpm" || tee == "tdx") return SealingBy::kTpm;
+  if (tee == "tpm") return SealingBy::kTpm;
   if (tee != "sgx") return std::nullopt;
   attest::Io io(attest::HostOf(producer));
   return attest::OpenOcclum(io) ? SealingBy::kOcclum : SealingBy::kGramine;
@@ -71,7 +73,8 @@ Result<SealingConfig> ReadSealing(YamlMap& map, std::string_view tee,
     if (!by)
       return Fail(Code::kConfigMissingKey,
                   map.Where() + ": tee: " + std::string(tee) +
-                      " has no key of its own to seal with: say sealing: tpm");
+                      " has no key of its own to seal with; say sealing: tpm if it has a TPM that "
+                      "its host cannot read");
     sealing.by = *by;
     return sealing;
   }

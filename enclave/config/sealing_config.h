@@ -22,8 +22,8 @@ struct SealingConfig {
 };
 
 // Takes `sealing` from the mapping. Without it the evidence type decides: simulated has a file,
-// sev-snp its derived key, tpm and tdx the TPM, sgx whichever of Gramine and Occlum is there; the
-// others must say it. A file is only for simulated.
+// sev-snp its derived key, tpm the TPM, sgx whichever of Gramine and Occlum is there; the others
+// must say it. A file is only for simulated.
 Result<SealingConfig> ReadSealing(YamlMap& map, std::string_view tee,
                                   const attest::ProducerConfig& producer);
 
