@@ -162,23 +162,15 @@ Status CreateAttestationKey(Connection& tpm, const EkTemplate& row, uint32_t han
 }
 
 Result<Bytes> ReadAttestationKey(Connection& tpm, uint32_t handle) {
-  ESYS_TR key = ESYS_TR_NONE;
-  KC_CHECK_OK(OpenHandle(tpm, handle, key));
-  Made<TPM2B_PUBLIC> area(tpm);
-  Made<TPM2B_NAME> name(tpm);
-  Made<TPM2B_NAME> qualified(tpm);
-  KC_CHECK_OK(tpm.Check(
-      tpm.tss2().Esys_ReadPublic(tpm.esys(), key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                 area.Receive(), name.Receive(), qualified.Receive()),
-      "ReadPublic"));
-  const TPMS_ECC_POINT& point = area->publicArea.unique.ecc;
+  KC_ASSIGN(const OpenedKey key, OpenKey(tpm, handle));
+  const TPMS_ECC_POINT& point = key.area.unique.ecc;
   Bytes made;
-  if (area->publicArea.type == TPM2_ALG_ECC)
+  if (key.area.type == TPM2_ALG_ECC)
     made = EnrolledArea(ByteSpan(point.x.buffer, point.x.size),
                         ByteSpan(point.y.buffer, point.y.size));
   const auto parsed = ParseEnrolledArea(made);
   // The name tells a key of any other kind.
-  if (!parsed.ok() || !Equal(parsed->name, ByteSpan(name->name, name->size)))
+  if (!parsed.ok() || !Equal(parsed->name, key.name))
     return tpm.Fails(HexHandle(handle) +
                      " holds another key than enrolment makes: choose another "
                      "handle (tpm: key), or remove it (tpm2_evictcontrol)");

@@ -26,6 +26,21 @@ Status OpenHandle(Connection& tpm, uint32_t handle, ESYS_TR& object) {
                    HexHandle(handle));
 }
 
+Result<OpenedKey> OpenKey(Connection& tpm, uint32_t handle) {
+  OpenedKey key;
+  KC_CHECK_OK(OpenHandle(tpm, handle, key.handle));
+  Made<TPM2B_PUBLIC> area(tpm);
+  Made<TPM2B_NAME> name(tpm);
+  Made<TPM2B_NAME> qualified(tpm);
+  KC_CHECK_OK(tpm.Check(
+      tpm.tss2().Esys_ReadPublic(tpm.esys(), key.handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 area.Receive(), name.Receive(), qualified.Receive()),
+      "ReadPublic " + HexHandle(handle)));
+  key.area = area->publicArea;
+  key.name = ToBytes(ByteSpan(name->name, name->size));
+  return key;
+}
+
 Result<Bytes> ReadIndex(Connection& tpm, uint32_t handle) {
   ESYS_TR index = ESYS_TR_NONE;
   KC_CHECK_OK(OpenHandle(tpm, handle, index));

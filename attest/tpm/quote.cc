@@ -74,22 +74,14 @@ Result<std::optional<Evidence>> QuoteOnce(Connection& tpm, ESYS_TR key, const Pc
 
 Result<Evidence> Quote(Connection& tpm, uint32_t handle, const PcrSelection& pcrs,
                        ByteSpan qualifying_data) {
-  ESYS_TR key = ESYS_TR_NONE;
-  KC_CHECK_OK(OpenHandle(tpm, handle, key));
-  Made<TPM2B_PUBLIC> area(tpm);
-  Made<TPM2B_NAME> name(tpm);
-  Made<TPM2B_NAME> qualified(tpm);
-  KC_CHECK_OK(tpm.Check(
-      tpm.tss2().Esys_ReadPublic(tpm.esys(), key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                 area.Receive(), name.Receive(), qualified.Receive()),
-      "ReadPublic"));
-  if (!IsAttestationKey(area->publicArea))
+  KC_ASSIGN(const OpenedKey key, OpenKey(tpm, handle));
+  if (!IsAttestationKey(key.area))
     return tpm.Fails(HexHandle(handle) +
                      " is no attestation key: it must be restricted to "
                      "signing, and fixed to this TPM");
-  KC_ASSIGN(const PublicKey public_key, KeyOf(area->publicArea));
+  KC_ASSIGN(const PublicKey public_key, KeyOf(key.area));
   for (int i = 0; i < kMaxQuotes; ++i) {
-    KC_ASSIGN(std::optional<Evidence> made, QuoteOnce(tpm, key, pcrs, qualifying_data));
+    KC_ASSIGN(std::optional<Evidence> made, QuoteOnce(tpm, key.handle, pcrs, qualifying_data));
     if (!made.has_value()) continue;
     made->key = public_key.spki();
     return *std::move(made);
