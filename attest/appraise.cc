@@ -31,6 +31,13 @@ std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, const Accepte
   return std::nullopt;
 }
 
+std::optional<FailedTerm> FailedBinding(const ClaimSet& claims, const Expression& expression) {
+  const Claim* bound = FindAttested(claims, "token.bound");
+  if (bound == nullptr || ToText(bound->value) == "true" || expression.MentionsUnbound())
+    return std::nullopt;
+  return FailedTerm{"token.bound", "is true", "false", 0};
+}
+
 Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
                            const ClaimSet& transport, UnixTime now) {
   ClaimSet claims = verified.claims();
@@ -39,6 +46,7 @@ Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
   }
   auto failed = expect.FirstFailure(claims, now);
   if (!failed.has_value()) failed = FailedProtection(claims, AcceptedBy(expect));
+  if (!failed.has_value()) failed = FailedBinding(claims, expect);
   if (failed.has_value()) {
     return FailWanted(Code::kAppraisalFailed, failed->term, failed->wanted, failed->got);
   }

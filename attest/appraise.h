@@ -20,7 +20,7 @@ class Appraised {
 // `transport` claims join the verified ones but never replace them. kAppraisalFailed names the
 // first failing term, wanted and got. Simulated evidence, and that of a TEE in debug mode,
 // satisfies only an expression that names it (`tee: {is: simulated}`, `debug: {is: true}`);
-// the same holds for `co-resident`.
+// the same holds for `co-resident`, and for tokens that are bound to no session.
 Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
                            const ClaimSet& transport, UnixTime now);
 
@@ -36,5 +36,9 @@ Accepted AcceptedBy(const Expression& expression);
 // What evidence is worth by itself: nullopt if it comes from a TEE that keeps its host out. Else
 // the term that fails: `tee` is absent, simulated or co-resident, or `debug` is absent or true.
 std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, const Accepted& accepted);
+
+// Whether evidence is of this session, or the expression wants in as many words what is not
+// (`token.bound: {is: false}`): nullopt; else the term that fails.
+std::optional<FailedTerm> FailedBinding(const ClaimSet& claims, const Expression& expression);
 
 }  // namespace keyclave::attest

@@ -58,6 +58,9 @@ struct TokenIssuer {
   Bytes keys;                      // RFC 7517: a JWK or JWK set
   std::vector<Certificate> roots;  // where x5c chains of its keys or header must end; may be empty
   int64_t skew = 60;               // seconds that its clock may differ from ours
+  // Whether its tokens may come without anything of the session in them: bearers' tokens, which
+  // whoever saw one can show. A policy must want them, too (appraise.h, FailedBinding).
+  bool unbound = false;
 };
 
 // What a verifier believes in before it sees evidence. The vendors' roots are built in

@@ -255,6 +255,11 @@ bool Expression::MentionsDebug() const {
   return Mentions(*root_, "debug", Operand(true), &off, false);
 }
 
+bool Expression::MentionsUnbound() const {
+  const Operand on(true);
+  return Mentions(*root_, "token.bound", Operand(false), &on, false);
+}
+
 std::string Expression::Print() const { return "{" + PrintNode(*root_) + "}"; }
 
 }  // namespace keyclave::attest

@@ -41,11 +41,12 @@ class Expression {
   bool RequiresAttested() const;
   // The same for one claim.
   bool Requires(std::string_view claim) const;
-  // Whether it can be satisfied with tee simulated / tee co-resident / debug true named in as many
-  // words.
+  // Whether it can be satisfied with tee simulated / tee co-resident / debug true / token.bound
+  // false named in as many words.
   bool MentionsSimulated() const;
   bool MentionsCoResident() const;
   bool MentionsDebug() const;
+  bool MentionsUnbound() const;
   // Canonical text; Parse(Print(x)) is equal to x.
   std::string Print() const;
 

@@ -83,6 +83,9 @@ Result<TokenIssuer> ReadIssuer(const YamlValue& value) {
     if (seconds > kMaxSkew) return skew->Bad("must be at most 1h");
     issuer.skew = static_cast<int64_t>(seconds);
   }
+  if (const auto unbound = map.Take("unbound")) {
+    KC_ASSIGN(issuer.unbound, unbound->AsBool());
+  }
   KC_CHECK_OK(map.Finish());
   return issuer;
 }

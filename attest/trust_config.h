@@ -13,6 +13,7 @@
 //         keys: /etc/keyclave/maa-jwks.json
 //         roots: [/etc/keyclave/issuer-ca.pem]
 //         skew: 60s
+//         unbound: false   # true: also tokens with nothing of the session in them
 #pragma once
 
 #include "attest/evidence.h"

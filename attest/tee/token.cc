@@ -77,9 +77,12 @@ Result<bool> CheckTimes(const Times& times, int64_t skew, bool session, UnixTime
   return expired;
 }
 
-Status CheckBinding(const std::vector<Bytes>& fields, const ExpectedBinding& binding) {
-  if (fields.empty() && binding.for_session())
+Status CheckBinding(const std::vector<Bytes>& fields, const ExpectedBinding& binding,
+                    const TokenIssuer& issuer) {
+  if (fields.empty() && binding.for_session()) {
+    if (issuer.unbound) return Done{};
     return Fail(Code::kEvidenceUnbound, "the token holds nothing of the session");
+  }
   if (fields.empty()) return binding.Check({});
   std::optional<Error> refused;
   for (const Bytes& field : fields) {
@@ -127,7 +130,7 @@ Result<ClaimSet> Verify(const std::any& parsed, const VerifyContext& context) {
   KC_ASSIGN(const bool expired,
             CheckTimes(times, issuer->skew, context.binding.for_session(), context.now));
   const std::vector<Bytes> bindings = family->bindings(payload);
-  KC_CHECK_OK(CheckBinding(bindings, context.binding));
+  KC_CHECK_OK(CheckBinding(bindings, context.binding, *issuer));
   SetTokenClaims(payload, times, claims);
   claims.Set("token.family", std::string(family->name));
   claims.Set("token.expired", expired);

@@ -16,6 +16,11 @@ constexpr UnixTime kForever = std::numeric_limits<UnixTime>::max();
 std::optional<FailedTerm> FailedEvidence(const Permit& permit, const ClaimSet& claims,
                                          UnixTime now) {
   if (auto failed = permit.when.FirstFailure(claims, now)) return failed;
+  if (auto failed = attest::FailedBinding(claims, permit.when)) {
+    failed->wanted += " (the permit does not say token.bound: {is: false})";
+    failed->line = permit.line;
+    return failed;
+  }
   if (permit.allow_unattested) return std::nullopt;
   auto failed = attest::FailedProtection(claims, {.co_resident = permit.when.MentionsCoResident()});
   if (!failed.has_value()) return std::nullopt;

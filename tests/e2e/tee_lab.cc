@@ -142,7 +142,7 @@ std::string TeeLab::TrustBlock(const std::vector<std::string>& types) const {
   text += trust_.token_issuers.empty() ? "" : "  tokens:\n";
   for (const attest::TokenIssuer& one : trust_.token_issuers)
     text += "    - {issuer: \"" + one.issuer + "\", audience: " + one.audience +
-            ", keys: " + file("", one.keys) + "}\n";
+            ", keys: " + file("", one.keys) + (one.unbound ? ", unbound: true" : "") + "}\n";
   return text;
 }
 

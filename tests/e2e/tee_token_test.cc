@@ -77,6 +77,27 @@ TEST_F(TokenCallers, ATokenWithoutABindingIsRefused) {
   CheckRefusal(*lab_, "token", Saying(R"({"tdx_report_data": null})"), Code::kEvidenceUnbound, {});
 }
 
+// lesson 3, lesson 4: a bearer's token counts only where the operator takes it from this issuer and
+// the key's policy wants it in as many words.
+TEST_F(TokenCallers, ATokenWithoutABindingIsForPoliciesThatNameIt) {
+  attest::Trust trust = service_->OwnTrust();
+  for (attest::TokenIssuer& issuer : trust.token_issuers) issuer.unbound = true;
+  TeeLab lab({"token"}, std::move(trust));
+  const std::string workload =
+      "tee: {is: token}, measurement: {is: \"" + service_->Measurement() + "\"}";
+  const TeeLab::Key strict = lab.MakeKey("{" + workload + "}");
+  const TeeLab::Key named = lab.MakeKey("{" + workload + ", token.bound: {is: false}}");
+  Machine bearer(lab.daemon(), "token", Saying(R"({"tdx_report_data": null})"));
+  EXPECT_EQ(TeeLab::Sign(bearer.caller(), strict).code(), Code::kDenied);
+  EXPECT_EQ(lab.Explain(strict).permits.at(0).term, "token.bound");
+  EXPECT_TRUE(TeeLab::Sign(bearer.caller(), named).ok());
+  // What is bound to another session is refused all the same.
+  CheckRefusal(lab, "token", Saying(R"({"tdx_report_data": ")" + std::string(128, '4') + "\"}"),
+               Code::kEvidenceBinding, {});
+  Machine ours(lab.daemon(), "token", Good());
+  EXPECT_TRUE(TeeLab::Sign(ours.caller(), strict).ok());
+}
+
 // lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(TokenCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("token", service_->Measurement());

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "attest/appraise.h"
 #include "tests/unit/attest/token_checks.h"
 
 namespace keyclave::attest {
@@ -112,6 +113,30 @@ TEST(Token, ABindingIsWhereTheHardwareSignedIt) {
                      .payload = R"({"x-ms-sgx-report-data":)" + other + R"(,"tdx_report_data":)" +
                                 ours + R"(,"nonce":)" + ours + "}"}),
             Code::kEvidenceBinding);
+}
+
+TEST(Token, WithoutABindingOnlyFromAnIssuerThatMay) {
+  const FakeToken service({.payload = R"({"tdx_report_data":null})"});
+  TokenIssuer issuer = service.Issuer();
+  EXPECT_EQ(CheckToken(TokenOf(service), Believing(issuer), kTokenNow).code(),
+            Code::kEvidenceUnbound);
+  issuer.unbound = true;
+  const auto claims = CheckToken(TokenOf(service), Believing(issuer), kTokenNow);
+  ASSERT_TRUE(claims.ok()) << claims.error().Text();
+  EXPECT_EQ(Text(*claims, "token.bound"), "false");
+  const auto wants = [&](const std::string& text) {
+    const auto parsed = ParseYaml(text, "expect");
+    return FailedBinding(*claims, Expression::Parse(*parsed).value());
+  };
+  EXPECT_EQ(wants("{tee: {is: token}}")->term, "token.bound");
+  EXPECT_EQ(wants("{tee: {is: token}, token.bound: {is: true}}")->term, "token.bound");
+  EXPECT_FALSE(wants("{tee: {is: token}, token.bound: {is: false}}").has_value());
+  EXPECT_FALSE(wants("{tee: {is: token}, not: {token.bound: {is: true}}}").has_value());
+  const auto bound = CheckToken(FakeToken());
+  ASSERT_TRUE(bound.ok());
+  EXPECT_FALSE(
+      FailedBinding(*bound, Expression::Parse(*ParseYaml("{tee: {is: token}}", "e")).value())
+          .has_value());
 }
 
 TEST(Token, NoncesAreATextOrAList) {

@@ -58,7 +58,7 @@ TEST_F(TrustConfig, ReadsWhatItNames) {
 trust:
   roots: {sgx: ["@/root.pem"], tpm: ["@/root.pem", "@/root.pem"]}
   tokens:
-    - {issuer: "https://issuer.example", audience: keyclave, keys: "@/keys.json", skew: 30s}
+    - {issuer: "https://issuer.example", audience: keyclave, keys: "@/keys.json", skew: 30s, unbound: true}
     - {issuer: "https://other.example", audience: keyclave, roots: ["@/root.pem"]}
 )",
                            trust);
@@ -69,8 +69,10 @@ trust:
   ASSERT_EQ(trust.token_issuers.size(), 2U);
   EXPECT_EQ(trust.token_issuers[0].issuer, "https://issuer.example");
   EXPECT_EQ(trust.token_issuers[0].skew, 30);
+  EXPECT_TRUE(trust.token_issuers[0].unbound);
   EXPECT_EQ(trust.token_issuers[1].roots.size(), 1U);
   EXPECT_EQ(trust.token_issuers[1].skew, 60);
+  EXPECT_FALSE(trust.token_issuers[1].unbound);
 }
 
 TEST_F(TrustConfig, NamesEachMistakeAndItsPlace) {
