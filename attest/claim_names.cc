@@ -47,6 +47,7 @@ constexpr std::array kClaims = {
     Row{"tls.san", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.subject", {.type = ClaimType::kText, .transport = true}},
     Row{"tls.issuer", {.type = ClaimType::kText, .transport = true}},
+    Row{"tls.key", {.type = ClaimType::kHex, .transport = true}},
     Row{"peer.uid", {.type = ClaimType::kInteger, .transport = true}},
     Row{"peer.gid", {.type = ClaimType::kInteger, .transport = true}},
 };

@@ -89,6 +89,21 @@ Truth CompareList(const std::vector<std::string>& values, const ExpressionNode& 
   return ToTruth(term.info.every ? every : some);
 }
 
+// Sets hold texts: what a person would write. A set that is not there is not known to hold
+// anything.
+Truth LookUp(const ClaimValue& value, const ExpressionNode& term, const Facts& facts) {
+  const auto set = facts.sets.find(term.set);
+  if (set == facts.sets.end()) return Truth::kUnknown;
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    const auto in_set = [&](const std::string& item) {
+      return set->second->Contains(item, facts.now);
+    };
+    return ToTruth(term.info.every ? std::all_of(list->begin(), list->end(), in_set)
+                                   : std::any_of(list->begin(), list->end(), in_set));
+  }
+  return ToTruth(set->second->Contains(ToText(value), facts.now));
+}
+
 struct Comparison {
   const ExpressionNode& term;
   Truth operator()(bool value) const { return CompareBool(value, term); }
@@ -107,19 +122,20 @@ const Claim* FindFor(const ExpressionNode& term, const ClaimSet& claims) {
   return claim->origin == Origin::kTransport && !term.info.transport ? nullptr : claim;
 }
 
-Truth EvaluateTerm(const ExpressionNode& term, const ClaimSet& claims) {
-  const Claim* claim = FindFor(term, claims);
+Truth EvaluateTerm(const ExpressionNode& term, const Facts& facts) {
+  const Claim* claim = FindFor(term, facts.claims);
   if (claim == nullptr) return Truth::kUnknown;
   if (term.comparator == Comparator::kExists) return Truth::kTrue;
+  if (term.comparator == Comparator::kInSet) return LookUp(claim->value, term, facts);
   return std::visit(Comparison{term}, claim->value);
 }
 
 // True if `needed` children are; false if they cannot be, whatever the unknown ones are.
-Truth EvaluateCount(const ExpressionNode& node, size_t needed, const ClaimSet& claims) {
+Truth EvaluateCount(const ExpressionNode& node, size_t needed, const Facts& facts) {
   size_t satisfied = 0;
   size_t possible = 0;
   for (const ExpressionNode& child : node.children) {
-    const Truth truth = Evaluate(child, claims);
+    const Truth truth = Evaluate(child, facts);
     satisfied += truth == Truth::kTrue ? 1 : 0;
     possible += truth == Truth::kFalse ? 0 : 1;
   }
@@ -145,30 +161,38 @@ std::string Cut(std::string text) {
   return text;
 }
 
+std::string Wanted(const ExpressionNode& term, const Facts& facts) {
+  if (term.comparator != Comparator::kInSet) return Cut(PrintWanted(term));
+  const auto set = facts.sets.find(term.set);
+  const std::string what =
+      set == facts.sets.end() ? "there is no such set" : set->second->Describe(facts.now);
+  return Cut(PrintWanted(term) + " (" + what + ")");
+}
+
 // For a node that is not true.
-FailedTerm Describe(const ExpressionNode& node, const ClaimSet& claims) {
+FailedTerm Describe(const ExpressionNode& node, const Facts& facts) {
+  const ClaimSet& claims = facts.claims;
   if (node.kind == Kind::kTerm)
-    return {Cut(PrintNode(node)), Cut(PrintWanted(node)), Got(node, claims), node.line};
+    return {Cut(PrintNode(node)), Wanted(node, facts), Got(node, claims), node.line};
   if (node.kind == Kind::kNot) {
     const ExpressionNode& child = node.children.front();
     if (child.kind == Kind::kTerm) {
-      return {Cut(PrintNode(node)), Cut("not " + PrintWanted(child)), Got(child, claims),
-              node.line};
+      return {Cut(PrintNode(node)), "not " + Wanted(child, facts), Got(child, claims), node.line};
     }
-    const bool holds = Evaluate(child, claims) == Truth::kTrue;
+    const bool holds = Evaluate(child, facts) == Truth::kTrue;
     return {Cut(PrintNode(node)), "not satisfied",
             holds ? "satisfied" : "unknown: a claim is absent", node.line};
   }
   size_t satisfied = 0;
   const ExpressionNode* failing = nullptr;
   for (const ExpressionNode& child : node.children) {
-    if (Evaluate(child, claims) == Truth::kTrue) {
+    if (Evaluate(child, facts) == Truth::kTrue) {
       ++satisfied;
     } else if (failing == nullptr) {
       failing = &child;
     }
   }
-  FailedTerm failed = Describe(*failing, claims);
+  FailedTerm failed = Describe(*failing, facts);
   if (node.kind == Kind::kAtLeast) {
     failed.wanted += " (" + std::to_string(satisfied) + " of " + std::to_string(node.at_least) +
                      " needed terms hold)";
@@ -186,7 +210,8 @@ bool RequiresOne(const ExpressionNode& node, const Fits& fits) {
   switch (node.kind) {
     case Kind::kTerm:
       return fits(node) &&
-             (node.comparator == Comparator::kIs || node.comparator == Comparator::kIn);
+             (node.comparator == Comparator::kIs || node.comparator == Comparator::kIn ||
+              node.comparator == Comparator::kInSet);
     case Kind::kNot: return false;
     case Kind::kAll: return std::any_of(children.begin(), children.end(), requires_one);
     case Kind::kAny: return std::all_of(children.begin(), children.end(), requires_one);
@@ -212,26 +237,47 @@ bool Mentions(const ExpressionNode& node, std::string_view claim, const Operand&
   });
 }
 
+size_t CountTerms(const ExpressionNode& node) {
+  if (node.kind == Kind::kTerm) return std::max<size_t>(1, node.operands.size());
+  size_t count = 0;
+  for (const ExpressionNode& child : node.children) count += CountTerms(child);
+  return count;
+}
+
+void CollectSets(const ExpressionNode& node, std::set<std::string, std::less<>>& names) {
+  if (!node.set.empty()) names.insert(node.set);
+  for (const ExpressionNode& child : node.children) CollectSets(child, names);
+}
+
 }  // namespace
 
-Truth Evaluate(const ExpressionNode& node, const ClaimSet& claims) {
+Truth Evaluate(const ExpressionNode& node, const Facts& facts) {
   switch (node.kind) {
-    case Kind::kTerm: return EvaluateTerm(node, claims);
-    case Kind::kNot: return Negated(Evaluate(node.children.front(), claims));
-    case Kind::kAll: return EvaluateCount(node, node.children.size(), claims);
-    case Kind::kAny: return EvaluateCount(node, 1, claims);
-    case Kind::kAtLeast: return EvaluateCount(node, node.at_least, claims);
+    case Kind::kTerm: return EvaluateTerm(node, facts);
+    case Kind::kNot: return Negated(Evaluate(node.children.front(), facts));
+    case Kind::kAll: return EvaluateCount(node, node.children.size(), facts);
+    case Kind::kAny: return EvaluateCount(node, 1, facts);
+    case Kind::kAtLeast: return EvaluateCount(node, node.at_least, facts);
   }
   return Truth::kUnknown;
 }
 
-bool Expression::Satisfied(const ClaimSet& claims, UnixTime /*now*/) const {
-  return Evaluate(*root_, claims) == Truth::kTrue;
+bool Expression::Satisfied(const ClaimSet& claims, UnixTime now, const ReferenceSets& sets) const {
+  return Evaluate(*root_, {claims, now, sets}) == Truth::kTrue;
 }
 
-std::optional<FailedTerm> Expression::FirstFailure(const ClaimSet& claims, UnixTime now) const {
-  if (Satisfied(claims, now)) return std::nullopt;
-  return Describe(*root_, claims);
+std::optional<FailedTerm> Expression::FirstFailure(const ClaimSet& claims, UnixTime now,
+                                                   const ReferenceSets& sets) const {
+  if (Satisfied(claims, now, sets)) return std::nullopt;
+  return Describe(*root_, {claims, now, sets});
+}
+
+size_t Expression::size() const { return CountTerms(*root_); }
+
+std::set<std::string, std::less<>> Expression::SetNames() const {
+  std::set<std::string, std::less<>> names;
+  CollectSets(*root_, names);
+  return names;
 }
 
 bool Expression::RequiresAttested() const {

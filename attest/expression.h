@@ -8,9 +8,10 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "attest/claims.h"
-#include "enclave/base/clock.h"
+#include "attest/reference_set.h"
 #include "enclave/base/yaml.h"
 
 namespace keyclave::attest {
@@ -29,12 +30,19 @@ struct FailedTerm {
 
 class Expression {
  public:
-  // kConfig… with the place. in-set and `exists: false` are refused.
-  static Result<Expression> Parse(const YamlValue& yaml);
+  // Whether `in-set` may be used: only where somebody keeps sets.
+  enum class Sets { kNone, kAllowed };
+  // kConfig… with the place. `exists: false` is refused.
+  static Result<Expression> Parse(const YamlValue& yaml, Sets sets = Sets::kNone);
 
-  // nullopt if the claims satisfy it.
-  std::optional<FailedTerm> FirstFailure(const ClaimSet& claims, UnixTime now) const;
-  bool Satisfied(const ClaimSet& claims, UnixTime now) const;
+  // nullopt if the claims satisfy it. A set that is not in `sets` makes its terms unknown.
+  std::optional<FailedTerm> FirstFailure(const ClaimSet& claims, UnixTime now,
+                                         const ReferenceSets& sets = {}) const;
+  bool Satisfied(const ClaimSet& claims, UnixTime now, const ReferenceSets& sets = {}) const;
+  // Its terms, with every element of `in` counted.
+  size_t size() const;
+  // The names of the sets that it uses.
+  std::set<std::string, std::less<>> SetNames() const;
 
   // Whether every way to satisfy it includes an exact value (is, in) of an attested claim that
   // names the workload: what a permit must have unless it says allow_unattested.

@@ -6,7 +6,7 @@
 
 namespace keyclave::attest {
 
-enum class Comparator { kIs, kIn, kMin, kMax, kBefore, kAfter, kMatches, kExists };
+enum class Comparator { kIs, kIn, kMin, kMax, kBefore, kAfter, kMatches, kExists, kInSet };
 
 // A parsed operand; of the type that the claim must have.
 using Operand = std::variant<bool, int64_t, std::string>;
@@ -22,13 +22,20 @@ struct ExpressionNode {
   std::string claim;
   ClaimInfo info;
   Comparator comparator = Comparator::kIs;
-  std::vector<Operand> operands;  // one, except for `in`
+  std::vector<Operand> operands;  // one, except for `in`; none for `in-set`
+  std::string set;                // of `in-set`: its name
 };
 
 // Strong three-valued logic: what is unknown stays so unless the rest decides.
 enum class Truth { kFalse, kUnknown, kTrue };
 
-Truth Evaluate(const ExpressionNode& node, const ClaimSet& claims);
+// What terms are evaluated over.
+struct Facts {
+  const ClaimSet& claims;
+  UnixTime now = 0;
+  const ReferenceSets& sets;
+};
+Truth Evaluate(const ExpressionNode& node, const Facts& facts);
 std::string_view ComparatorName(Comparator comparator);
 // "tee: {in: [sev-snp, tdx]}" for a term, "all: […]" otherwise: what stands between the braces.
 std::string PrintNode(const ExpressionNode& node);

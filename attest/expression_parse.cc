@@ -5,15 +5,17 @@
 
 #include "attest/expression_node.h"
 #include "attest/glob.h"
+#include "enclave/base/name.h"
 
 namespace keyclave::attest {
 namespace {
 
 constexpr size_t kMaxOperand = 1024;  // characters
 
-// How much of an expression may still come.
+// How much of an expression may still come, and whether it may use sets.
 struct Budget {
   size_t terms = kMaxExpressionTerms;
+  Expression::Sets sets = Expression::Sets::kNone;
 };
 
 Error TooManyTerms(const YamlValue& yaml) {
@@ -28,7 +30,8 @@ constexpr std::array kComparators = {
     ComparatorRow{"is", Comparator::kIs},           ComparatorRow{"in", Comparator::kIn},
     ComparatorRow{"min", Comparator::kMin},         ComparatorRow{"max", Comparator::kMax},
     ComparatorRow{"before", Comparator::kBefore},   ComparatorRow{"after", Comparator::kAfter},
-    ComparatorRow{"matches", Comparator::kMatches}, ComparatorRow{"exists", Comparator::kExists}};
+    ComparatorRow{"matches", Comparator::kMatches}, ComparatorRow{"exists", Comparator::kExists},
+    ComparatorRow{"in-set", Comparator::kInSet}};
 
 bool Fits(Comparator comparator, ClaimType type) {
   switch (comparator) {
@@ -40,14 +43,17 @@ bool Fits(Comparator comparator, ClaimType type) {
     case Comparator::kBefore:
     case Comparator::kAfter: return type == ClaimType::kTime || type == ClaimType::kOpen;
     case Comparator::kMatches: return type == ClaimType::kText || type == ClaimType::kOpen;
+    case Comparator::kInSet:
+      return type == ClaimType::kText || type == ClaimType::kHex || type == ClaimType::kInteger ||
+             type == ClaimType::kOpen;
   }
   return false;
 }
 
 Result<Comparator> FindComparator(const std::string& name, const std::string& claim, ClaimType type,
-                                  const YamlValue& operand) {
-  if (name == "in-set")
-    return operand.Bad("reference-value sets are not supported yet; list the values with `in`");
+                                  const YamlValue& operand, Expression::Sets sets) {
+  if (name == "in-set" && sets == Expression::Sets::kNone)
+    return operand.Bad("there are no reference-value sets here; list the values with `in`");
   std::string fitting;
   for (const ComparatorRow& row : kComparators) {
     if (!Fits(row.comparator, type)) continue;
@@ -145,7 +151,8 @@ Result<Operand> ParseOperand(const YamlValue& yaml, Comparator comparator, Claim
     case Comparator::kBefore:
     case Comparator::kAfter: return ParseTimeOperand(yaml);
     case Comparator::kIs:
-    case Comparator::kIn: break;
+    case Comparator::kIn:
+    case Comparator::kInSet: break;
   }
   return ParseValue(yaml, type);
 }
@@ -157,7 +164,14 @@ Result<ExpressionNode> ParseComparison(const std::string& claim, const ClaimInfo
   term.line = yaml.Line();
   term.claim = claim;
   term.info = info;
-  KC_ASSIGN(term.comparator, FindComparator(name, claim, info.type, yaml));
+  KC_ASSIGN(term.comparator, FindComparator(name, claim, info.type, yaml, budget.sets));
+  if (term.comparator == Comparator::kInSet) {
+    KC_ASSIGN(term.set, yaml.AsText());
+    if (!IsName(term.set)) return yaml.Bad(kNameRule);
+    if (budget.terms == 0) return TooManyTerms(yaml);
+    --budget.terms;
+    return term;
+  }
   std::vector<YamlValue> values{yaml};
   if (term.comparator == Comparator::kIn) {
     KC_ASSIGN(values, yaml.AsList());
@@ -269,8 +283,8 @@ size_t Depth(const ExpressionNode& node) {
 
 }  // namespace
 
-Result<Expression> Expression::Parse(const YamlValue& yaml) {
-  Budget budget;
+Result<Expression> Expression::Parse(const YamlValue& yaml, Sets sets) {
+  Budget budget{.sets = sets};
   KC_ASSIGN(ExpressionNode root, ParseNode(yaml, budget));
   if (Depth(root) > kMaxExpressionDepth)
     return yaml.Bad("nested deeper than " + std::to_string(kMaxExpressionDepth));

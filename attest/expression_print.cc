@@ -33,6 +33,7 @@ std::string PrintOperand(const Operand& operand, const ExpressionNode& term) {
 }
 
 std::string PrintOperands(const ExpressionNode& term) {
+  if (term.comparator == Comparator::kInSet) return PrintText(term.set, false);
   if (term.comparator != Comparator::kIn) return PrintOperand(term.operands.front(), term);
   std::string list = "[";
   for (const Operand& operand : term.operands)
@@ -59,6 +60,7 @@ std::string_view ComparatorName(Comparator comparator) {
     case Comparator::kAfter: return "after";
     case Comparator::kMatches: return "matches";
     case Comparator::kExists: return "exists";
+    case Comparator::kInSet: return "in-set";
   }
   return "";
 }

@@ -19,7 +19,12 @@ std::string_view Hint(Code code) {
     case Code::kEvidenceExpired:
     case Code::kNotAttested: return "this process could not prove what it is; try: keyclave doctor";
     case Code::kDenied:
-    case Code::kMechanismDenied: return "the operator sees the failing term with: keyclave explain";
+    case Code::kMechanismDenied:
+    case Code::kApprovalMissing:
+    case Code::kLimitReached:
+    case Code::kRevoked: return "the key's owners see the failing term with: keyclave explain";
+    case Code::kInputRefused:
+      return "the key's policy says what it signs (`input:`); raw digests are refused there";
     case Code::kObjectNotFound:
       return "compare the URI with: keyclave key list; a key whose policy does not name this "
              "program is not found by it";

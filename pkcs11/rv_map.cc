@@ -162,12 +162,26 @@ CK_RV ToRv(Code code) {
     case Code::kNotAttested:
     case Code::kDenied:
     case Code::kMechanismDenied:
-    case Code::kPolicyDigest: return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    case Code::kOperatorOnly: return CKR_TOKEN_WRITE_PROTECTED;
+    case Code::kPolicyDigest:
+    case Code::kInputRefused:
+    case Code::kApprovalMissing:
+    case Code::kLimitReached:
+    case Code::kRevoked: return CKR_KEY_FUNCTION_NOT_PERMITTED;
+    case Code::kWrapRefused: return CKR_KEY_NOT_WRAPPABLE;
+    case Code::kOperatorOnly:
+    case Code::kOwnersOnly: return CKR_TOKEN_WRITE_PROTECTED;
     case Code::kPolicySyntax:
     case Code::kPolicyUnattested:
     case Code::kPolicyVersion:
-    case Code::kPolicyInUse: return CKR_FUNCTION_FAILED;
+    case Code::kPolicyInUse:
+    case Code::kPolicyLocked:
+    case Code::kOwnerUnknown:
+    case Code::kStatementInvalid:
+    case Code::kStatementExpired:
+    case Code::kSequence:
+    case Code::kQuorum:
+    case Code::kSetNotFound:
+    case Code::kReceiptInvalid: return CKR_FUNCTION_FAILED;
     case Code::kPolicyNotFound: return CKR_ATTRIBUTE_VALUE_INVALID;
 
     // objects and attributes

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "attest/appraise.h"
+#include "enclave/authz/families.h"
 
 namespace keyclave::authz {
 namespace {
@@ -13,9 +14,9 @@ using attest::FailedTerm;
 constexpr UnixTime kForever = std::numeric_limits<UnixTime>::max();
 
 // What of a permit depends on the caller's evidence: nullopt if all of it holds.
-std::optional<FailedTerm> FailedEvidence(const Permit& permit, const ClaimSet& claims,
-                                         UnixTime now) {
-  if (auto failed = permit.when.FirstFailure(claims, now)) return failed;
+std::optional<FailedTerm> FailedEvidence(const Permit& permit, const ClaimSet& claims, UnixTime now,
+                                         const TokenRules& rules) {
+  if (auto failed = permit.when.FirstFailure(claims, now, rules.sets)) return failed;
   if (auto failed = attest::FailedBinding(claims, permit.when)) {
     failed->wanted += " (the permit does not say token.bound: {is: false})";
     failed->line = permit.line;
@@ -55,9 +56,53 @@ std::optional<FailedTerm> FailedTime(const Permit& permit, UnixTime attested_at,
   return std::nullopt;
 }
 
+// The revocation that stands against these claims.
+const Revocation* FindRevocation(const TokenRules& rules, const ClaimSet& claims, UnixTime now) {
+  const auto found =
+      std::find_if(rules.revocations.begin(), rules.revocations.end(),
+                   [&](const Revocation& one) { return one.whom.Satisfied(claims, now); });
+  return found == rules.revocations.end() ? nullptr : &*found;
+}
+
+std::optional<FailedTerm> FailedRevocation(const TokenRules& rules, const ClaimSet& claims,
+                                           UnixTime now) {
+  const Revocation* revocation = FindRevocation(rules, claims, now);
+  if (revocation == nullptr) return std::nullopt;
+  return FailedTerm{
+      "revoked", "nothing that was revoked",
+      revocation->whom.Print() + ", " + FormatTime(revocation->at) + ": " + revocation->reason, 0};
+}
+
+// The conditions of a permit, in their order; limits are asked for where `counting`.
+Status CheckConditions(const Permit& permit, size_t number, Conditions& conditions,
+                       Operation operation, bool counting) {
+  if (permit.bound) KC_CHECK_OK(conditions.CheckBinding());
+  if (operation == Operation::kSign && permit.input.has_value())
+    KC_CHECK_OK(conditions.CheckInput(*permit.input));
+  if (operation == Operation::kRelease) KC_CHECK_OK(conditions.CheckWrap(permit.wrap));
+  if (permit.approvals.has_value()) KC_CHECK_OK(conditions.CheckApprovals(*permit.approvals));
+  if (counting && permit.limits.has_value())
+    KC_CHECK_OK(conditions.TakeLimit(number, *permit.limits));
+  return Done{};
+}
+
+std::optional<FailedTerm> FailedCondition(const Permit& permit, size_t number,
+                                          Conditions& conditions, Operation operation) {
+  const Status met = CheckConditions(permit, number, conditions, operation, /*counting=*/false);
+  if (met.ok()) return std::nullopt;
+  switch (met.code()) {
+    case Code::kInputRefused:
+      return FailedTerm{"input", PrintInputRule(*permit.input), met.error().detail(), 0};
+    case Code::kWrapRefused: return FailedTerm{"wrap", permit.wrap.Text(), met.error().detail(), 0};
+    case Code::kApprovalMissing:
+      return FailedTerm{"approvals", permit.approvals->Print(), met.error().detail(), 0};
+    default: return FailedTerm{"bind", "self", met.error().detail(), 0};
+  }
+}
+
 std::optional<FailedTerm> FirstFailure(const Permit& permit, const ClaimSet& claims,
                                        UnixTime attested_at, UnixTime now, Operation operation,
-                                       std::string_view family) {
+                                       std::string_view family, const TokenRules& rules) {
   if (!permit.operations.Has(operation)) {
     return FailedTerm{"operations", permit.operations.Text(), std::string(OperationName(operation)),
                       0};
@@ -66,45 +111,117 @@ std::optional<FailedTerm> FirstFailure(const Permit& permit, const ClaimSet& cla
       permit.mechanisms->find(family) == permit.mechanisms->end()) {
     return FailedTerm{"mechanisms", Join(*permit.mechanisms), std::string(family), 0};
   }
-  if (auto failed = FailedEvidence(permit, claims, now)) return failed;
+  if (auto failed = FailedRevocation(rules, claims, now)) return failed;
+  if (auto failed = FailedEvidence(permit, claims, now, rules)) return failed;
   return FailedTime(permit, attested_at, now);
+}
+
+UnixTime NextChange(const Policy& policy, const TokenRules& rules, UnixTime now) {
+  UnixTime next = kForever;
+  for (const std::string& name : policy.set_names()) {
+    const auto set = rules.sets.find(name);
+    if (set != rules.sets.end()) next = std::min(next, set->second->NextChange(now));
+  }
+  return next;
+}
+
+uint64_t FamilyBits(const std::optional<std::set<std::string, std::less<>>>& mechanisms) {
+  if (!mechanisms.has_value()) return ~uint64_t{0};
+  uint64_t bits = 0;
+  for (const std::string& name : *mechanisms) bits |= FamilyBit(name);
+  return bits;
+}
+
+// Asks nothing of the request.
+class NoConditions final : public Conditions {
+ public:
+  Status CheckBinding() override { return Done{}; }
+  Status CheckInput(const InputRule& /*rule*/) override { return Done{}; }
+  Status CheckWrap(const WrapForms& /*forms*/) override { return Done{}; }
+  Status CheckApprovals(const Quorum& /*quorum*/) override { return Done{}; }
+  Status TakeLimit(size_t /*permit*/, const LimitRule& /*limit*/) override { return Done{}; }
+};
+
+// Which refusal a caller is told if there are several: that which it can mend soonest.
+int Rank(Code code) {
+  switch (code) {
+    case Code::kEvidenceExpired: return 3;
+    case Code::kMechanismDenied: return 1;
+    case Code::kDenied: return 0;
+    default: return 2;  // a condition's
+  }
 }
 
 }  // namespace
 
-Grant Evaluate(const Policy& policy, const ClaimSet& claims, UnixTime attested_at, UnixTime now) {
+Grant::Grant(std::vector<Entry> entries, UnixTime stale_at)
+    : entries_(std::move(entries)), stale_at_(stale_at) {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    for (size_t operation = 0; operation < kOperationCount; ++operation) {
+      if (entries_[i].permit.operations.Has(static_cast<Operation>(operation)))
+        by_operation_.at(operation).push_back(static_cast<uint16_t>(i));
+    }
+  }
+}
+
+Grant Grant::OfRevoked(UnixTime stale_at) {
+  Grant grant({}, stale_at);
+  grant.revoked_ = true;
+  return grant;
+}
+
+Grant Evaluate(const Policy& policy, const ClaimSet& claims, UnixTime attested_at, UnixTime now,
+               const TokenRules& rules) {
+  const UnixTime stale_at = NextChange(policy, rules, now);
+  if (FindRevocation(rules, claims, now) != nullptr) return Grant::OfRevoked(stale_at);
   std::vector<Grant::Entry> entries;
-  for (const Permit& permit : policy.permits()) {
-    if (FailedEvidence(permit, claims, now).has_value()) continue;
+  for (size_t i = 0; i < policy.permits().size(); ++i) {
+    const Permit& permit = policy.permits()[i];
+    if (FailedEvidence(permit, claims, now, rules).has_value()) continue;
     const UnixTime valid_until = permit.valid_until.value_or(kForever);
     const UnixTime age_limit = AgeLimit(permit, attested_at);
-    entries.push_back(Grant::Entry{.operations = permit.operations,
-                                   .mechanisms = permit.mechanisms,
+    entries.push_back(Grant::Entry{.permit = permit,
+                                   .number = i + 1,
+                                   .mechanisms = FamilyBits(permit.mechanisms),
                                    .from = permit.valid_from.value_or(0),
                                    .until = std::min(valid_until, age_limit),
                                    .until_age = age_limit < valid_until});
   }
-  return Grant(std::move(entries));
+  return {std::move(entries), stale_at};
+}
+
+Result<size_t> Grant::Check(Operation operation, std::string_view family, UnixTime now,
+                            Conditions& conditions) const {
+  if (revoked_) return Fail(Code::kRevoked);
+  std::optional<Error> refusal;
+  const auto keep = [&](Error error) {
+    if (!refusal.has_value() || Rank(error.code()) > Rank(refusal->code()))
+      refusal = std::move(error);
+  };
+  const uint64_t asked = family.empty() ? ~uint64_t{0} : FamilyBit(family);
+  for (const uint16_t index : by_operation_.at(static_cast<size_t>(operation))) {
+    const Entry& entry = entries_[index];
+    if (now < entry.from || (now >= entry.until && !entry.until_age)) continue;
+    if ((entry.mechanisms & asked) == 0) {
+      keep(Fail(Code::kMechanismDenied));
+    } else if (now >= entry.until) {
+      keep(Fail(Code::kEvidenceExpired));
+    } else {
+      const Status met =
+          CheckConditions(entry.permit, entry.number, conditions, operation, /*counting=*/true);
+      if (met.ok()) return entry.number;
+      keep(met.error());
+    }
+  }
+  if (refusal.has_value()) return *std::move(refusal);
+  return Fail(Code::kDenied);
 }
 
 Status Grant::Check(Operation operation, std::string_view family, UnixTime now) const {
-  bool expired = false;
-  bool other_mechanism = false;
-  for (const Entry& entry : entries_) {
-    if (!entry.operations.Has(operation) || now < entry.from) continue;
-    if (now >= entry.until && !entry.until_age) continue;
-    const bool mechanism_fits = family.empty() || !entry.mechanisms.has_value() ||
-                                entry.mechanisms->find(family) != entry.mechanisms->end();
-    if (!mechanism_fits) {
-      other_mechanism = true;
-    } else if (now >= entry.until) {
-      expired = true;
-    } else {
-      return Done{};
-    }
-  }
-  if (expired) return Fail(Code::kEvidenceExpired);
-  return Fail(other_mechanism ? Code::kMechanismDenied : Code::kDenied);
+  NoConditions none;
+  const auto permit = Check(operation, family, now, none);
+  if (permit.ok()) return Done{};
+  return permit.error();
 }
 
 bool Grant::AllowsAnything(UnixTime now) const {
@@ -114,7 +231,8 @@ bool Grant::AllowsAnything(UnixTime now) const {
 
 std::vector<PermitVerdict> Explain(const Policy& policy, const ClaimSet& claims,
                                    UnixTime attested_at, UnixTime now, Operation operation,
-                                   std::string_view family) {
+                                   std::string_view family, const TokenRules& rules,
+                                   Conditions* conditions) {
   std::vector<PermitVerdict> verdicts;
   for (const Permit& permit : policy.permits()) {
     PermitVerdict verdict{.permit = verdicts.size() + 1,
@@ -123,7 +241,10 @@ std::vector<PermitVerdict> Explain(const Policy& policy, const ClaimSet& claims,
                           .term = {},
                           .wanted = {},
                           .got = {}};
-    if (auto failed = FirstFailure(permit, claims, attested_at, now, operation, family)) {
+    auto failed = FirstFailure(permit, claims, attested_at, now, operation, family, rules);
+    if (!failed.has_value() && conditions != nullptr)
+      failed = FailedCondition(permit, verdict.permit, *conditions, operation);
+    if (failed.has_value()) {
       if (failed->line != 0) verdict.line = failed->line;
       verdict.term = std::move(failed->term);
       verdict.wanted = std::move(failed->wanted);

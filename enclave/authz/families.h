@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 namespace keyclave::authz {
@@ -20,6 +21,13 @@ inline constexpr std::array<std::string_view, 27> kFamilies = {
 
 constexpr bool IsFamily(std::string_view name) {
   return std::find(kFamilies.begin(), kFamilies.end(), name) != kFamilies.end();
+}
+
+// One bit for each family, so that a set of them is a number; 0 for a name that is none.
+static_assert(kFamilies.size() <= 64);
+constexpr uint64_t FamilyBit(std::string_view name) {
+  const auto* const found = std::find(kFamilies.begin(), kFamilies.end(), name);
+  return found == kFamilies.end() ? 0 : uint64_t{1} << (found - kFamilies.begin());
 }
 
 }  // namespace keyclave::authz

@@ -11,41 +11,14 @@ namespace {
 using attest::Expression;
 
 constexpr std::array<std::string_view, kOperationCount> kOperationNames = {
-    "sign",   "verify", "encrypt", "decrypt", "wrap",
-    "unwrap", "derive", "release", "read",    "manage"};
-constexpr size_t kMaxName = 64;
-constexpr int64_t kMaxVersion = int64_t{1} << 53;  // JSON readers keep it exact
+    "sign",   "verify",  "encrypt", "decrypt", "wrap",  "unwrap",
+    "derive", "release", "read",    "manage",  "create"};
 
 template <class List>
 std::string Join(const List& list) {
   std::string text;
   for (const std::string_view item : list) text.append(text.empty() ? "" : ", ").append(item);
   return text;
-}
-
-// Grammar that the design has and this version cannot keep: a promise that nobody enforces is worse
-// than none.
-Status RefuseUnenforced(YamlMap& map, std::initializer_list<std::string_view> keys) {
-  for (const std::string_view key : keys) {
-    const auto value = map.Take(key);
-    if (value.has_value()) {
-      return Fail(Code::kPolicySyntax,
-                  value->Where() + ": not enforced by this version, and so refused: remove it");
-    }
-  }
-  return Done{};
-}
-
-Result<std::string> ParseName(const YamlValue& yaml) {
-  constexpr std::string_view kLetters =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-  KC_ASSIGN(std::string name, yaml.AsText());
-  const bool good = !name.empty() && name.size() <= kMaxName &&
-                    kLetters.find(name.front()) != std::string_view::npos &&
-                    name.find_first_not_of(std::string(kLetters) + "._-") == std::string::npos;
-  if (!good)
-    return yaml.Bad("a name has at most 64 letters, digits, '.', '_', '-'; the first is no sign");
-  return name;
 }
 
 Result<OperationSet> ParseOperations(const YamlValue& yaml) {
@@ -108,6 +81,39 @@ Status ParseLimitsOfTime(YamlMap& map, Permit& permit) {
   return Done{};
 }
 
+// `bind: self`
+Status ParseBinding(YamlMap& map, Permit& permit) {
+  const auto bind = map.Take("bind");
+  if (!bind.has_value()) return Done{};
+  KC_ASSIGN(const std::string whom, bind->AsText());
+  if (whom != "self") return bind->Bad("only `self` is known: the workload that made the object");
+  permit.bound = true;
+  return Done{};
+}
+
+// What the request itself must be, beside who asks.
+Status ParseConditions(YamlMap& map, Permit& permit) {
+  KC_CHECK_OK(ParseBinding(map, permit));
+  if (const auto input = map.Take("input")) {
+    if (!permit.operations.Has(Operation::kSign))
+      return input->Bad("it says what may be signed, and this permit has no `sign`");
+    KC_ASSIGN(InputRule rule, ParseInputRule(*input));
+    if (!rule.Has(InputForm::kAny)) permit.input = std::move(rule);
+  }
+  if (const auto wrap = map.Take("wrap")) {
+    if (!permit.operations.Has(Operation::kRelease))
+      return wrap->Bad("it says how a key is released, and this permit has no `release`");
+    KC_ASSIGN(permit.wrap, ParseWrapForms(*wrap));
+  }
+  if (const auto limits = map.Take("limits")) {
+    KC_ASSIGN(permit.limits, ParseLimitRule(*limits));
+  }
+  if (const auto approvals = map.Take("approvals")) {
+    KC_ASSIGN(permit.approvals, ParseQuorum(*approvals));
+  }
+  return Done{};
+}
+
 // A permit for whoever comes, or for evidence that anybody can forge, must be meant.
 Status CheckAttested(const YamlValue& when, const Permit& permit) {
   if (permit.allow_unattested) return Done{};
@@ -120,7 +126,7 @@ Status CheckAttested(const YamlValue& when, const Permit& permit) {
     problem =
         "a co-resident process is who its user is: add `co-resident.uid: {is: …}` to what must "
         "hold";
-  } else if (!permit.when.RequiresAttested()) {
+  } else if (!permit.when.RequiresAttested() && !permit.bound) {
     problem =
         "it can be satisfied without naming the workload: add `measurement: {is: …}` (or `signer`) "
         "to what must hold";
@@ -143,14 +149,16 @@ Result<Permit> ParsePermit(const YamlValue& yaml) {
                     "`when: {measurement: {is: …}}`");
   }
   KC_ASSIGN(const YamlValue when, map.Require("when"));
-  KC_ASSIGN(Expression expression, Expression::Parse(when));
+  KC_ASSIGN(Expression expression, Expression::Parse(when, Expression::Sets::kAllowed));
   Permit permit{.operations = {},
                 .mechanisms = std::nullopt,
                 .when = std::move(expression),
                 .max_age = std::nullopt,
                 .valid_from = std::nullopt,
                 .valid_until = std::nullopt,
-                .allow_unattested = false,
+                .input = std::nullopt,
+                .limits = std::nullopt,
+                .approvals = std::nullopt,
                 .line = yaml.Line()};
   KC_ASSIGN(permit.operations, ParseOperations(operations));
   if (mechanisms.has_value()) {
@@ -160,15 +168,7 @@ Result<Permit> ParsePermit(const YamlValue& yaml) {
   if (const auto allow = map.Take("allow_unattested")) {
     KC_ASSIGN(permit.allow_unattested, allow->AsBool());
   }
-  if (const auto input = map.Take("input")) {
-    KC_ASSIGN(const std::string name, input->AsText());
-    if (name != "any") {
-      return Fail(Code::kPolicySyntax, input->Where() +
-                                           ": only `any` is enforced by this version, others are "
-                                           "refused: remove it");
-    }
-  }
-  KC_CHECK_OK(RefuseUnenforced(map, {"limits", "approvals", "wrap"}));
+  KC_CHECK_OK(ParseConditions(map, permit));
   KC_CHECK_OK(map.Finish());
   KC_CHECK_OK(CheckAttested(when, permit));
   return permit;
@@ -202,20 +202,42 @@ Result<Policy> Policy::Parse(std::string_view text, std::string_view file_name) 
   KC_ASSIGN(const YamlValue name, map.Require("policy"));
   KC_ASSIGN(policy.name_, ParseName(name));
   KC_ASSIGN(const YamlValue version, map.Require("version"));
-  KC_ASSIGN(const int64_t number, version.AsInt(1, kMaxVersion));
-  policy.version_ = static_cast<uint64_t>(number);
+  KC_ASSIGN(policy.version_, ParseVersion(version));
+  if (const auto change = map.Take("change")) {
+    KC_ASSIGN(policy.change_, ParseQuorum(*change));
+  }
+  if (const auto locked = map.Take("locked")) {
+    KC_ASSIGN(policy.locked_, locked->AsBool());
+    if (policy.locked_ && policy.change_.has_value())
+      return locked->Bad("nobody changes what is locked: leave `change` out");
+  }
   KC_ASSIGN(const YamlValue permit, map.Require("permit"));
-  KC_CHECK_OK(RefuseUnenforced(map, {"change", "locked"}));
   KC_CHECK_OK(map.Finish());
-  KC_ASSIGN(const std::vector<YamlValue> items, permit.AsList());
-  if (items.empty()) return permit.Bad("a policy without permits permits nothing to anybody");
+  KC_CHECK_OK(policy.ParsePermits(permit));
+  return policy;
+}
+
+Status Policy::ParsePermits(const YamlValue& yaml) {
+  KC_ASSIGN(const std::vector<YamlValue> items, yaml.AsList());
+  if (items.empty()) return yaml.Bad("a policy without permits permits nothing to anybody");
   if (items.size() > kMaxPermits)
-    return permit.Bad("more than " + std::to_string(kMaxPermits) + " permits");
+    return yaml.Bad("more than " + std::to_string(kMaxPermits) + " permits");
+  size_t terms = 0;
   for (const YamlValue& item : items) {
     KC_ASSIGN(Permit parsed, ParsePermit(item));
-    policy.permits_.push_back(std::move(parsed));
+    terms += parsed.when.size();
+    if (terms > kMaxPolicyTerms)
+      return item.Bad("with it the policy has more than " + std::to_string(kMaxPolicyTerms) +
+                      " terms");
+    set_names_.merge(parsed.when.SetNames());
+    permits_.push_back(std::move(parsed));
   }
-  return policy;
+  return Done{};
+}
+
+bool Policy::Permits(Operation operation) const {
+  return std::any_of(permits_.begin(), permits_.end(),
+                     [&](const Permit& permit) { return permit.operations.Has(operation); });
 }
 
 std::vector<std::string> Policy::Warnings() const {
@@ -230,7 +252,7 @@ std::vector<std::string> Policy::Warnings() const {
     const bool debug = permit.when.MentionsDebug();
     if (simulated) warn("simulated evidence can be forged by anybody on the caller's machine");
     if (debug) warn("a TEE in debug mode can be read by its host");
-    if (!permit.when.RequiresAttested()) {
+    if (!permit.when.RequiresAttested() && !permit.bound) {
       warn("it does not name the workload: any program that fits the rest may use the key");
     } else if (permit.allow_unattested && !simulated && !debug) {
       warn("allow_unattested lets simulated and debug evidence in, and is not needed here");
@@ -240,6 +262,8 @@ std::vector<std::string> Policy::Warnings() const {
     if (permit.operations.Has(Operation::kManage))
       warn("manage lets the caller make, change and delete keys");
     if (permit.operations.Has(Operation::kRelease)) warn("release lets the key leave the enclave");
+    if (permit.wrap.Has(WrapForm::kTokenKey) && permit.operations.Has(Operation::kRelease))
+      warn("token-key: whoever may unwrap with that other key has this one, too");
   }
   return warnings;
 }

@@ -5,6 +5,10 @@
 #include <set>
 
 #include "attest/expression.h"
+#include "enclave/authz/input_rule.h"
+#include "enclave/authz/limit_rule.h"
+#include "enclave/authz/quorum.h"
+#include "enclave/authz/wrap_forms.h"
 
 namespace keyclave::authz {
 
@@ -18,9 +22,10 @@ enum class Operation : uint8_t {
   kDerive,
   kRelease,
   kRead,
-  kManage
+  kManage,
+  kCreate
 };
-inline constexpr size_t kOperationCount = 10;
+inline constexpr size_t kOperationCount = 11;
 std::string_view OperationName(Operation operation);
 std::optional<Operation> ParseOperation(std::string_view name);
 
@@ -33,12 +38,14 @@ class OperationSet {
   }
   bool empty() const { return bits_ == 0; }
   std::string Text() const;  // "sign, decrypt"
+  friend bool operator==(const OperationSet&, const OperationSet&) = default;
 
  private:
   uint32_t bits_ = 0;
 };
 
 inline constexpr size_t kMaxPermits = 256;
+inline constexpr size_t kMaxPolicyTerms = 8192;  // of all permits together
 
 struct Permit {
   OperationSet operations;
@@ -47,6 +54,12 @@ struct Permit {
   std::optional<uint64_t> max_age;  // seconds since the evidence was verified
   std::optional<UnixTime> valid_from;
   std::optional<UnixTime> valid_until;  // exclusive
+  // `bind: self`: only for the workload (tee and measurement) that made the object.
+  bool bound = false;
+  std::optional<InputRule> input;                // of `sign`; nullopt: any
+  WrapForms wrap = WrapForms::RecipientBound();  // of `release`
+  std::optional<LimitRule> limits;
+  std::optional<Quorum> approvals;
   // Without it the permit is for real TEEs outside debug mode only, whatever `when` says.
   bool allow_unattested = false;
   int line = 0;
@@ -55,25 +68,36 @@ struct Permit {
 class Policy {
  public:
   // kPolicySyntax, kConfig… with line; kPolicyUnattested for a permit without a term that names the
-  // workload, or with debug or simulated evidence, that lacks allow_unattested. Grammar that this
-  // version does not enforce (input other than any, limits, approvals, change, in-set) is refused,
-  // never ignored.
+  // workload, or with debug or simulated evidence, that lacks allow_unattested.
   static Result<Policy> Parse(std::string_view text, std::string_view file_name);
 
   const std::string& name() const { return name_; }
   uint64_t version() const { return version_; }
   const ByteArray<32>& digest() const { return digest_; }  // SHA-256 of the text as it was given
+  // Who must sign a new version, and what takes objects from under this policy; nullopt: any owner
+  // of the token.
+  const std::optional<Quorum>& change() const { return change_; }
+  bool locked() const { return locked_; }
   const std::vector<Permit>& permits() const { return permits_; }
+  // Of the sets that its permits compare with.
+  const std::set<std::string, std::less<>>& set_names() const { return set_names_; }
+  bool Permits(Operation operation) const;  // to somebody
   // What is legal but deserves a second look: simulated or debug evidence, permits without
   // mechanisms, manage to callers…
   std::vector<std::string> Warnings() const;
+  // Canonical YAML, every key written out; Parse(Print()) permits the same and prints the same.
+  std::string Print() const;
 
  private:
   Policy() = default;
+  Status ParsePermits(const YamlValue& yaml);
   std::string name_;
   uint64_t version_ = 0;
   ByteArray<32> digest_{};
+  std::optional<Quorum> change_;
+  bool locked_ = false;
   std::vector<Permit> permits_;
+  std::set<std::string, std::less<>> set_names_;
 };
 
 }  // namespace keyclave::authz

@@ -26,6 +26,12 @@ bool IsRepeatable(wire::Op op) {
     case Op::kListPolicies:
     case Op::kShowPolicy:
     case Op::kExplain:
+    case Op::kListOwners:
+    case Op::kListSets:
+    case Op::kShowSet:
+    case Op::kReadHistory:
+    case Op::kListApprovals:
+    case Op::kListRevocations:
     case Op::kReadAudit: return true;
     case Op::kAttest:
     case Op::kCreateToken:
@@ -44,7 +50,15 @@ bool IsRepeatable(wire::Op op) {
     case Op::kImportKey:
     case Op::kUnwrapKey:
     case Op::kDeriveKey:
-    case Op::kApplyPolicy: return false;
+    case Op::kApplyPolicy:
+    case Op::kAdminister:
+    case Op::kOwnerLogin:
+    case Op::kSetOwner:
+    case Op::kRemoveOwner:
+    case Op::kApplySet:
+    case Op::kApprove:
+    case Op::kRevoke:
+    case Op::kLiftRevocation: return false;
   }
   return false;
 }

@@ -36,8 +36,24 @@ std::string_view HowToMend(Code code) {
     case Code::kOperatorOnly:
       return "do this over the unix socket as a user in `operators:` of keyclaved.yaml (root, by "
              "default)";
+    case Code::kOwnersOnly:
+      return "this token has owners: sign the request with an owner's key (--owner NAME=KEY)";
+    case Code::kQuorum:
+      return "write the request to a file (--out), let the others sign it (keyclave sign FILE), "
+             "then send it (keyclave apply FILE)";
+    case Code::kSequence: return "make the request anew: another one was carried out since";
+    case Code::kStatementExpired: return "make the request anew, with a later --expires";
+    case Code::kOwnerUnknown: return "see who they are: keyclave owner list";
+    case Code::kPolicyLocked:
+      return "nobody can change it, by its own word (`locked: true`); new keys can have another";
+    case Code::kSetNotFound: return "see which there are: keyclave set list --token LABEL";
+    case Code::kRevoked: return "see what was revoked: keyclave revoke list --token LABEL";
+    case Code::kApprovalMissing: return "owners give one with: keyclave approve KEY";
     case Code::kDenied:
-    case Code::kMechanismDenied: return "an operator can ask why: keyclave explain KEY";
+    case Code::kMechanismDenied:
+    case Code::kLimitReached:
+    case Code::kInputRefused:
+    case Code::kWrapRefused: return "those who administer the key can ask why: keyclave explain KEY";
     case Code::kTokenNotFound: return "see which there are: keyclave token list";
     case Code::kTokenExists: return "choose another label, or delete it: keyclave token delete";
     case Code::kObjectNotFound: return "see which there are: keyclave key list --token LABEL";

@@ -72,6 +72,8 @@ constexpr AttributeRow kAttributes[] = {
     {kCkaPolicy, "policy", Shape::kText},
     {kCkaPolicyDigest, "policy_digest", Shape::kHex},
     {kCkaCreatorMeasurement, "creator_measurement", Shape::kText},
+    {kCkaCreatorTee, "creator_tee", Shape::kText},
+    {kCkaInheritedPolicies, "inherited_policies", Shape::kText},
     {kCkaCreated, "created", Shape::kTime},
 };
 

@@ -9,7 +9,8 @@ struct ObjectBody {
   std::string policy;
   wire::AttributeList attributes;
   std::optional<SecretBytes> material;
-  KC_FIELDS_3(policy, attributes, material)
+  std::optional<std::vector<std::string>> inherited = {};
+  KC_FIELDS_4(policy, attributes, material, inherited)
 };
 
 Error Contradiction(std::string_view what) {
@@ -35,15 +36,20 @@ RecordChange TokenChange(const Token& token) {
   return {{TokenRecordKey(token.id), 0, {}, wire::Encode(token)}};
 }
 
-RecordChange PolicyChange(const wire::TokenId& token, const PolicyText& policy) {
+RecordChange PolicyChange(const wire::TokenId& token, const Document& policy) {
   return {{PolicyRecordKey(token, policy.name), 0, policy.digest, wire::Encode(policy)}};
 }
 
 RecordChange ObjectChange(const Object& object, const SecretBytes& material,
                           const ByteArray<32>& policy_digest) {
   ObjectBody body{object.policy, object.attributes, std::nullopt};
+  if (!object.inherited.empty()) body.inherited = object.inherited;
   if (object.has_material) body.material = material.Clone();
   return {{ObjectRecordKey(object), object.version, policy_digest, wire::Encode(body)}};
+}
+
+RecordChange TokenRecordChange(const wire::TokenId& token, const TokenRecord& record) {
+  return {{{record.type, token, record.id}, 0, {}, record.body}};
 }
 
 RecordChange Removal(const RecordKey& key) { return {{key, 0, {}, {}}, true}; }
@@ -54,8 +60,8 @@ Result<Token> ParseToken(const Record& record) {
   return token;
 }
 
-Result<PolicyText> ParsePolicy(const Record& record) {
-  KC_ASSIGN(PolicyText policy, wire::Decode<PolicyText>(record.body));
+Result<Document> ParsePolicy(const Record& record) {
+  KC_ASSIGN(Document policy, wire::Decode<Document>(record.body));
   if (PolicyRecordKey(record.key.token, policy.name).id != record.key.id ||
       policy.digest != record.policy_digest)
     return Contradiction("a policy");
@@ -69,6 +75,7 @@ Result<StoredObject> ParseObject(const Record& record) {
   object.id = record.key.id;
   object.token = record.key.token;
   object.policy = std::move(body.policy);
+  object.inherited = std::move(body.inherited).value_or(std::vector<std::string>());
   object.attributes = std::move(body.attributes);
   object.has_material = body.material.has_value();
   object.version = record.version;

@@ -12,15 +12,16 @@ RecordKey PolicyRecordKey(const wire::TokenId& token, std::string_view name);
 RecordKey ObjectRecordKey(const Object& object);
 
 RecordChange TokenChange(const Token& token);
-RecordChange PolicyChange(const wire::TokenId& token, const PolicyText& policy);
+RecordChange PolicyChange(const wire::TokenId& token, const Document& policy);
 // The object with this version, material and policy digest.
 RecordChange ObjectChange(const Object& object, const SecretBytes& material,
                           const ByteArray<32>& policy_digest);
+RecordChange TokenRecordChange(const wire::TokenId& token, const TokenRecord& record);
 RecordChange Removal(const RecordKey& key);
 
 // kStoreCorrupt: a record that was sealed by us and says something else than we would.
 Result<Token> ParseToken(const Record& record);
-Result<PolicyText> ParsePolicy(const Record& record);
+Result<Document> ParsePolicy(const Record& record);
 struct StoredObject {
   Object object;
   SecretBytes material;

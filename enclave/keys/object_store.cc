@@ -19,7 +19,7 @@ bool IsThere(const std::string& path) {
 
 Error NoSuchToken(const wire::TokenId& id) { return Fail(Code::kTokenNotFound, ToHex(id)); }
 
-Status CheckPolicyText(const PolicyText& policy) {
+Status CheckPolicyText(const Document& policy) {
   if (policy.name.empty() || policy.digest != Sha256(AsBytes(policy.text)))
     return Fail(Code::kInvalidArgument, "a policy without a name or with a digest not its own");
   return Done{};
@@ -28,8 +28,9 @@ Status CheckPolicyText(const PolicyText& policy) {
 // What the vault hands over, in any order, until all of it is known to belong together.
 struct Loaded {
   std::vector<Token> tokens;
-  std::vector<std::pair<wire::TokenId, PolicyText>> policies;
+  std::vector<std::pair<wire::TokenId, Document>> policies;
   std::vector<ObjectPtr> objects;
+  std::vector<std::pair<wire::TokenId, TokenRecord>> records;
 
   Status Take(const Record& record) {
     switch (record.key.type) {
@@ -38,7 +39,7 @@ struct Loaded {
         return Done{};
       }
       case RecordType::kPolicy: {
-        KC_ASSIGN(PolicyText policy, ParsePolicy(record));
+        KC_ASSIGN(Document policy, ParsePolicy(record));
         policies.emplace_back(record.key.token, std::move(policy));
         return Done{};
       }
@@ -47,6 +48,13 @@ struct Loaded {
         objects.push_back(std::make_shared<Object>(std::move(stored.object)));
         return Done{};
       }
+      case RecordType::kSet:
+      case RecordType::kHistory:
+      case RecordType::kRevocation:
+      case RecordType::kApproval:
+        records.emplace_back(record.key.token,
+                             TokenRecord{record.key.type, record.key.id, record.body});
+        return Done{};
       case RecordType::kEnclave:
       case RecordType::kTombstone: break;
     }
@@ -61,6 +69,13 @@ Error Orphan(std::string_view what) {
 }  // namespace
 
 std::string Token::Serial() const { return ToHex(id).substr(0, 16); }
+
+const wire::Owner* Token::FindOwner(std::string_view name) const {
+  if (!owners.has_value()) return nullptr;
+  const auto found = std::find_if(owners->begin(), owners->end(),
+                                  [&](const wire::Owner& owner) { return owner.name == name; });
+  return found == owners->end() ? nullptr : &*found;
+}
 
 Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
                                std::unique_ptr<Witness> witness, SecretBytes root_secret) {
@@ -87,6 +102,11 @@ Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
       return Orphan("an object");
     AddObject(object);
   }
+  for (auto& [token, record] : loaded.records) {
+    if (!tokens.contains(token)) return Orphan("a record");
+    tokens[token].records[{record.type, record.id}] = std::move(record.body);
+  }
+  for (auto& [id, state] : tokens) state.rules_generation = ++last_rules_generation;
   return Done{};
 }
 
@@ -221,7 +241,7 @@ Result<Token> ObjectStore::FindTokenByName(const std::optional<std::string>& lab
   return *found;
 }
 
-Result<Token> ObjectStore::CreateToken(Token token, const PolicyText& policy) {
+Result<Token> ObjectStore::CreateToken(Token token, const Document& policy) {
   KC_CHECK_OK(CheckPolicyText(policy));
   const MutexLock writing(impl_->write_mutex);
   token.id = RandomArray<16>();
@@ -238,6 +258,7 @@ Result<Token> ObjectStore::CreateToken(Token token, const PolicyText& policy) {
   TokenState& state = impl_->tokens[token.id];
   state.token = token;
   state.policies[policy.name] = policy;
+  state.rules_generation = ++impl_->last_rules_generation;
   impl_->Moved();
   return token;
 }
@@ -256,6 +277,9 @@ Status ObjectStore::UpdateToken(const Token& token) {
     }
     next.slot = state->token.slot;
     next.created = state->token.created;
+    next.owners = state->token.owners;
+    next.quorum = state->token.quorum;
+    next.sequence = state->token.sequence;
   }
   KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
   const WriterLock lock(impl_->state_mutex);
@@ -264,8 +288,8 @@ Status ObjectStore::UpdateToken(const Token& token) {
   return Done{};
 }
 
-std::vector<PolicyText> ObjectStore::Policies(const wire::TokenId& token) const {
-  std::vector<PolicyText> all;
+std::vector<Document> ObjectStore::Policies(const wire::TokenId& token) const {
+  std::vector<Document> all;
   const ReaderLock lock(impl_->state_mutex);
   const auto found = impl_->tokens.find(token);
   if (found == impl_->tokens.end()) return all;
@@ -273,8 +297,8 @@ std::vector<PolicyText> ObjectStore::Policies(const wire::TokenId& token) const 
   return all;
 }
 
-Result<PolicyText> ObjectStore::FindPolicy(const wire::TokenId& token,
-                                           const std::string& name) const {
+Result<Document> ObjectStore::FindPolicy(const wire::TokenId& token,
+                                         const std::string& name) const {
   const ReaderLock lock(impl_->state_mutex);
   KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
   const auto found = state->policies.find(name);

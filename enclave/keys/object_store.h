@@ -36,6 +36,9 @@ struct Token {
   PinRecord user_pin;
   PinRecord so_pin;
   int64_t created = 0;
+  std::optional<std::vector<wire::Owner>> owners = {};
+  std::optional<uint64_t> quorum = {};    // owners that must sign where no policy says
+  std::optional<uint64_t> sequence = {};  // of the last statement that was carried out
   template <class V>
   void Visit(V&& v) {
     v(1, id);
@@ -45,28 +48,50 @@ struct Token {
     v(5, user_pin);
     v(6, so_pin);
     v(7, created);
+    v(8, owners);
+    v(9, quorum);
+    v(10, sequence);
   }
+  // With owners it is theirs alone; without, operators administer it.
+  bool HasOwners() const { return owners.has_value() && !owners->empty(); }
+  const wire::Owner* FindOwner(std::string_view name) const;  // nullptr
   std::string Serial() const;  // the first 16 hexadecimal digits of the id
 };
 
-struct PolicyText {
+// A policy or a reference-value set: its text, and what brought it.
+struct Document {
   std::string name;
   uint64_t version = 0;
   std::string text;
-  ByteArray<32> digest{};  // SHA-256 of the text
+  ByteArray<32> digest{};               // SHA-256 of the text
+  std::optional<int64_t> applied = {};  // Unix seconds
+  std::optional<wire::AdministerRequest> authority =
+      {};  // the owners' signatures, if they brought it
   template <class V>
   void Visit(V&& v) {
     v(1, name);
     v(2, version);
     v(3, text);
     v(4, digest);
+    v(5, applied);
+    v(6, authority);
   }
+};
+
+// What the store keeps for a token without knowing what it says: sets, history, revocations,
+// approvals.
+struct TokenRecord {
+  RecordType type{};
+  ByteArray<16> id{};
+  Bytes body;
 };
 
 struct Object {
   wire::ObjectId id{};
   wire::TokenId token{};
   std::string policy;
+  // The policies of the keys that it was made from: each has to grant, too. Sorted.
+  std::vector<std::string> inherited = {};
   wire::AttributeList attributes;
   bool has_material = false;
   uint64_t session = 0;  // the attested session that owns a session object; 0 for token objects
@@ -106,18 +131,32 @@ class ObjectStore {
   Result<Token> FindTokenByName(const std::optional<std::string>& label,
                                 const std::optional<std::string>& serial) const;
   // Fills in id and slot. kTokenExists for a label in use.
-  Result<Token> CreateToken(Token token, const PolicyText& policy);
+  Result<Token> CreateToken(Token token, const Document& policy);
+  // All but slot, creation, owners and sequence.
   Status UpdateToken(const Token& token);
+  Status SetOwners(const wire::TokenId& id, std::vector<wire::Owner> owners);
+  // Uses up a statement's sequence number, durably: kSequence unless it is above all before it.
+  Status AdvanceSequence(const wire::TokenId& id, uint64_t sequence);
   // With its policies and objects (C_InitToken of an existing token, DeleteToken).
   Status ClearToken(const wire::TokenId& id);
   Status DeleteToken(const wire::TokenId& id);
 
-  std::vector<PolicyText> Policies(const wire::TokenId& token) const;
-  Result<PolicyText> FindPolicy(const wire::TokenId& token,
-                                const std::string& name) const;  // kPolicyNotFound
+  std::vector<Document> Policies(const wire::TokenId& token) const;
+  Result<Document> FindPolicy(const wire::TokenId& token,
+                              const std::string& name) const;  // kPolicyNotFound
   // Adds or replaces (kPolicyVersion unless the version rises); every object under it is sealed
-  // anew with the new digest.
-  Status PutPolicy(const wire::TokenId& token, const PolicyText& policy);
+  // anew with the new digest. `records` are put in the same commit.
+  Status PutPolicy(const wire::TokenId& token, const Document& policy,
+                   std::vector<TokenRecord> records = {});
+
+  // By id. Of kSet, kHistory, kRevocation, kApproval.
+  std::vector<TokenRecord> TokenRecords(const wire::TokenId& token, RecordType type) const;
+  // Adds or replaces all of `put` and removes all of `removed` (those that are there), or nothing.
+  Status ChangeTokenRecords(const wire::TokenId& token, std::vector<TokenRecord> put,
+                            const std::vector<TokenRecord>& removed = {});
+  // Another number after every change of the token's sets or revocations; no two tokens share one.
+  // 0 for a token that is not there.
+  uint64_t RulesGeneration(const wire::TokenId& token) const;
 
   Result<ObjectPtr> Get(const wire::ObjectId& id) const;  // kObjectNotFound
   // `visible` decides what this caller may see: what it may not see counts as absent.

@@ -85,7 +85,7 @@ Result<ObjectPtr> ObjectStore::Update(const wire::ObjectId& id, wire::AttributeL
   KC_ASSIGN(const ObjectPtr current, Get(id));
   const std::shared_ptr<Object> next = Impl::NextVersion(*current);
   if (attributes.Has(kCkaPolicy)) next->policy = attributes.Text(kCkaPolicy);
-  KC_ASSIGN(const PolicyText policy, FindPolicy(next->token, next->policy));
+  KC_ASSIGN(const Document policy, FindPolicy(next->token, next->policy));
   next->attributes = std::move(attributes);
   SetOwnAttributes(*next, policy.digest);
   if (next->session == 0) {
@@ -171,6 +171,8 @@ Status ObjectStore::DeleteToken(const wire::TokenId& id) {
     doomed = state->objects.Candidates({}, std::nullopt, state->objects.size());
     for (const auto& [name, policy] : state->policies)
       changes.push_back(Removal(PolicyRecordKey(id, name)));
+    for (RecordChange& removal : Impl::RecordRemovals(id, *state))
+      changes.push_back(std::move(removal));
   }
   changes.push_back(Removal(TokenRecordKey(id)));
   KC_CHECK_OK(impl_->RemoveAll(doomed, std::move(changes)));
@@ -180,7 +182,8 @@ Status ObjectStore::DeleteToken(const wire::TokenId& id) {
   return Done{};
 }
 
-Status ObjectStore::PutPolicy(const wire::TokenId& token, const PolicyText& policy) {
+Status ObjectStore::PutPolicy(const wire::TokenId& token, const Document& policy,
+                              std::vector<TokenRecord> records) {
   if (policy.name.empty() || policy.digest != Sha256(AsBytes(policy.text)))
     return Fail(Code::kInvalidArgument, "a policy without a name or with a digest not its own");
   const MutexLock writing(impl_->write_mutex);
@@ -201,6 +204,7 @@ Status ObjectStore::PutPolicy(const wire::TokenId& token, const PolicyText& poli
   }
   std::vector<RecordChange> changes;
   changes.push_back(PolicyChange(token, policy));
+  for (const TokenRecord& record : records) changes.push_back(TokenRecordChange(token, record));
   for (const ObjectPtr& next : resealed) {
     if (next->session != 0) continue;
     KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
@@ -210,6 +214,7 @@ Status ObjectStore::PutPolicy(const wire::TokenId& token, const PolicyText& poli
   const WriterLock lock(impl_->state_mutex);
   impl_->tokens[token].policies[policy.name] = policy;
   for (const ObjectPtr& next : resealed) impl_->ReplaceObject(next);
+  impl_->ApplyRecords(token, std::move(records), {});
   impl_->Moved();
   return Done{};
 }

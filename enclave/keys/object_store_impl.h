@@ -15,8 +15,10 @@ namespace keyclave::keys {
 
 struct TokenState {
   Token token;
-  std::map<std::string, PolicyText, std::less<>> policies;
+  std::map<std::string, Document, std::less<>> policies;
   ObjectIndex objects;
+  std::map<std::pair<RecordType, ByteArray<16>>, Bytes> records;
+  uint64_t rules_generation = 0;
 };
 
 struct ObjectStore::Impl {
@@ -44,6 +46,12 @@ struct ObjectStore::Impl {
       KC_REQUIRES(write_mutex) KC_EXCLUDES(state_mutex);
   Result<SecretBytes> ReadMaterial(const Object& object) KC_EXCLUDES(state_mutex);
 
+  // What removing the token takes with it, besides objects and policies.
+  static std::vector<RecordChange> RecordRemovals(const wire::TokenId& id, const TokenState& state);
+  // After a commit.
+  void ApplyRecords(const wire::TokenId& id, std::vector<TokenRecord> put,
+                    const std::vector<TokenRecord>& removed) KC_REQUIRES(state_mutex);
+
   // Calls `take` with each object of the token that matches and is visible, by id, after `after`,
   // until it answers false. Nothing is locked meanwhile.
   void ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match,
@@ -61,6 +69,7 @@ struct ObjectStore::Impl {
   std::map<uint64_t, std::set<wire::ObjectId>> session_objects KC_GUARDED_BY(state_mutex);
   std::unordered_map<wire::ObjectId, std::shared_ptr<const SecretBytes>, ObjectIdHash>
       session_material KC_GUARDED_BY(state_mutex);
+  uint64_t last_rules_generation KC_GUARDED_BY(state_mutex) = 0;
   uint64_t epoch_salt = 0;
   uint64_t epoch KC_GUARDED_BY(state_mutex) = 0;
 };

@@ -28,7 +28,11 @@ Result<RecordType> ParseType(uint8_t number) {
     case RecordType::kToken:
     case RecordType::kPolicy:
     case RecordType::kObject:
-    case RecordType::kTombstone: return static_cast<RecordType>(number);
+    case RecordType::kTombstone:
+    case RecordType::kSet:
+    case RecordType::kHistory:
+    case RecordType::kRevocation:
+    case RecordType::kApproval: return static_cast<RecordType>(number);
   }
   return Fail(Code::kMalformed, "record type " + std::to_string(number));
 }

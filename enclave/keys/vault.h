@@ -20,7 +20,11 @@ enum class RecordType : uint8_t {
   kToken = 2,
   kPolicy = 3,
   kObject = 4,
-  kTombstone = 5
+  kTombstone = 5,
+  kSet = 7,
+  kHistory = 8,
+  kRevocation = 9,
+  kApproval = 10
 };
 
 struct RecordKey {

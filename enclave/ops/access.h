@@ -6,6 +6,15 @@
 
 namespace keyclave::ops {
 
+// What a request wants to do with an object.
+struct UseOf {
+  authz::Operation operation{};
+  std::string_view family = {};              // of the mechanism; empty: any
+  uint64_t mechanism = 0;                    // CKM_…
+  ByteSpan input = {};                       // of a signature: message or digest
+  std::optional<authz::WrapForm> form = {};  // of a release
+};
+
 // The caller may use this object for one operation with one mechanism family (or holds it as its
 // own session object).
 class AuthorizedObject {
@@ -13,16 +22,16 @@ class AuthorizedObject {
   const keys::Object& object() const { return *object_; }
 
  private:
-  friend Result<AuthorizedObject> AuthorizeUse(Call&, const wire::ObjectRef&, authz::Operation,
-                                               std::string_view);
+  friend Result<AuthorizedObject> AuthorizeUse(Call&, const wire::ObjectRef&, const UseOf&);
   friend Result<AuthorizedObject> AuthorizeChange(Call&, const wire::ObjectRef&);
   friend Result<AuthorizedObject> AuthorizeSight(Call&, const wire::ObjectRef&);
+  friend Result<AuthorizedObject> AuthorizeExplanation(Call&, const wire::ObjectRef&);
   explicit AuthorizedObject(keys::ObjectPtr object) : object_(std::move(object)) {}
   keys::ObjectPtr object_;
 };
 
-// The caller has some grant under some policy of this token, or is an operator: it may know that
-// the token exists.
+// The caller has some grant under some policy of this token, administers it, or is an operator: it
+// may know that the token exists.
 class VisibleToken {
  public:
   const keys::Token& token() const { return token_; }
@@ -33,20 +42,33 @@ class VisibleToken {
   keys::Token token_;
 };
 
-// The caller may administer this token: it is an operator, or the token's default policy grants it
-// `manage`.
+// The caller administers this token: its owners signed the request; where it has none, the caller
+// is an operator, or the token's default policy grants it `manage`.
 class AuthorizedToken {
  public:
   const keys::Token& token() const { return token_; }
 
  private:
   friend Result<AuthorizedToken> AuthorizeToken(Call&, const wire::TokenId&);
+  friend Result<AuthorizedToken> AuthorizeOwners(Call&, const wire::TokenId&);
   explicit AuthorizedToken(keys::Token token) : token_(std::move(token)) {}
   keys::Token token_;
 };
 
+// The caller may read what a token says of itself (policies, sets, owners …): it administers it, or
+// has logged in as one of its owners.
+class InspectedToken {
+ public:
+  const keys::Token& token() const { return token_; }
+
+ private:
+  friend Result<InspectedToken> AuthorizeInspection(Call&, const wire::TokenId&);
+  explicit InspectedToken(keys::Token token) : token_(std::move(token)) {}
+  keys::Token token_;
+};
+
 // The caller may make objects in this token: session objects with any grant of the token's default
-// policy, token objects where it may administer.
+// policy, token objects where it administers the token or has a grant of `create`.
 class AuthorizedCreation {
  public:
   const keys::Token& token() const { return token_; }
@@ -64,18 +86,35 @@ class AuthorizedCreation {
 // kNotLoggedIn, kObjectNotFound, kObjectAmbiguous. Denials are recorded and audited; the first use
 // of a key by a session too. A caller without any grant in the token cannot tell a forbidden object
 // from one that does not exist.
-Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref,
-                                      authz::Operation operation, std::string_view family);
-// To destroy, change, certify or explain an object: operators, callers with `manage`, and the owner
-// of a session object.
+Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, const UseOf& use);
+// To destroy, change or certify an object: those who administer its token, callers with `manage`,
+// and the owner of a session object.
 Result<AuthorizedObject> AuthorizeChange(Call& call, const wire::ObjectRef& ref);
+// To be told why it refused: those, and whoever inspects its token.
+Result<AuthorizedObject> AuthorizeExplanation(Call& call, const wire::ObjectRef& ref);
 // To read an object's public attributes: whoever would find it.
 Result<AuthorizedObject> AuthorizeSight(Call& call, const wire::ObjectRef& ref);
 // kTokenNotFound and kDenied look alike to a caller without grants.
 Result<VisibleToken> AuthorizeTokenSight(Call& call, const wire::TokenId& token);
 Result<AuthorizedToken> AuthorizeToken(Call& call, const wire::TokenId& token);
+// The same without `manage`: what only owners may do, and operators while there are none.
+// kOwnersOnly, kOperatorOnly.
+Result<AuthorizedToken> AuthorizeOwners(Call& call, const wire::TokenId& token);
+Result<InspectedToken> AuthorizeInspection(Call& call, const wire::TokenId& token);
 Result<AuthorizedCreation> AuthorizeCreation(Call& call, const wire::TokenId& token);
 Status RequireOperator(Call& call);
+// Whether the request comes from those who administer the token: its owners, by their signatures;
+// an operator where it has none.
+bool Administers(const Call& call, const keys::Token& token);
+// The same for reading: an owner's login is enough.
+bool Inspects(const Call& call, const keys::Token& token);
+// Enough owners signed: as `change` says; without it one. Nothing where the token has no owners.
+// kQuorum.
+Status RequireQuorum(const Call& call, const keys::Token& token,
+                     const std::optional<authz::Quorum>& change);
+// The same for what changes who decides: as many as any policy, set or approval of the token asks
+// for, and as the token itself does.
+Status RequireHighestQuorum(Call& call, const keys::Token& token);
 
 // Whether the caller finds the object: it has some grant for it, and is logged in where a PIN
 // guards private objects. `needs_evidence` is set if fresh evidence could change a no.

@@ -7,9 +7,11 @@ namespace keyclave::ops {
 
 // Puts objects (attributes complete, except policy, token and session) into the token that was
 // authorized: a token object needs the right to administer, a private one needs a login where there
-// is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the token's
-// default.
+// is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the parent's, else
+// the token's default. What is made from another key (`parent`) inherits that key's policies: they
+// have to grant, too.
 Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
-                                                   std::vector<keys::NewObject> objects);
+                                                   std::vector<keys::NewObject> objects,
+                                                   const keys::Object* parent = nullptr);
 
 }  // namespace keyclave::ops

@@ -30,12 +30,16 @@ Result<keys::NewObject> Assemble(const Call& call, AttributeList requested,
   }
   keys::NewObject object;
   object.object.policy = requested.Text(kCkaPolicy);
-  for (const uint64_t own : {kCkaPolicy, kCkaPolicyDigest, kCkaCreatorMeasurement, kCkaCreated})
+  for (const uint64_t own : {kCkaPolicy, kCkaPolicyDigest, kCkaCreatorMeasurement, kCkaCreatorTee,
+                             kCkaCreated, kCkaInheritedPolicies, kCkaParents})
     requested.Remove(own);
   KC_ASSIGN(object.object.attributes, keys::CompleteTemplate(requested, made, origin, mechanism));
-  if (const attest::Claim* measurement = call.session.identity()->claims.Find("measurement");
-      measurement != nullptr) {
-    object.object.attributes.SetText(kCkaCreatorMeasurement, attest::ToText(measurement->value));
+  const auto identity = call.session.identity();
+  for (const auto& [claim_name, attribute] :
+       {std::pair("measurement", kCkaCreatorMeasurement), std::pair("tee", kCkaCreatorTee)}) {
+    const attest::Claim* claim = identity->claims.Find(claim_name);
+    if (claim != nullptr && claim->origin == attest::Origin::kAttested)
+      object.object.attributes.SetText(attribute, attest::ToText(claim->value));
   }
   object.object.attributes.SetUlong(kCkaCreated, static_cast<uint64_t>(call.now));
   object.material = std::move(material);
@@ -72,12 +76,12 @@ Result<wire::KeyPairReply> InsertPair(Call& call, const AuthorizedCreation& crea
 
 Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creation,
                                     AttributeList requested, mech::NewKey made, Origin origin,
-                                    uint64_t mechanism) {
+                                    uint64_t mechanism, const keys::Object* parent = nullptr) {
   KC_ASSIGN(keys::NewObject object, Assemble(call, std::move(requested), made.attributes,
                                              std::move(made.material), origin, mechanism));
   std::vector<keys::NewObject> objects;
   objects.push_back(std::move(object));
-  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects)));
+  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), parent));
   return wire::ObjectReply{DescribeFor(call, *inserted.front())};
 }
 
@@ -112,20 +116,35 @@ Result<mech::NewKey> FromEncoding(const AttributeList& requested, ByteSpan encod
   return mech::MaterialFromTemplate(with_value);
 }
 
+// Never weaker than what it was made from.
+void Inherit(const keys::Object& parent, keys::Object& child) {
+  if (child.policy.empty()) child.policy = parent.policy;
+  std::set<std::string> policies(parent.inherited.begin(), parent.inherited.end());
+  policies.insert(parent.policy);
+  policies.erase(child.policy);
+  child.inherited.assign(policies.begin(), policies.end());
+  std::string names;
+  for (const std::string& name : policies) names.append(names.empty() ? "" : ",").append(name);
+  if (!names.empty()) child.attributes.SetText(kCkaInheritedPolicies, names);
+  child.attributes.Set(kCkaParents, parent.id);
+}
+
 }  // namespace
 
 Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
-                                                   std::vector<keys::NewObject> objects) {
+                                                   std::vector<keys::NewObject> objects,
+                                                   const keys::Object* parent) {
   const keys::Token& token = creation.token();
   for (keys::NewObject& item : objects) {
     keys::Object& object = item.object;
     const bool persistent = object.attributes.IsTrue(CKA_TOKEN);
     if (persistent && !creation.may_persist())
-      return Fail(Code::kDenied, "token objects need the policy's manage");
+      return Fail(Code::kDenied, "token objects need the policy's create or manage");
     KC_CHECK_OK(RequireLogin(call, token, object.IsPrivate()));
     object.token = token.id;
     object.session = persistent ? 0 : call.session.id();
     object.has_material = !item.material.empty();
+    if (parent != nullptr) Inherit(*parent, object);
     if (object.policy.empty()) object.policy = token.default_policy;
     KC_CHECK_OK(call.service.policies.Named(call.service.store, token.id, object.policy).ok()
                     ? Status()
@@ -198,7 +217,7 @@ ReplyOf<Op::kUnwrapKey> UnwrapKey(Call& call, const wire::UnwrapKeyRequest& requ
   }
   KC_ASSIGN(mech::NewKey made, FromEncoding(request.attributes, *encoded));
   return InsertOne(call, creation, request.attributes, std::move(made), Origin::kUnwrapped,
-                   CK_UNAVAILABLE_INFORMATION);
+                   CK_UNAVAILABLE_INFORMATION, &key.object());
 }
 
 ReplyOf<Op::kDeriveKey> DeriveKey(Call& call, const wire::DeriveKeyRequest& request,
@@ -217,7 +236,7 @@ ReplyOf<Op::kDeriveKey> DeriveKey(Call& call, const wire::DeriveKeyRequest& requ
   with_value.Set(CKA_VALUE, secret.Expose(SecretAccess()));
   KC_ASSIGN(mech::NewKey made, mech::MaterialFromTemplate(with_value));
   return InsertOne(call, creation, std::move(requested), std::move(made), Origin::kDerived,
-                   CK_UNAVAILABLE_INFORMATION);
+                   CK_UNAVAILABLE_INFORMATION, &key.object());
 }
 
 }  // namespace keyclave::ops

@@ -16,6 +16,7 @@ struct Denial {
   std::string family;
   std::string caller;
   std::shared_ptr<const session::Session::Identity> identity;
+  std::string reason;  // for those who administer the key
 };
 
 class DenialLog {

@@ -7,7 +7,7 @@ namespace keyclave::ops {
 namespace {
 
 template <wire::Op op, class Permission, auto handler>
-Result<Bytes> RunRow(Call& call, ByteSpan fields) {
+Result<Bytes> EnforceAndHandle(Call& call, ByteSpan fields) {
   KC_ASSIGN(const auto request, wire::Decode<RequestOf<op>>(fields));
   KC_ASSIGN(const typename Permission::Proof proof, Permission::Enforce(call, request));
   KC_ASSIGN(const auto reply, handler(call, request, proof));
@@ -17,7 +17,7 @@ Result<Bytes> RunRow(Call& call, ByteSpan fields) {
 template <wire::Op op, class Permission, auto handler>
 constexpr Row MakeRow(AuditClass audit, Pace pace = Pace::kQuick,
                       SessionNeed need = SessionNeed::kHello) {
-  return {op, need, audit, pace, &RunRow<op, Permission, handler>};
+  return {op, need, audit, pace, &EnforceAndHandle<op, Permission, handler>};
 }
 
 constexpr auto kNone = AuditClass::kNone;
@@ -36,7 +36,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kSetPin, SeeToken, SetPin>(kChange, Pace::kSlow),
     MakeRow<Op::kLogin, SeeToken, Login>(kChange, Pace::kSlow),
     MakeRow<Op::kLogout, SeeToken, Logout>(kNone),
-    MakeRow<Op::kDeleteToken, OperatorOnly, DeleteToken>(kChange, Pace::kSlow),
+    MakeRow<Op::kDeleteToken, OwnersOf, DeleteToken>(kChange, Pace::kSlow),
 
     MakeRow<Op::kFindObjects, SeeToken, FindObjects>(kNone),
     MakeRow<Op::kCreateObject, CreateIn, CreateObject>(kChange, Pace::kSlow),
@@ -60,10 +60,26 @@ constexpr Row kTable[] = {
     MakeRow<Op::kListMechanisms, Anyone, ListMechanisms>(kNone),
 
     MakeRow<Op::kApplyPolicy, ManageToken, ApplyPolicy>(kChange, Pace::kSlow),
-    MakeRow<Op::kListPolicies, ManageToken, ListPolicies>(kNone),
-    MakeRow<Op::kShowPolicy, ManageToken, ShowPolicy>(kNone),
-    MakeRow<Op::kExplain, ChangeObject, ExplainDenial>(kNone),
-    MakeRow<Op::kReadAudit, OperatorOnly, ReadAudit>(kNone, Pace::kSlow),
+    MakeRow<Op::kListPolicies, InspectToken, ListPolicies>(kNone),
+    MakeRow<Op::kShowPolicy, InspectToken, ShowPolicy>(kNone),
+    MakeRow<Op::kExplain, ExplainObject, ExplainDenial>(kNone),
+    MakeRow<Op::kReadAudit, AuditReader, ReadAudit>(kNone, Pace::kSlow),
+
+    MakeRow<Op::kAdminister, Anyone, Administer>(kNone, Pace::kSlow),
+    MakeRow<Op::kOwnerLogin, SignedBySomebody, OwnerLogin>(kChange),
+    MakeRow<Op::kListOwners, SeeToken, ListOwners>(kNone),
+    MakeRow<Op::kSetOwner, OwnersOf, SetOwner>(kChange, Pace::kSlow),
+    MakeRow<Op::kRemoveOwner, OwnersOf, RemoveOwner>(kChange, Pace::kSlow),
+
+    MakeRow<Op::kApplySet, OwnersOf, ApplySet>(kChange, Pace::kSlow),
+    MakeRow<Op::kListSets, InspectToken, ListSets>(kNone),
+    MakeRow<Op::kShowSet, InspectToken, ShowSet>(kNone),
+    MakeRow<Op::kReadHistory, InspectToken, ReadHistory>(kNone),
+    MakeRow<Op::kApprove, OwnersOf, Approve>(kChange, Pace::kSlow),
+    MakeRow<Op::kListApprovals, InspectToken, ListApprovals>(kNone),
+    MakeRow<Op::kRevoke, OwnersOf, Revoke>(kChange, Pace::kSlow),
+    MakeRow<Op::kListRevocations, InspectToken, ListRevocations>(kNone),
+    MakeRow<Op::kLiftRevocation, OwnersOf, LiftRevocation>(kChange, Pace::kSlow),
 };
 
 bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
@@ -71,9 +87,17 @@ bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
                              config.operators.end();
 }
 
+std::string Signers(const Call& call) {
+  std::string names;
+  for (const wire::OwnerSignature& signature : call.authority->signed_request.signatures)
+    names.append(names.empty() ? "" : ", ").append(signature.owner);
+  return names;
+}
+
 Status AuditChange(Call& call) {
   std::vector<audit::Field> fields = {{"operation", std::string(wire::OpName(call.op))}};
   fields.insert(fields.end(), call.audit_fields.begin(), call.audit_fields.end());
+  if (call.authority) fields.push_back({"signed_by", Signers(call)});
   fields.push_back({"caller", CallerName(call)});
   return call.service.audit.Write("change", fields);
 }
@@ -97,13 +121,17 @@ Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
     return Fail(Code::kSessionLimit);
   }
   service_.counts.by_op[static_cast<size_t>(body.op)].fetch_add(1, std::memory_order_relaxed);
-  auto reply = row->run(call, body.fields);
-  if (reply.ok() && row->audit == AuditClass::kChange) KC_CHECK_OK(AuditChange(call));
+  return RunRow(call, *row, body.fields);
+}
+
+Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
+  auto reply = row.run(call, fields);
+  if (reply.ok() && row.audit == AuditClass::kChange) KC_CHECK_OK(AuditChange(call));
   return reply;
 }
 
 Bytes Dispatcher::Handle(session::Connection& connection, const wire::Frame& request) {
-  Call call{service_, connection, *connection.session, {}, service_.clock.Now(), false, {}};
+  Call call{service_, connection, *connection.session, {}, service_.clock.Now()};
   call.is_operator = IsOperator(service_.config, connection.peer);
   const auto body = wire::ParseRequest(request.body);
   if (!body.ok())

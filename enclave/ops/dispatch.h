@@ -36,6 +36,9 @@ struct Row {
 // nullptr for an operation that is not in the table (a test checks that each of ops.inc is).
 const Row* FindRow(wire::Op op);
 
+// Runs the row's request (its permission, its handler) and writes the change's audit record.
+Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields);
+
 class Dispatcher final : public server::RequestHandler {
  public:
   explicit Dispatcher(Service& service) : service_(service) {}

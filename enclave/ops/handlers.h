@@ -26,7 +26,7 @@ ReplyOf<Op::kCreateToken> CreateToken(Call&, const wire::CreateTokenRequest&,
 ReplyOf<Op::kInitToken> InitToken(Call&, const wire::InitTokenRequest&,
                                   const InitialiseToken::Proof&);
 ReplyOf<Op::kDeleteToken> DeleteToken(Call&, const wire::DeleteTokenRequest&,
-                                      const OperatorOnly::Proof&);
+                                      const AuthorizedToken&);
 // login_ops.cc
 ReplyOf<Op::kInitPin> InitPin(Call&, const wire::InitPinRequest&, const VisibleToken&);
 ReplyOf<Op::kSetPin> SetPin(Call&, const wire::SetPinRequest&, const VisibleToken&);
@@ -67,13 +67,40 @@ Result<mech::MechEntry> CheckKeyUse(const Call& call, const keys::Object& key,
                                     const wire::Mechanism& mechanism, uint64_t flag,
                                     uint64_t usage_attribute);
 
+// administer_ops.cc
+ReplyOf<Op::kAdminister> Administer(Call&, const wire::AdministerRequest&, const Anyone::Proof&);
+ReplyOf<Op::kOwnerLogin> OwnerLogin(Call&, const wire::OwnerLoginRequest&,
+                                    const SignedBySomebody::Proof&);
+// owner_ops.cc
+ReplyOf<Op::kListOwners> ListOwners(Call&, const wire::ListOwnersRequest&, const VisibleToken&);
+ReplyOf<Op::kSetOwner> SetOwner(Call&, const wire::SetOwnerRequest&, const AuthorizedToken&);
+ReplyOf<Op::kRemoveOwner> RemoveOwner(Call&, const wire::RemoveOwnerRequest&,
+                                      const AuthorizedToken&);
+
 // policy_ops.cc
 ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call&, const wire::ApplyPolicyRequest&,
                                       const AuthorizedToken&);
 ReplyOf<Op::kListPolicies> ListPolicies(Call&, const wire::ListPoliciesRequest&,
-                                        const AuthorizedToken&);
-ReplyOf<Op::kShowPolicy> ShowPolicy(Call&, const wire::ShowPolicyRequest&, const AuthorizedToken&);
+                                        const InspectedToken&);
+ReplyOf<Op::kShowPolicy> ShowPolicy(Call&, const wire::ShowPolicyRequest&, const InspectedToken&);
 ReplyOf<Op::kExplain> ExplainDenial(Call&, const wire::ExplainRequest&, const AuthorizedObject&);
-ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const OperatorOnly::Proof&);
+ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const AuditReader::Proof&);
+
+// set_ops.cc
+ReplyOf<Op::kApplySet> ApplySet(Call&, const wire::ApplySetRequest&, const AuthorizedToken&);
+ReplyOf<Op::kListSets> ListSets(Call&, const wire::ListSetsRequest&, const InspectedToken&);
+ReplyOf<Op::kShowSet> ShowSet(Call&, const wire::ShowSetRequest&, const InspectedToken&);
+ReplyOf<Op::kReadHistory> ReadHistory(Call&, const wire::ReadHistoryRequest&,
+                                      const InspectedToken&);
+
+// revoke_ops.cc
+ReplyOf<Op::kApprove> Approve(Call&, const wire::ApproveRequest&, const AuthorizedToken&);
+ReplyOf<Op::kListApprovals> ListApprovals(Call&, const wire::ListApprovalsRequest&,
+                                          const InspectedToken&);
+ReplyOf<Op::kRevoke> Revoke(Call&, const wire::RevokeRequest&, const AuthorizedToken&);
+ReplyOf<Op::kListRevocations> ListRevocations(Call&, const wire::ListRevocationsRequest&,
+                                              const InspectedToken&);
+ReplyOf<Op::kLiftRevocation> LiftRevocation(Call&, const wire::LiftRevocationRequest&,
+                                            const AuthorizedToken&);
 
 }  // namespace keyclave::ops

@@ -86,8 +86,11 @@ ReplyOf<Op::kWrapKey> WrapKey(Call& call, const wire::WrapKeyRequest& request,
                               const AuthorizedObject& wrapping_key) {
   KC_ASSIGN(const mech::MechEntry entry,
             CheckKeyUse(call, wrapping_key.object(), request.mechanism, CKF_WRAP, CKA_WRAP));
-  KC_ASSIGN(const AuthorizedObject target,
-            AuthorizeUse(call, request.key, authz::Operation::kRelease, entry.family->name));
+  KC_ASSIGN(const AuthorizedObject target, AuthorizeUse(call, request.key,
+                                                        {.operation = authz::Operation::kRelease,
+                                                         .family = entry.family->name,
+                                                         .mechanism = request.mechanism.type,
+                                                         .form = authz::WrapForm::kTokenKey}));
   const wire::AttributeList& attributes = target.object().attributes;
   if (!attributes.IsTrue(CKA_EXTRACTABLE)) return Fail(Code::kKeyUnextractable);
   if (attributes.IsTrue(CKA_WRAP_WITH_TRUSTED) &&

@@ -28,7 +28,7 @@ Status AddSecretValues(Call& call, const keys::Object& object, wire::ObjectInfo&
   if (!readable) return Done{};
   wire::ObjectRef ref;
   ref.id = object.id;
-  if (!AuthorizeUse(call, ref, authz::Operation::kRead, {}).ok()) return Done{};
+  if (!AuthorizeUse(call, ref, {.operation = authz::Operation::kRead}).ok()) return Done{};
   KC_ASSIGN(const auto key, call.service.store.OpenKey(object));
   KC_ASSIGN(const wire::AttributeList secrets, mech::SecretAttributes(*key));
   for (const wire::Attribute& attribute : secrets.items)
@@ -36,20 +36,31 @@ Status AddSecretValues(Call& call, const keys::Object& object, wire::ObjectInfo&
   return Done{};
 }
 
-// A key moves to another policy only by an operator's hand: it could be the weaker one.
-Status CheckPolicyChange(const Call& call, const keys::Object& object,
+Result<PolicyCache::PolicyPtr> PolicyOf(Call& call, const keys::Object& object) {
+  return call.service.policies.OfObject(call.service.store, object);
+}
+
+// A key moves to another policy only by the hand of those who may change the one it has: the other
+// could be the weaker one.
+Status CheckPolicyChange(Call& call, const keys::Object& object,
                          const wire::AttributeList& changes) {
   if (!changes.Has(kCkaPolicy) || changes.Text(kCkaPolicy) == object.policy) return Done{};
-  if (!call.is_operator) return Fail(Code::kOperatorOnly, "moving a key to another policy");
-  return Done{};
+  KC_ASSIGN(const keys::Token token, call.service.store.FindToken(object.token));
+  if (!Administers(call, token))
+    return Fail(token.HasOwners() ? Code::kOwnersOnly : Code::kOperatorOnly,
+                "moving a key to another policy");
+  KC_ASSIGN(const PolicyCache::PolicyPtr policy, PolicyOf(call, object));
+  if (policy->locked()) return Fail(Code::kPolicyLocked, object.policy);
+  return RequireQuorum(call, token, policy->change());
 }
 
 }  // namespace
 
 ReplyOf<Op::kFindObjects> FindObjects(Call& call, const wire::FindObjectsRequest& request,
-                                      const VisibleToken& /*proof*/) {
+                                      const VisibleToken& proof) {
   const bool all = request.all.value_or(false);
-  if (all) KC_CHECK_OK(RequireOperator(call));
+  if (all && !Inspects(call, proof.token()))
+    return Fail(proof.token().HasOwners() ? Code::kOwnersOnly : Code::kOperatorOnly);
   bool needs_evidence = false;
   const auto visible = [&](const keys::Object& object) {
     return IsVisible(call, object, &needs_evidence) || (all && object.session == 0);
@@ -102,6 +113,7 @@ ReplyOf<Op::kCopyObject> CopyObject(Call& call, const wire::CopyObjectRequest& r
   keys::NewObject copy;
   KC_ASSIGN(copy.object.attributes,
             keys::ApplyChanges(original.attributes, changes, /*copy=*/true));
+  copy.object.inherited = original.inherited;
   copy.object.policy =
       request.attributes.Has(kCkaPolicy) ? request.attributes.Text(kCkaPolicy) : original.policy;
   if (original.has_material) {
@@ -119,6 +131,11 @@ ReplyOf<Op::kDestroyObject> DestroyObject(Call& call, const wire::DestroyObjectR
   const wire::AttributeList& attributes = object.object().attributes;
   if (attributes.Has(CKA_DESTROYABLE) && !attributes.IsTrue(CKA_DESTROYABLE)) {
     return Fail(Code::kActionProhibited, "CKA_DESTROYABLE is false");
+  }
+  KC_ASSIGN(const keys::Token token, call.service.store.FindToken(object.object().token));
+  if (object.object().session == 0 && Administers(call, token)) {
+    KC_ASSIGN(const PolicyCache::PolicyPtr policy, PolicyOf(call, object.object()));
+    KC_CHECK_OK(RequireQuorum(call, token, policy->change()));
   }
   KC_CHECK_OK(call.service.store.Remove(object.object().id));
   call.audit_fields = {{"object", ToHex(object.object().id)}, {"policy", object.object().policy}};

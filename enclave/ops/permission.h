@@ -29,6 +29,40 @@ struct OperatorOnly {
   }
 };
 
+// Owners' signatures, whoever of them it was: what is carried out depends on that.
+struct SignedBySomebody {
+  class Proof {
+   public:
+    const wire::Owner& signer() const { return signer_; }
+
+   private:
+    friend struct SignedBySomebody;
+    explicit Proof(wire::Owner signer) : signer_(std::move(signer)) {}
+    wire::Owner signer_;
+  };
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& /*request*/) {
+    if (!call.authority || !call.signer) return Fail(Code::kOwnersOnly);
+    return Proof(*call.signer);
+  }
+};
+
+// Operators, who have the files anyway, and whoever logged in as an owner or auditor of a token.
+struct AuditReader {
+  class Proof {
+    friend struct AuditReader;
+    Proof() = default;
+  };
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& /*request*/) {
+    if (call.is_operator) return Proof();
+    for (const keys::Token& token : call.service.store.Tokens()) {
+      if (call.session.RoleIn(token.id).has_value()) return Proof();
+    }
+    return Fail(Code::kOperatorOnly);
+  }
+};
+
 struct SeeToken {
   using Proof = VisibleToken;
   template <class Request>
@@ -71,6 +105,23 @@ struct SecurityOfficer {
   }
 };
 
+// The token's owners signed the request; where it has none, operators.
+struct OwnersOf {
+  using Proof = AuthorizedToken;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeOwners(call, request.token);
+  }
+};
+
+struct InspectToken {
+  using Proof = InspectedToken;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeInspection(call, request.token);
+  }
+};
+
 struct ManageToken {
   using Proof = AuthorizedToken;
   template <class Request>
@@ -109,7 +160,10 @@ struct Use {
   template <class Request>
   static Result<Proof> Enforce(Call& call, const Request& request) {
     KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(request.mechanism.type));
-    return AuthorizeUse(call, SubjectOf(request), operation, entry.family->name);
+    UseOf use{
+        .operation = operation, .family = entry.family->name, .mechanism = request.mechanism.type};
+    if constexpr (operation == authz::Operation::kSign) use.input = request.input;
+    return AuthorizeUse(call, SubjectOf(request), use);
   }
 };
 
@@ -118,6 +172,14 @@ struct ChangeObject {
   template <class Request>
   static Result<Proof> Enforce(Call& call, const Request& request) {
     return AuthorizeChange(call, SubjectOf(request));
+  }
+};
+
+struct ExplainObject {
+  using Proof = AuthorizedObject;
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& request) {
+    return AuthorizeExplanation(call, SubjectOf(request));
   }
 };
 

@@ -17,11 +17,11 @@ Result<PolicyCache::PolicyPtr> PolicyCache::OfObject(const keys::ObjectStore& st
 Result<PolicyCache::PolicyPtr> PolicyCache::Named(const keys::ObjectStore& store,
                                                   const wire::TokenId& token,
                                                   const std::string& name) {
-  KC_ASSIGN(const keys::PolicyText text, store.FindPolicy(token, name));
+  KC_ASSIGN(const keys::Document text, store.FindPolicy(token, name));
   return Parsed(text);
 }
 
-Result<PolicyCache::PolicyPtr> PolicyCache::Parsed(const keys::PolicyText& text) {
+Result<PolicyCache::PolicyPtr> PolicyCache::Parsed(const keys::Document& text) {
   {
     const ReaderLock lock(mutex_);
     if (const auto found = by_digest_.find(text.digest); found != by_digest_.end())

@@ -18,7 +18,7 @@ class PolicyCache {
                           const std::string& name);
 
  private:
-  Result<PolicyPtr> Parsed(const keys::PolicyText& text);
+  Result<PolicyPtr> Parsed(const keys::Document& text);
 
   SharedMutex mutex_;
   std::map<ByteArray<32>, PolicyPtr> by_digest_ KC_GUARDED_BY(mutex_);

@@ -1,5 +1,7 @@
 // Policies: applying, listing, showing, explaining; and reading the audit log.
 
+#include "enclave/ops/conditions.h"
+#include "enclave/ops/documents.h"
 #include "enclave/ops/handlers.h"
 
 namespace keyclave::ops {
@@ -9,13 +11,15 @@ constexpr size_t kMaxPolicyText = size_t{256} << 10;  // bytes
 constexpr size_t kMaxAuditLines = 1000;
 
 wire::PolicyInfo Describe(const Call& call, const keys::Token& token,
-                          const keys::PolicyText& policy) {
+                          const keys::Document& policy) {
   wire::PolicyInfo info;
   info.name = policy.name;
   info.version = policy.version;
   info.digest = ToBytes(policy.digest);
   info.objects = call.service.store.CountUnderPolicy(token.id, policy.name);
   info.is_default = token.default_policy == policy.name;
+  info.applied = policy.applied;
+  if (policy.authority) info.by = SignersOf(policy);
   return info;
 }
 
@@ -38,6 +42,47 @@ wire::PermitText ToWire(const authz::PermitVerdict& verdict) {
   return text;
 }
 
+// Each permit of each policy that has to grant; allowed if one of each does.
+Status ExplainUnder(Call& call, const keys::Object& object, const Denial& subject,
+                    wire::ExplainReply& reply) {
+  const UseOf use{.operation = subject.operation, .family = subject.family};
+  const auto rules = call.service.rules.Of(call.service.store, object.token);
+  reply.allowed = !rules->objects.contains(object.id);
+  std::vector<std::string> policies = {object.policy};
+  policies.insert(policies.end(), object.inherited.begin(), object.inherited.end());
+  for (const std::string& name : policies) {
+    KC_ASSIGN(const auto policy,
+              call.service.policies.Named(call.service.store, object.token, name));
+    UseConditions conditions(call, object, use, name, subject.identity);
+    conditions.IgnoreInput();
+    bool granted = false;
+    for (const authz::PermitVerdict& verdict : authz::Explain(
+             *policy, subject.identity->claims, subject.identity->verified_at, subject.when,
+             subject.operation, subject.family, *rules->callers, &conditions)) {
+      granted = granted || verdict.term.empty();
+      reply.permits.push_back(ToWire(verdict));
+      if (name != object.policy) reply.permits.back().policy = name;
+    }
+    reply.allowed = reply.allowed && granted;
+  }
+  return Done{};
+}
+
+// Whether the call may put another policy into the place of this one.
+Status CheckMayReplace(Call& call, const keys::Token& token, const std::string& name) {
+  KC_ASSIGN(const auto policy, call.service.policies.Named(call.service.store, token.id, name));
+  if (policy->locked()) return Fail(Code::kPolicyLocked, name);
+  return RequireQuorum(call, token, policy->change());
+}
+
+// New objects get the default policy, and those who change the default decide about them.
+Status MakeDefault(Call& call, keys::Token& token, const std::string& name) {
+  KC_ASSIGN(token, call.service.store.FindToken(token.id));
+  if (token.default_policy == name) return Done{};
+  token.default_policy = name;
+  return call.service.store.UpdateToken(token);
+}
+
 }  // namespace
 
 ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call& call, const wire::ApplyPolicyRequest& request,
@@ -45,14 +90,22 @@ ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call& call, const wire::ApplyPolicyRequest
   if (request.text.size() > kMaxPolicyText)
     return Fail(Code::kTooLarge, "a policy has at most 256 KiB");
   KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(request.text, "policy"));
-  const keys::PolicyText text{policy.name(), policy.version(), request.text, policy.digest()};
-  KC_CHECK_OK(call.service.store.PutPolicy(request.token, text));
   keys::Token token = proof.token();
-  if (request.make_default && token.default_policy != policy.name()) {
-    KC_ASSIGN(token, call.service.store.FindToken(request.token));
-    token.default_policy = policy.name();
-    KC_CHECK_OK(call.service.store.UpdateToken(token));
+  // A grant of `manage` is not enough where owners sign.
+  KC_CHECK_OK(RequireQuorum(call, token, std::nullopt));
+  KC_CHECK_OK(CheckPolicyOwners(token, policy));
+  const auto former = call.service.store.FindPolicy(request.token, policy.name());
+  std::vector<keys::TokenRecord> history;
+  if (former.ok()) {
+    KC_CHECK_OK(CheckMayReplace(call, token, policy.name()));
+    history.push_back(HistoryRecord(wire::DocumentKind::kPolicy, *former));
   }
+  if (request.make_default && token.default_policy != policy.name())
+    KC_CHECK_OK(CheckMayReplace(call, token, token.default_policy));
+  const keys::Document text =
+      NewDocument(call, policy.name(), policy.version(), request.text, policy.digest());
+  KC_CHECK_OK(call.service.store.PutPolicy(request.token, text, std::move(history)));
+  if (request.make_default) KC_CHECK_OK(MakeDefault(call, token, policy.name()));
   call.audit_fields = {{"token", token.Serial()},
                        {"policy", policy.name()},
                        {"version", std::to_string(policy.version())},
@@ -61,18 +114,18 @@ ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call& call, const wire::ApplyPolicyRequest
 }
 
 ReplyOf<Op::kListPolicies> ListPolicies(Call& call, const wire::ListPoliciesRequest& request,
-                                        const AuthorizedToken& proof) {
+                                        const InspectedToken& proof) {
   wire::ListPoliciesReply reply;
-  for (const keys::PolicyText& policy : call.service.store.Policies(request.token)) {
+  for (const keys::Document& policy : call.service.store.Policies(request.token)) {
     reply.policies.push_back(Describe(call, proof.token(), policy));
   }
   return reply;
 }
 
 ReplyOf<Op::kShowPolicy> ShowPolicy(Call& call, const wire::ShowPolicyRequest& request,
-                                    const AuthorizedToken& proof) {
+                                    const InspectedToken& proof) {
   const std::string& name = request.name.empty() ? proof.token().default_policy : request.name;
-  KC_ASSIGN(const keys::PolicyText policy, call.service.store.FindPolicy(request.token, name));
+  KC_ASSIGN(const keys::Document policy, call.service.store.FindPolicy(request.token, name));
   return wire::ShowPolicyReply{Describe(call, proof.token(), policy), policy.text};
 }
 
@@ -85,32 +138,27 @@ ReplyOf<Op::kExplain> ExplainDenial(Call& call, const wire::ExplainRequest& requ
   }
   wire::ExplainReply reply;
   reply.policy = key.object().policy;
-  Denial subject{0,
+  Denial subject{call.now,
                  operation.value_or(authz::Operation::kSign),
                  {},
                  CallerName(call),
-                 call.session.identity()};
+                 call.session.identity(),
+                 {}};
   if (!request.self) {
     auto last = call.service.denials.Last(key.object().id, operation);
     if (!last) return reply;  // `when` stays 0: no denial was seen
     subject = *std::move(last);
     reply.when = subject.when;
+    reply.reason = subject.reason;
   }
-  KC_ASSIGN(const auto policy, call.service.policies.OfObject(call.service.store, key.object()));
   reply.caller = subject.caller;
   reply.claims = ClaimTexts(subject.identity->claims);
-  const UnixTime at = request.self ? call.now : subject.when;
-  for (const authz::PermitVerdict& verdict :
-       authz::Explain(*policy, subject.identity->claims, subject.identity->verified_at, at,
-                      subject.operation, subject.family)) {
-    reply.allowed = reply.allowed || verdict.term.empty();
-    reply.permits.push_back(ToWire(verdict));
-  }
+  KC_CHECK_OK(ExplainUnder(call, key.object(), subject, reply));
   return reply;
 }
 
 ReplyOf<Op::kReadAudit> ReadAudit(Call& call, const wire::ReadAuditRequest& request,
-                                  const OperatorOnly::Proof& /*proof*/) {
+                                  const AuditReader::Proof& /*proof*/) {
   const size_t limit = std::clamp<size_t>(request.limit, 1, kMaxAuditLines);
   wire::ReadAuditReply reply;
   KC_ASSIGN(reply.lines, call.service.audit.Read(request.from, limit + 1));

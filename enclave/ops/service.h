@@ -7,6 +7,7 @@
 #include "enclave/keys/object_store.h"
 #include "enclave/ops/denial_log.h"
 #include "enclave/ops/policy_cache.h"
+#include "enclave/ops/rules_cache.h"
 #include "enclave/ops/use_ledger.h"
 #include "enclave/server/handler.h"
 #include "enclave/session/handshake.h"
@@ -43,9 +44,17 @@ struct Service {
   Bytes audit_key;                                    // SubjectPublicKeyInfo
   const server::ServerStats* server_stats = nullptr;  // set before the server starts
   PolicyCache policies;
+  RulesCache rules;
   DenialLog denials;
   UseLedger uses;
   OperationCounts counts;
+};
+
+// Who signed the request that is being carried out.
+struct Authority {
+  wire::TokenId token{};
+  std::set<std::string, std::less<>> owners;  // distinct; auditors are not among them
+  wire::AdministerRequest signed_request;
 };
 
 struct Call {
@@ -55,8 +64,10 @@ struct Call {
   wire::Op op{};
   UnixTime now = 0;
   bool is_operator = false;
+  std::optional<Authority> authority = {};
+  std::optional<wire::Owner> signer = {};  // the first of those who signed, auditors too
   std::vector<audit::Field>
-      audit_fields;  // what a change's audit record says beside operation and caller
+      audit_fields = {};  // what a change's audit record says beside operation and caller
 };
 
 }  // namespace keyclave::ops

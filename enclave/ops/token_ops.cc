@@ -1,6 +1,8 @@
 // Tokens: listing, making, initialising, deleting.
 
+#include "enclave/ops/documents.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/ops/owners.h"
 #include "enclave/ops/pin.h"
 
 namespace keyclave::ops {
@@ -21,19 +23,27 @@ wire::TokenInfo Describe(const Call& call, const keys::Token& token) {
   info.so_tries_left = token.so_pin.tries_left;
   info.default_policy = token.default_policy;
   info.login = call.session.LoginOf(token.id);
+  if (token.HasOwners()) info.owners = token.owners->size();
   return info;
 }
 
-Result<keys::PolicyText> ParsePolicy(std::string_view text, std::string_view where) {
-  KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(text, where));
-  return keys::PolicyText{policy.name(), policy.version(), std::string(text), policy.digest()};
+struct FirstPolicy {
+  authz::Policy policy;
+  keys::Document document;
+};
+
+Result<FirstPolicy> ParsePolicy(const Call& call, const std::string& text, std::string_view where) {
+  KC_ASSIGN(authz::Policy policy, authz::Policy::Parse(text, where));
+  auto document = NewDocument(call, policy.name(), policy.version(), text, policy.digest());
+  return FirstPolicy{std::move(policy), std::move(document)};
 }
 
-Result<keys::PolicyText> ConfiguredPolicy(const Call& call) {
+Result<FirstPolicy> ConfiguredPolicy(const Call& call) {
   if (call.service.config.default_policy.empty()) {
     return Fail(Code::kPolicyNotFound, "name a policy, or set default_policy in keyclaved.yaml");
   }
-  return ParsePolicy(call.service.config.default_policy, call.service.config.default_policy_file);
+  return ParsePolicy(call, call.service.config.default_policy,
+                     call.service.config.default_policy_file);
 }
 
 Status CheckLabel(const std::string& label) {
@@ -44,7 +54,10 @@ Status CheckLabel(const std::string& label) {
 }
 
 void ForgetLogins(Call& call, const wire::TokenId& token) {
-  call.service.sessions.ForEach([&](session::Session& session) { session.ForgetLogins(token); });
+  call.service.sessions.ForEach([&](session::Session& session) {
+    session.ForgetLogins(token);
+    session.ForgetRoles(token, {});
+  });
 }
 
 // C_InitToken of a token that exists: all objects go, policies stay, the label and the user's PIN
@@ -54,9 +67,9 @@ ReplyOf<Op::kInitToken> Reinitialise(Call& call, const wire::InitTokenRequest& r
   if (!existing.so_pin.salt.empty()) {
     KC_CHECK_OK(CheckPin(call, existing.id, wire::LoginState::kSecurityOfficer, request.so_pin));
   }
-  const std::vector<keys::PolicyText> policies = call.service.store.Policies(existing.id);
+  const std::vector<keys::Document> policies = call.service.store.Policies(existing.id);
   KC_CHECK_OK(call.service.store.ClearToken(existing.id));
-  for (const keys::PolicyText& policy : policies) {
+  for (const keys::Document& policy : policies) {
     if (call.service.store.FindPolicy(existing.id, policy.name).ok()) continue;
     KC_CHECK_OK(call.service.store.PutPolicy(existing.id, policy));
   }
@@ -92,13 +105,19 @@ ReplyOf<Op::kListTokens> ListTokens(Call& call, const wire::Empty& /*request*/,
 ReplyOf<Op::kCreateToken> CreateToken(Call& call, const wire::CreateTokenRequest& request,
                                       const OperatorOnly::Proof& /*proof*/) {
   KC_CHECK_OK(CheckLabel(request.label));
-  KC_ASSIGN(const keys::PolicyText policy, request.policy.empty()
-                                               ? ConfiguredPolicy(call)
-                                               : ParsePolicy(request.policy, "policy"));
+  KC_ASSIGN(const FirstPolicy first, request.policy.empty()
+                                         ? ConfiguredPolicy(call)
+                                         : ParsePolicy(call, request.policy, "policy"));
+  const keys::Document& policy = first.document;
   keys::Token token;
   token.label = request.label;
   token.default_policy = policy.name;
   token.created = call.now;
+  if (request.owners) {
+    KC_ASSIGN(token.owners, FirstOwners(call, request));
+    token.quorum = FirstQuorum(request, *token.owners);
+  }
+  KC_CHECK_OK(CheckPolicyOwners(token, first.policy));
   if (request.so_pin) {
     KC_ASSIGN(token.so_pin, MakePin(*request.so_pin, {}));
   }
@@ -120,7 +139,8 @@ ReplyOf<Op::kInitToken> InitToken(Call& call, const wire::InitTokenRequest& requ
     call.audit_fields = {{"token", proof.existing()->Serial()}};
     return Reinitialise(call, request, *proof.existing());
   }
-  KC_ASSIGN(const keys::PolicyText policy, ConfiguredPolicy(call));
+  KC_ASSIGN(const FirstPolicy first, ConfiguredPolicy(call));
+  const keys::Document& policy = first.document;
   keys::Token token;
   token.label = request.label;
   token.default_policy = policy.name;
@@ -133,8 +153,9 @@ ReplyOf<Op::kInitToken> InitToken(Call& call, const wire::InitTokenRequest& requ
 }
 
 ReplyOf<Op::kDeleteToken> DeleteToken(Call& call, const wire::DeleteTokenRequest& request,
-                                      const OperatorOnly::Proof& /*proof*/) {
-  KC_ASSIGN(const keys::Token token, call.service.store.FindToken(request.token));
+                                      const AuthorizedToken& proof) {
+  const keys::Token& token = proof.token();
+  KC_CHECK_OK(RequireHighestQuorum(call, token));
   KC_CHECK_OK(call.service.store.DeleteToken(request.token));
   ForgetLogins(call, request.token);
   call.audit_fields = {{"token", token.Serial()}};

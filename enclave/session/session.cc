@@ -19,6 +19,7 @@ attest::ClaimSet TransportClaims(const Peer& peer) {
     claims.Set("peer.uid", int64_t{peer.uid}, attest::Origin::kTransport);
     claims.Set("peer.gid", int64_t{peer.gid}, attest::Origin::kTransport);
   }
+  claims.Set("tls.key", ToHex(peer.tls_key), attest::Origin::kTransport);
   return claims;
 }
 
@@ -52,22 +53,27 @@ bool Session::ExpireEvidence(UnixTime now) {
   return true;
 }
 
-std::shared_ptr<const authz::Grant> Session::GrantFor(const authz::Policy& policy, UnixTime now) {
+std::shared_ptr<const authz::Grant> Session::GrantFor(const authz::Policy& policy,
+                                                      const Rules& rules, UnixTime now) {
   ExpireEvidence(now);
+  const GrantKey key(rules->token, policy.digest());
   std::shared_ptr<const Identity> identity;
   {
     const MutexLock lock(mutex_);
-    const auto found = grants_.find(policy.digest());
-    if (found != grants_.end()) return found->second;
+    const auto found = grants_.find(key);
+    if (found != grants_.end() && found->second.generation == rules->generation &&
+        !found->second.grant->IsStale(now)) {
+      return found->second.grant;
+    }
     identity = identity_;
   }
   auto grant = std::make_shared<const authz::Grant>(
-      authz::Evaluate(policy, identity->claims, identity->verified_at, now));
+      authz::Evaluate(policy, identity->claims, identity->verified_at, now, *rules));
   const MutexLock lock(mutex_);
   // Evidence that came in meanwhile deserves an evaluation of its own: this grant is for this once.
   if (identity_ == identity) {
     if (grants_.size() >= kMaxGrants) grants_.clear();
-    grants_.insert_or_assign(policy.digest(), grant);
+    grants_.insert_or_assign(key, CachedGrant{rules->generation, grant});
   }
   return grant;
 }
@@ -90,6 +96,23 @@ void Session::SetLogin(const wire::TokenId& token, wire::LoginState state) {
 void Session::ForgetLogins(const wire::TokenId& token) {
   const MutexLock lock(mutex_);
   logins_.erase(token);
+}
+
+std::optional<wire::OwnerRole> Session::RoleIn(const wire::TokenId& token) const {
+  const MutexLock lock(mutex_);
+  const auto found = roles_.find(token);
+  return found == roles_.end() ? std::nullopt : std::optional(found->second.second);
+}
+
+void Session::SetRole(const wire::TokenId& token, std::string owner, wire::OwnerRole role) {
+  const MutexLock lock(mutex_);
+  roles_.insert_or_assign(token, std::pair(std::move(owner), role));
+}
+
+void Session::ForgetRoles(const wire::TokenId& token, const std::string& owner) {
+  const MutexLock lock(mutex_);
+  const auto found = roles_.find(token);
+  if (found != roles_.end() && (owner.empty() || found->second.first == owner)) roles_.erase(found);
 }
 
 }  // namespace keyclave::session

@@ -22,7 +22,7 @@ struct Peer {
   ByteArray<32> tls_key{};  // SHA-256 of the caller's SubjectPublicKeyInfo
 };
 
-// peer.uid, peer.gid as transport claims (unix only).
+// peer.uid, peer.gid (unix only) and tls.key as transport claims.
 attest::ClaimSet TransportClaims(const Peer& peer);
 
 class Session {
@@ -49,13 +49,21 @@ class Session {
   // The server calls it before it hands over requests, so that identity() is never out of date.
   bool ExpireEvidence(UnixTime now);
 
-  // The grant for a policy (by digest), evaluated on first use and after the evidence or the policy
-  // changed.
-  std::shared_ptr<const authz::Grant> GrantFor(const authz::Policy& policy, UnixTime now);
+  // The grant for a policy (by digest) of a token with these rules, evaluated on first use and
+  // after the evidence, the policy or the rules changed, or a reference value's time came or went.
+  using Rules = std::shared_ptr<const authz::TokenRules>;
+  std::shared_ptr<const authz::Grant> GrantFor(const authz::Policy& policy, const Rules& rules,
+                                               UnixTime now);
 
   wire::LoginState LoginOf(const wire::TokenId& token) const;
   void SetLogin(const wire::TokenId& token, wire::LoginState state);
   void ForgetLogins(const wire::TokenId& token);
+
+  // What the session proved to be of a token, for reading; nullopt: nothing.
+  std::optional<wire::OwnerRole> RoleIn(const wire::TokenId& token) const;
+  void SetRole(const wire::TokenId& token, std::string owner, wire::OwnerRole role);
+  // Of this owner of the token; of all of them if `owner` is empty.
+  void ForgetRoles(const wire::TokenId& token, const std::string& owner);
 
   std::atomic<uint64_t> requests{0};
   std::atomic<int> connections{0};
@@ -66,8 +74,14 @@ class Session {
   const attest::ClaimSet transport_;
   mutable Mutex mutex_;
   std::shared_ptr<const Identity> identity_ KC_GUARDED_BY(mutex_);
-  std::map<ByteArray<32>, std::shared_ptr<const authz::Grant>> grants_ KC_GUARDED_BY(mutex_);
+  struct CachedGrant {
+    uint64_t generation = 0;  // of the rules
+    std::shared_ptr<const authz::Grant> grant;
+  };
+  using GrantKey = std::pair<wire::TokenId, ByteArray<32>>;  // of a policy's digest
+  std::map<GrantKey, CachedGrant> grants_ KC_GUARDED_BY(mutex_);
   std::map<wire::TokenId, wire::LoginState> logins_ KC_GUARDED_BY(mutex_);
+  std::map<wire::TokenId, std::pair<std::string, wire::OwnerRole>> roles_ KC_GUARDED_BY(mutex_);
 };
 using SessionPtr = std::shared_ptr<Session>;
 

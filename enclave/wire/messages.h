@@ -2,162 +2,9 @@
 // stable: new fields get new numbers and are optional.
 #pragma once
 
-#include <map>
-
-#include "enclave/wire/attributes.h"
-#include "enclave/wire/mech_param.h"
+#include "enclave/wire/admin_messages.h"
 
 namespace keyclave::wire {
-
-using ObjectId = ByteArray<16>;
-using TokenId = ByteArray<16>;
-
-enum class Op : uint16_t {
-#define KC_OP(number, name, deadline_factor) k##name = number,
-#include "enclave/wire/ops.inc"
-#undef KC_OP
-};
-
-std::string_view OpName(Op op);  // "Sign"; "?" for an unknown number
-bool IsKnownOp(uint64_t number);
-unsigned OpDeadlineFactor(Op op);
-
-#define KC_FIELDS_1(a) \
-  template <class V>   \
-  void Visit(V&& v) {  \
-    v(1, a);           \
-  }
-#define KC_FIELDS_2(a, b) \
-  template <class V>      \
-  void Visit(V&& v) {     \
-    v(1, a);              \
-    v(2, b);              \
-  }
-#define KC_FIELDS_3(a, b, c) \
-  template <class V>         \
-  void Visit(V&& v) {        \
-    v(1, a);                 \
-    v(2, b);                 \
-    v(3, c);                 \
-  }
-#define KC_FIELDS_4(a, b, c, d) \
-  template <class V>            \
-  void Visit(V&& v) {           \
-    v(1, a);                    \
-    v(2, b);                    \
-    v(3, c);                    \
-    v(4, d);                    \
-  }
-#define KC_FIELDS_5(a, b, c, d, e) \
-  template <class V>               \
-  void Visit(V&& v) {              \
-    v(1, a);                       \
-    v(2, b);                       \
-    v(3, c);                       \
-    v(4, d);                       \
-    v(5, e);                       \
-  }
-#define KC_FIELDS_6(a, b, c, d, e, f) \
-  template <class V>                  \
-  void Visit(V&& v) {                 \
-    v(1, a);                          \
-    v(2, b);                          \
-    v(3, c);                          \
-    v(4, d);                          \
-    v(5, e);                          \
-    v(6, f);                          \
-  }
-#define KC_FIELDS_0() \
-  template <class V>  \
-  void Visit(V&& /*v*/) {}
-
-struct Empty {
-  KC_FIELDS_0()
-};
-
-// ---- parts ----
-
-// A key or another object by name. Either `id`, or a token with what is known of the object: the
-// enclave refuses a selector that fits no object (kObjectNotFound) or several (kObjectAmbiguous).
-struct ObjectRef {
-  std::optional<ObjectId> id;
-  std::optional<std::string> token_label;
-  std::optional<std::string> token_serial;
-  std::optional<uint64_t> object_class;
-  std::optional<Bytes> cka_id;
-  std::optional<std::string> label;
-  KC_FIELDS_6(id, token_label, token_serial, object_class, cka_id, label)
-};
-
-struct ObjectInfo {
-  ObjectId id{};
-  TokenId token{};
-  AttributeList attributes;  // all that may be read; sensitive values are left out
-  KC_FIELDS_3(id, token, attributes)
-};
-
-enum class LoginState : uint8_t { kNone = 0, kUser, kSecurityOfficer, kLast = kSecurityOfficer };
-
-struct TokenInfo {
-  TokenId id{};
-  uint64_t slot = 0;  // stable for the life of the token
-  std::string label;
-  std::string serial;  // 16 hexadecimal digits
-  bool initialized = false;
-  bool has_user_pin = false;
-  bool has_so_pin = false;
-  uint64_t user_tries_left = 0;
-  uint64_t so_tries_left = 0;
-  std::string default_policy;
-  LoginState login = LoginState::kNone;  // of the calling attested session
-  template <class V>
-  void Visit(V&& v) {
-    v(1, id);
-    v(2, slot);
-    v(3, label);
-    v(4, serial);
-    v(5, initialized);
-    v(6, has_user_pin);
-    v(7, has_so_pin);
-    v(8, user_tries_left);
-    v(9, so_tries_left);
-    v(10, default_policy);
-    v(11, login);
-  }
-};
-
-struct MechanismInfo {
-  uint64_t type = 0;
-  uint64_t min_key_size = 0;  // as CK_MECHANISM_INFO
-  uint64_t max_key_size = 0;
-  uint64_t flags = 0;
-  KC_FIELDS_4(type, min_key_size, max_key_size, flags)
-};
-
-// A claim as text, for people: explain, status, audit.
-struct ClaimText {
-  std::string name;
-  std::string value;
-  bool attested = false;
-  KC_FIELDS_3(name, value, attested)
-};
-
-// Why one permit did not apply (or that it did: `term` empty).
-struct PermitText {
-  uint64_t permit = 0;  // its place in the policy, from 1
-  uint64_t line = 0;    // of the policy's text
-  std::string operations;
-  std::string term;  // the first failing term
-  std::string wanted;
-  std::string got;
-  KC_FIELDS_6(permit, line, operations, term, wanted, got)
-};
-
-struct NameCount {
-  std::string name;
-  uint64_t count = 0;
-  KC_FIELDS_2(name, count)
-};
 
 // ---- sessions ----
 
@@ -258,7 +105,10 @@ struct CreateTokenRequest {
   std::string policy;  // text of the token's default policy; empty: the daemon's configured one
   std::optional<SecretBytes> so_pin;
   std::optional<SecretBytes> user_pin;
-  KC_FIELDS_4(label, policy, so_pin, user_pin)
+  std::optional<std::vector<NewOwner>> owners;
+  std::optional<uint64_t>
+      quorum;  // owners that must sign where no policy says; default: a majority
+  KC_FIELDS_6(label, policy, so_pin, user_pin, owners, quorum)
 };
 struct CreateTokenReply {
   TokenInfo token;
@@ -482,77 +332,6 @@ using ListMechanismsRequest = Empty;
 struct ListMechanismsReply {
   std::vector<MechanismInfo> mechanisms;
   KC_FIELDS_1(mechanisms)
-};
-
-// ---- policies and audit ----
-
-struct ApplyPolicyRequest {
-  TokenId token{};
-  std::string text;
-  bool make_default = false;
-  KC_FIELDS_3(token, text, make_default)
-};
-struct PolicyInfo {
-  std::string name;
-  uint64_t version = 0;
-  Bytes digest;  // SHA-256 of the text
-  uint64_t objects = 0;
-  bool is_default = false;
-  KC_FIELDS_5(name, version, digest, objects, is_default)
-};
-struct ApplyPolicyReply {
-  PolicyInfo policy;
-  std::vector<std::string> warnings;
-  KC_FIELDS_2(policy, warnings)
-};
-
-struct ListPoliciesRequest {
-  TokenId token{};
-  KC_FIELDS_1(token)
-};
-struct ListPoliciesReply {
-  std::vector<PolicyInfo> policies;
-  KC_FIELDS_1(policies)
-};
-
-struct ShowPolicyRequest {
-  TokenId token{};
-  std::string name;
-  KC_FIELDS_2(token, name)
-};
-struct ShowPolicyReply {
-  PolicyInfo policy;
-  std::string text;
-  KC_FIELDS_2(policy, text)
-};
-
-// Why a key refused: its most recent denial (of any caller), or what it would say to the asking
-// session.
-struct ExplainRequest {
-  ObjectRef key;
-  std::string operation;  // "sign", …
-  bool self = false;      // appraise the asking session instead of the last denied one
-  KC_FIELDS_3(key, operation, self)
-};
-struct ExplainReply {
-  bool allowed = false;
-  std::string policy;
-  int64_t when = 0;  // of the denial, Unix seconds; 0 if none was seen since the daemon started
-  std::string caller;
-  std::vector<ClaimText> claims;
-  std::vector<PermitText> permits;
-  KC_FIELDS_6(allowed, policy, when, caller, claims, permits)
-};
-
-struct ReadAuditRequest {
-  uint64_t from = 0;   // first sequence number wanted
-  uint64_t limit = 0;  // lines per page, at most 1000
-  KC_FIELDS_2(from, limit)
-};
-struct ReadAuditReply {
-  std::vector<std::string> lines;  // JSON, one record each
-  bool more = false;
-  KC_FIELDS_2(lines, more)
 };
 
 // Request type -> Op and reply type: what the client's Call<Request> and the daemon's dispatch

@@ -22,6 +22,12 @@ inline constexpr CK_ATTRIBUTE_TYPE kCkaCreatorMeasurement =
     CKA_VENDOR_DEFINED | 0x4b430003UL;  // UTF-8, hexadecimal
 inline constexpr CK_ATTRIBUTE_TYPE kCkaCreated =
     CKA_VENDOR_DEFINED | 0x4b430004UL;  // CK_ULONG, Unix seconds
+inline constexpr CK_ATTRIBUTE_TYPE kCkaCreatorTee =
+    CKA_VENDOR_DEFINED | 0x4b430005UL;  // UTF-8: the type of the evidence of who made it
+inline constexpr CK_ATTRIBUTE_TYPE kCkaInheritedPolicies =
+    CKA_VENDOR_DEFINED | 0x4b430006UL;  // UTF-8: names that have to grant, too, joined by ","
+inline constexpr CK_ATTRIBUTE_TYPE kCkaParents =
+    CKA_VENDOR_DEFINED | 0x4b430007UL;  // ids (16 bytes each) of the keys that it was made from
 
 // RSA decryption of a TLS 1.2 pre-master secret (RFC 5246 §7.4.7.1): 48 bytes always, implicit
 // rejection in the enclave.

@@ -71,7 +71,7 @@ class Disk : public testing::Test {
     if (!disk_.mounted()) GTEST_SKIP() << "may not mount a file system here";
     ASSERT_TRUE(InitState(state_, FileSealer()).ok());
     Open();
-    PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
+    Document policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
     Token token;
     token.label = "t";
     token_ = store_->CreateToken(token, policy).value();
@@ -180,7 +180,7 @@ TEST(FailingWrites, LoseNothingAndAreRecoveredFrom) {
   const std::string state = directory.path() + "/state";
   ASSERT_TRUE(InitState(state, FileSealer()).ok());
   auto store = ObjectStore::Open(state, FileSealer()).value();
-  PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
+  Document policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
   const Token token = store->CreateToken(Token(), policy).value();
   std::vector<wire::ObjectId> ids;
   const auto insert = [&]() -> Status {

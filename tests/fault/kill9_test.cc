@@ -225,7 +225,7 @@ TEST_F(Kill9, NothingAcknowledgedIsLost) {
   {
     auto store = ObjectStore::Open(state_, FileSealer());
     ASSERT_TRUE(store.ok());
-    PolicyText policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
+    Document policy{"p", 1, "policy: p\n", Sha256(AsBytes("policy: p\n"))};
     Token token;
     token.label = "t";
     ASSERT_TRUE((*store)->CreateToken(token, policy).ok());

@@ -53,7 +53,7 @@ TEST(Grant, OtherMeasurementsGetNothing) {
   const Grant grant = Evaluate(MustParse(kSignEcdsa), Caller("ab"), kNow, kNow);
   EXPECT_EQ(Refused(grant, Operation::kSign, "ecdsa"), Code::kDenied);
   EXPECT_FALSE(grant.AllowsAnything(kNow));
-  const Grant nothing{{}};
+  const Grant nothing;
   EXPECT_EQ(Refused(nothing, Operation::kSign, ""), Code::kDenied);
   EXPECT_FALSE(nothing.AllowsAnything(kNow));
 }

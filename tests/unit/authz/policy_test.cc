@@ -155,19 +155,88 @@ TEST(Policy, MechanismsAreFamilies) {
   ExpectRefused(with("ecdsa"), Code::kConfigWrongType, "a list");
 }
 
-TEST(Policy, WhatIsNotEnforcedIsRefusedWithItsLine) {
-  const std::string unenforced = "not enforced by this version";
-  ExpectRefused(kHead + "change: {quorum: 2, of: [a, b, c]}\n" + kPermit, Code::kPolicySyntax,
-                "p.yaml:3: change: " + unenforced);
-  ExpectRefused(kHead + "locked: true\n" + kPermit, Code::kPolicySyntax, unenforced);
-  ExpectRefused(kHead + kPermit + "    limits: {rate: 5000/s}\n", Code::kPolicySyntax,
-                "p.yaml:7: permit[1].limits: " + unenforced);
-  ExpectRefused(kHead + kPermit + "    approvals: {quorum: 2, of: [a]}\n", Code::kPolicySyntax,
-                unenforced);
-  ExpectRefused(kHead + kPermit + "    wrap: [hpke]\n", Code::kPolicySyntax, unenforced);
-  ExpectRefused(kHead + kPermit + "    input: tls-server\n", Code::kPolicySyntax, "only `any`");
-  ExpectRefused(WithWhen("measurement: {in-set: prod}"), Code::kConfigBadValue,
-                "not supported yet");
+TEST(Policy, ReadsWhatTheRequestMustBe) {
+  const Policy policy = MustParse(R"(policy: backup
+version: 2
+change: {quorum: 2, of: [ops, security, audit]}
+permit:
+  - operations: [sign, create]
+    when: {tee: {is: tdx}}
+    bind: self
+    input: [tls-server, tls-client]
+    limits: {rate: 5000/s, uses: 1000000, per: caller}
+  - operations: [release]
+    when: {measurement: {in-set: jobs}, platform_id: {in-set: racks}}
+    wrap: [hpke]
+    approvals: {quorum: 2, of: [ops, security]}
+)");
+  EXPECT_EQ(policy.change()->Print(), "{quorum: 2, of: [ops, security, audit]}");
+  EXPECT_FALSE(policy.locked());
+  EXPECT_THAT(policy.set_names(), ElementsAre("jobs", "racks"));
+  EXPECT_TRUE(policy.Permits(Operation::kRelease));
+  EXPECT_FALSE(policy.Permits(Operation::kDecrypt));
+  const Permit& first = policy.permits()[0];
+  EXPECT_TRUE(first.bound);
+  EXPECT_TRUE(first.input->Has(InputForm::kTlsClient));
+  EXPECT_EQ(first.limits->uses, 1000000U);
+  const Permit& second = policy.permits()[1];
+  EXPECT_TRUE(second.wrap.Has(WrapForm::kHpkeP256));
+  EXPECT_FALSE(second.wrap.Has(WrapForm::kRsaOaepSha256));
+  EXPECT_EQ(second.approvals->quorum, 2U);
+}
+
+// A policy says the same after it was printed and parsed again.
+TEST(Policy, PrintsWhatItParses) {
+  const std::vector<std::string> permits = {
+      "",
+      "    mechanisms: [ecdsa, rsa-pss]\n    max_age: 15m\n",
+      "    valid: {from: 2026-12-01, until: 2026-12-02T12:00:00Z}\n    allow_unattested: true\n",
+      "    input: [tls-server, {x509-tbs: {dns: [.edge.example], max_days: 90}}]\n",
+      "    bind: self\n    limits: {rate: 5/h, burst: 2, uses: 7}\n",
+      "    approvals: {quorum: 1, of: [ops, security]}\n"};
+  for (const std::string& head :
+       {kHead, kHead + "locked: true\n", kHead + "change: {quorum: 1, of: [ops]}\n"}) {
+    for (const std::string& more : permits) {
+      const Policy policy = MustParse(head + kPermit + more);
+      const Policy again = MustParse(policy.Print());
+      EXPECT_EQ(again.Print(), policy.Print()) << head + kPermit + more;
+      EXPECT_EQ(again.locked(), policy.locked());
+      EXPECT_EQ(again.change(), policy.change());
+      ASSERT_EQ(again.permits().size(), policy.permits().size());
+      const Permit& before = policy.permits().front();
+      const Permit& after = again.permits().front();
+      EXPECT_EQ(after.operations, before.operations);
+      EXPECT_EQ(after.mechanisms, before.mechanisms);
+      EXPECT_EQ(after.max_age, before.max_age);
+      EXPECT_EQ(after.valid_from, before.valid_from);
+      EXPECT_EQ(after.valid_until, before.valid_until);
+      EXPECT_EQ(after.bound, before.bound);
+      EXPECT_EQ(after.input, before.input);
+      EXPECT_EQ(after.limits, before.limits);
+      EXPECT_EQ(after.approvals, before.approvals);
+      EXPECT_EQ(after.allow_unattested, before.allow_unattested);
+    }
+  }
+}
+
+TEST(Policy, RefusesConditionsThatMeanNothing) {
+  ExpectRefused(kHead + "change: {quorum: 3, of: [a, b]}\n" + kPermit, Code::kConfigBadValue,
+                "p.yaml:3: change.quorum: wanted 1 to 2");
+  ExpectRefused(kHead + "change: {quorum: 0, of: [a, b]}\n" + kPermit, Code::kConfigBadValue,
+                "wanted 1 to 2");
+  ExpectRefused(kHead + "change: {quorum: 1, of: [a, a]}\n" + kPermit, Code::kConfigBadValue,
+                "who signs twice");
+  ExpectRefused(kHead + "change: {quorum: 1, of: []}\n" + kPermit, Code::kConfigBadValue,
+                "names nobody");
+  ExpectRefused(kHead + "locked: true\nchange: {quorum: 1, of: [a]}\n" + kPermit,
+                Code::kConfigBadValue, "nobody changes what is locked");
+  ExpectRefused(kHead + kPermit + "    wrap: [hpke]\n", Code::kConfigBadValue, "has no `release`");
+  ExpectRefused(kHead + "permit:\n  - operations: [decrypt]\n    input: any\n" +
+                    "    when: {measurement: {is: aa}}\n",
+                Code::kConfigBadValue, "has no `sign`");
+  ExpectRefused(kHead + kPermit + "    bind: other\n", Code::kConfigBadValue, "`self`");
+  ExpectRefused(WithWhen("tee: {in-set: prod}"), Code::kConfigBadValue, "no comparator of tee");
+  ExpectRefused(WithWhen("measurement: {in-set: 'a b'}"), Code::kConfigBadValue, "a name has");
 }
 
 // lesson 9: a permit names a workload by what its hardware says, or says that it does not.

@@ -37,8 +37,8 @@ T Must(Result<T> result) {
 
 inline void MustOk(const Status& status) { ASSERT_TRUE(status.ok()) << status.error().Text(); }
 
-inline PolicyText TestPolicy(std::string name, uint64_t version, std::string_view more = "") {
-  PolicyText policy{std::move(name), version, {}, {}};
+inline Document TestPolicy(std::string name, uint64_t version, std::string_view more = "") {
+  Document policy{std::move(name), version, {}, {}};
   policy.text = "policy: " + policy.name + "\nversion: " + std::to_string(version) + "\n";
   policy.text.append(more);
   policy.digest = Sha256(AsBytes(policy.text));

@@ -90,7 +90,7 @@ TEST_F(ObjectStoreTest, UpdateReplacesAttributesAndIndexAndKeepsTheKey) {
 }
 
 TEST_F(ObjectStoreTest, UpdateMovesAnObjectToAnotherPolicy) {
-  const PolicyText other = TestPolicy("other", 1);
+  const Document other = TestPolicy("other", 1);
   MustOk(store_->PutPolicy(token_.id, other));
   const ObjectPtr object = Insert("key", "01");
   wire::AttributeList attributes = object->attributes;

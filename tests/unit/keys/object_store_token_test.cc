@@ -67,7 +67,7 @@ TEST_F(ObjectStoreTest, NewPolicyVersionSealsItsObjectsAnew) {
   NewObject fresh = TestObject(token_, "others", "03");
   fresh.object.policy = "other";
   const ObjectPtr others = Must(store_->Insert(One(std::move(fresh)))).front();
-  const PolicyText next = TestPolicy("p", 2, "# changed\n");
+  const Document next = TestPolicy("p", 2, "# changed\n");
   MustOk(store_->PutPolicy(token_.id, next));
   for (const ObjectPtr& object : {mine, session}) {
     const ObjectPtr now = Must(store_->Get(object->id));
@@ -88,7 +88,7 @@ TEST_F(ObjectStoreTest, PolicyVersionsOnlyRise) {
   MustOk(store_->PutPolicy(token_.id, TestPolicy("p", 5)));
   for (const uint64_t version : {5U, 4U, 1U, 0U})
     EXPECT_EQ(store_->PutPolicy(token_.id, TestPolicy("p", version)).code(), Code::kPolicyVersion);
-  PolicyText wrong_digest = TestPolicy("p", 6);
+  Document wrong_digest = TestPolicy("p", 6);
   wrong_digest.digest[0] ^= 1;
   EXPECT_EQ(store_->PutPolicy(token_.id, wrong_digest).code(), Code::kInvalidArgument);
   EXPECT_EQ(store_->PutPolicy({}, TestPolicy("p", 6)).code(), Code::kTokenNotFound);

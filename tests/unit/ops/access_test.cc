@@ -181,7 +181,12 @@ TEST_F(AccessTest, WrappedKeysLeaveOnlyExtractableAndWithRelease) {
   EXPECT_EQ(Run<wire::Op::kWrapKey>(*caller, wrap).code(), Code::kDenied);
   wire::ApplyPolicyRequest wider;
   wider.token = token.id;
+  // Under another key of the token only where the permit says so.
   wider.text = PolicyText("edge", "sign, wrap, release", OwnMeasurement(), {}, 2);
+  ASSERT_TRUE(Run<wire::Op::kApplyPolicy>(*root, wider).ok());
+  EXPECT_EQ(Run<wire::Op::kWrapKey>(*caller, wrap).code(), Code::kWrapRefused);
+  wider.text =
+      PolicyText("edge", "sign, wrap, release", OwnMeasurement(), "    wrap: [token-key]\n", 3);
   ASSERT_TRUE(Run<wire::Op::kApplyPolicy>(*root, wider).ok());
   EXPECT_TRUE(Run<wire::Op::kWrapKey>(*caller, wrap).ok());
   wrap.key.id = make_aes(false);

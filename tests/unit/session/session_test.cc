@@ -46,23 +46,24 @@ class SessionTest : public ::testing::Test {
         .value();
   }
   bool MaySign(Session& session, const authz::Policy& policy) const {
-    return session.GrantFor(policy, clock_.now)
+    return session.GrantFor(policy, rules_, clock_.now)
         ->Check(authz::Operation::kSign, {}, clock_.now)
         .ok();
   }
 
   FakeClock clock_;
+  Session::Rules rules_ = std::make_shared<const authz::TokenRules>();
   Session session_{7, UnixPeer(1)};
 };
 
 TEST_F(SessionTest, StartsWithTheTransportsClaimsAlone) {
   const auto identity = session_.identity();
   EXPECT_FALSE(identity->attested);
-  EXPECT_EQ(identity->claims.size(), 2U);
+  EXPECT_EQ(identity->claims.size(), 3U);
   ASSERT_NE(identity->claims.Find("peer.uid"), nullptr);
   EXPECT_EQ(identity->claims.Find("peer.uid")->origin, attest::Origin::kTransport);
   Peer tcp;
-  EXPECT_EQ(TransportClaims(tcp).size(), 0U);
+  EXPECT_EQ(TransportClaims(tcp).size(), 1U);  // tls.key
 }
 
 TEST_F(SessionTest, EvidenceJoinsTheTransportsClaims) {
@@ -97,9 +98,9 @@ TEST_F(SessionTest, AGrantIsEvaluatedOnce) {
   session_.SetEvidence(Verified(), clock_.now + 100);
   const authz::Policy policy = Policy("{tee: {is: simulated}}");
   const authz::Policy other = Policy("{peer.uid: {is: 1000}}");
-  const auto grant = session_.GrantFor(policy, clock_.now);
-  EXPECT_EQ(session_.GrantFor(policy, clock_.now), grant);
-  EXPECT_NE(session_.GrantFor(other, clock_.now), grant);
+  const auto grant = session_.GrantFor(policy, rules_, clock_.now);
+  EXPECT_EQ(session_.GrantFor(policy, rules_, clock_.now), grant);
+  EXPECT_NE(session_.GrantFor(other, rules_, clock_.now), grant);
 }
 
 TEST_F(SessionTest, LoginsArePerToken) {

@@ -1,0 +1,56 @@
+#include "enclave/ops/conditions.h"
+
+#include "enclave/ops/approvals.h"
+
+namespace keyclave::ops {
+
+std::string UseConditions::AttestedText(std::string_view name) const {
+  const attest::Claim* claim = identity_->claims.Find(name);
+  if (claim == nullptr || claim->origin != attest::Origin::kAttested) return {};
+  return attest::ToText(claim->value);
+}
+
+// An object that no attested caller made is bound to nobody.
+Status UseConditions::CheckBinding() {
+  const std::string tee = object_.attributes.Text(kCkaCreatorTee);
+  const std::string measurement = object_.attributes.Text(kCkaCreatorMeasurement);
+  if (tee.empty() || measurement.empty())
+    return Fail(Code::kDenied, "no attested workload made the object");
+  const std::string caller_tee = AttestedText("tee");
+  const std::string caller = AttestedText("measurement");
+  if (caller_tee == tee && caller == measurement) return Done{};
+  return Fail(Code::kDenied,
+              "made by " + tee + " " + measurement + ", not by " + caller_tee + " " + caller);
+}
+
+Status UseConditions::CheckInput(const authz::InputRule& /*rule*/) {
+  if (ignore_input_) return Done{};
+  return Fail(Code::kInputRefused);
+}
+
+Status UseConditions::CheckWrap(const authz::WrapForms& forms) {
+  if (ignore_input_ || (use_.form && forms.Has(*use_.form))) return Done{};
+  return Fail(Code::kWrapRefused, use_.form ? std::string(WrapFormName(*use_.form)) : "no form");
+}
+
+Status UseConditions::CheckApprovals(const authz::Quorum& quorum) {
+  const auto token = call_.service.store.FindToken(object_.token);
+  if (!token.ok()) return Fail(Code::kApprovalMissing);
+  const std::string tee = AttestedText("tee");
+  const std::string measurement = AttestedText("measurement");
+  const ApprovedUse approved{.object = object_.id,
+                             .operation = OperationName(use_.operation),
+                             .tee = tee,
+                             .measurement = measurement};
+  const auto owners = ApprovedBy(call_.service.store, *token, approved, call_.now);
+  if (quorum.Reached(owners)) return Done{};
+  return Fail(Code::kApprovalMissing, std::to_string(quorum.Count(owners)) + " of " +
+                                          std::to_string(quorum.quorum) + " for " + tee + " " +
+                                          measurement);
+}
+
+Status UseConditions::TakeLimit(size_t /*permit*/, const authz::LimitRule& /*limit*/) {
+  return Fail(Code::kLimitReached);
+}
+
+}  // namespace keyclave::ops
