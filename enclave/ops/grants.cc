@@ -64,8 +64,8 @@ bool ObjectGrants::Permits(authz::Operation operation, UnixTime now) const {
 }
 
 bool ObjectGrants::AllowsAnything(UnixTime now) const {
-  return !revoked_ && std::all_of(grants_.begin(), grants_.end(),
-                                  [&](const One& one) { return one.grant->AllowsAnything(now); });
+  return std::all_of(grants_.begin(), grants_.end(),
+                     [&](const One& one) { return one.grant->AllowsAnything(now); });
 }
 
 bool ObjectGrants::NeedsFreshEvidence(UnixTime now) const {

@@ -15,6 +15,7 @@ class ObjectGrants {
   Result<size_t> Check(Call& call, const keys::Object& object, const UseOf& use) const;
   // The same, without asking for what only a request can tell.
   bool Permits(authz::Operation operation, UnixTime now) const;
+  // Whether the caller may know of the object: a revoked one stays in sight, and says so when used.
   bool AllowsAnything(UnixTime now) const;
   // Whether some operation would be granted if only the evidence were newer.
   bool NeedsFreshEvidence(UnixTime now) const;

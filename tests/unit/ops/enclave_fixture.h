@@ -163,6 +163,7 @@ class EnclaveFixture : public ::testing::Test {
       attributes->SetText(CKA_LABEL, label);
     }
     request.private_attributes.SetBool(CKA_SIGN, true);
+    request.private_attributes.SetBool(CKA_DERIVE, true);
     return Run<wire::Op::kGenerateKeyPair>(caller, request);
   }
 
