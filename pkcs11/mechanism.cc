@@ -36,6 +36,7 @@ constexpr MechanismTraits kTraits[] = {
     {CKM_RSA_PKCS, kNone, CKK_RSA, std::nullopt, 0},
     {CKM_RSA_X_509, kNone, CKK_RSA, std::nullopt, 0},
     {CKM_RSA_PKCS_OAEP, kOaep, CKK_RSA, std::nullopt, 0},
+    {CKM_RSA_AES_KEY_WRAP, kRsaAes, CKK_RSA, std::nullopt, 0},
     {CKM_RSA_PKCS_PSS, kPss, CKK_RSA, std::nullopt, 0},
     {kCkmRsaPkcsTls, kBytes, CKK_RSA, std::nullopt, 0},
 
@@ -118,16 +119,29 @@ Result<wire::PssParam> ReadPss(const CK_MECHANISM& mechanism, const MechanismTra
   return wire::PssParam{in.hash_alg, in.mgf, in.s_len};
 }
 
-Result<wire::OaepParam> ReadOaep(const CK_MECHANISM& mechanism) {
+Result<wire::OaepParam> ReadOaep(const void* parameter, CK_ULONG size) {
   KC_ASSIGN(const auto in,
-            CopyStruct<CK_RSA_PKCS_OAEP_PARAMS>(mechanism.pParameter, mechanism.ulParameterLen,
-                                                Code::kMechanismParamInvalid));
+            CopyStruct<CK_RSA_PKCS_OAEP_PARAMS>(parameter, size, Code::kMechanismParamInvalid));
   KC_CHECK_OK(CheckHashAndMgf(in.hash_alg, in.mgf));
   // Source 0 is what several clients write for "no label"; a label needs CKZ_DATA_SPECIFIED.
   if (in.source != CKZ_DATA_SPECIFIED && (in.source != 0 || in.source_data_len != 0))
     return BadParameter("label source");
   KC_ASSIGN(Bytes label, Pointed(in.source_data, in.source_data_len, "label"));
   return wire::OaepParam{in.hash_alg, in.mgf, std::move(label)};
+}
+
+// CK_RSA_AES_KEY_WRAP_PARAMS (pkcs11-curr-v3.0 §2.1.22), which p11-kit's header lacks.
+struct RsaAesKeyWrapParams {
+  CK_ULONG aes_key_bits;
+  CK_RSA_PKCS_OAEP_PARAMS* oaep_params;
+};
+
+Result<wire::RsaAesParam> ReadRsaAes(const CK_MECHANISM& mechanism) {
+  KC_ASSIGN(const auto in,
+            CopyStruct<RsaAesKeyWrapParams>(mechanism.pParameter, mechanism.ulParameterLen,
+                                            Code::kMechanismParamInvalid));
+  KC_ASSIGN(wire::OaepParam oaep, ReadOaep(in.oaep_params, sizeof(CK_RSA_PKCS_OAEP_PARAMS)));
+  return wire::RsaAesParam{in.aes_key_bits, std::move(oaep)};
 }
 
 // CK_GCM_PARAMS as PKCS#11 2.30 had it: without ulIvBits. Clients of both layouts exist; their
@@ -255,7 +269,7 @@ Result<wire::Mechanism> FromMechanism(const CK_MECHANISM* mechanism) {
       break;
     }
     case kOaep: {
-      KC_ASSIGN(out.oaep, ReadOaep(*mechanism));
+      KC_ASSIGN(out.oaep, ReadOaep(mechanism->pParameter, mechanism->ulParameterLen));
       break;
     }
     case kGcm: {
@@ -264,6 +278,10 @@ Result<wire::Mechanism> FromMechanism(const CK_MECHANISM* mechanism) {
     }
     case kCtr: {
       KC_ASSIGN(out.ctr, ReadCtr(*mechanism));
+      break;
+    }
+    case kRsaAes: {
+      KC_ASSIGN(out.rsa_aes, ReadRsaAes(*mechanism));
       break;
     }
     case kEcdh: {

@@ -13,7 +13,7 @@
 
 namespace keyclave::pkcs11 {
 
-enum class ParamShape { kNone, kBytes, kIv16, kPss, kOaep, kGcm, kCtr, kEcdh };
+enum class ParamShape { kNone, kBytes, kIv16, kPss, kOaep, kGcm, kCtr, kEcdh, kRsaAes };
 
 struct MechanismTraits {
   CK_MECHANISM_TYPE type;

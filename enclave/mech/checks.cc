@@ -25,7 +25,7 @@ size_t CountShapes(const wire::Mechanism& mechanism) {
   for (const bool present :
        {mechanism.bytes.has_value(), mechanism.pss.has_value(), mechanism.oaep.has_value(),
         mechanism.gcm.has_value(), mechanism.ctr.has_value(), mechanism.ecdh.has_value(),
-        mechanism.tls.has_value()}) {
+        mechanism.tls.has_value(), mechanism.rsa_aes.has_value()}) {
     count += present ? 1U : 0U;
   }
   return count;

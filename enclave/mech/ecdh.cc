@@ -9,6 +9,7 @@
 #include "enclave/mech/families.h"
 #include "enclave/mech/hash_alg.h"
 #include "enclave/mech/key_type.h"
+#include "enclave/mech/pkey_run.h"
 
 namespace keyclave::mech {
 namespace {
@@ -33,35 +34,6 @@ Result<EvpPkey> PeerOf(const Key& key, ByteSpan public_data) {
   Result<EvpPkey> peer = type->public_key(attributes);
   if (!peer.ok()) return Fail(Code::kMechanismParamInvalid, "pPublicData");
   return peer;
-}
-
-bool SetCofactorMode(EVP_PKEY_CTX* context) {
-  int mode = 1;
-  const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_int(OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, &mode),
-      OSSL_PARAM_construct_end()};
-  return EVP_PKEY_CTX_set_params(context, params) == 1;
-}
-
-Result<SecretBytes> Agree(const Key& key, const wire::Mechanism& mechanism, EVP_PKEY* peer) {
-  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(Library(), key.pkey(), nullptr));
-  const bool cofactor = mechanism.type == CKM_ECDH1_COFACTOR_DERIVE;
-  if (!context || EVP_PKEY_derive_init(context.get()) != 1 ||
-      (cofactor && !SetCofactorMode(context.get()))) {
-    return OpensslError("ECDH");
-  }
-  size_t size = 0;
-  // X25519 and X448 refuse a peer whose secret would be zero (RFC 7748 §6.1).
-  if (EVP_PKEY_derive_set_peer(context.get(), peer) != 1 ||
-      EVP_PKEY_derive(context.get(), nullptr, &size) != 1) {
-    return OpensslError(Code::kMechanismParamInvalid, "pPublicData");
-  }
-  SecretBytes secret(size);
-  if (EVP_PKEY_derive(context.get(), secret.ExposeMutable(SecretAccess()).data(), &size) != 1) {
-    return OpensslError(Code::kMechanismParamInvalid, "pPublicData");
-  }
-  secret.Truncate(size);
-  return secret;
 }
 
 Result<SecretBytes> Expand(const SecretBytes& shared, const HashAlg& hash, const Bytes& info,
@@ -98,7 +70,8 @@ Result<SecretBytes> Derive(const Key& key, const wire::Mechanism& mechanism, siz
   }
   if (size > kMaxGenericSecret) return Fail(Code::kKeySizeRange);
   KC_ASSIGN(const EvpPkey peer, PeerOf(key, param->public_data));
-  KC_ASSIGN(SecretBytes shared, Agree(key, mechanism, peer.get()));
+  KC_ASSIGN(SecretBytes shared,
+            RunAgree(key.pkey(), peer.get(), mechanism.type == CKM_ECDH1_COFACTOR_DERIVE));
   if (!plain) return Expand(shared, *hash, param->shared_data, size == 0 ? hash->size : size);
   if (size == 0 || size == shared.size()) return shared;
   if (size > shared.size()) return Fail(Code::kKeySizeRange);

@@ -190,6 +190,22 @@ Result<wire::AttributeList> SecretAttributes(const Key& key) {
   return FindKeyType(key.key_type())->secret_attributes(key.pkey());
 }
 
+Result<std::shared_ptr<const Key>> PublicKeyFromInfo(ByteSpan der) {
+  if (der.size() > kMaxKeyFile) return Fail(Code::kKeyFileInvalid, "larger than 64 KiB");
+  const uint8_t* next = der.data();
+  const EvpPkey parsed(
+      d2i_PUBKEY_ex(nullptr, &next, static_cast<long>(der.size()), Library(), nullptr));
+  if (parsed == nullptr) return OpensslError(Code::kKeyFileInvalid, "SubjectPublicKeyInfo");
+  if (next != der.data() + der.size()) {
+    return Fail(Code::kKeyFileInvalid, "bytes after the end of the key");
+  }
+  const KeyType* type = FindKeyType(parsed.get());
+  if (type == nullptr) return Fail(Code::kKeyFileInvalid, "the key's algorithm is not supported");
+  KC_ASSIGN(const wire::AttributeList attributes, type->public_attributes(parsed.get()));
+  KC_ASSIGN(EvpPkey pkey, type->public_key(attributes));
+  return std::make_shared<const Key>(CKO_PUBLIC_KEY, type->type, std::move(pkey), SecretBytes());
+}
+
 Result<Bytes> PublicKeyInfo(const Key& key) {
   if (key.pkey() == nullptr) return Fail(Code::kKeyTypeInconsistent, "a secret key has none");
   return EncodeSpki(key.pkey());

@@ -55,6 +55,9 @@ Result<NewKey> MaterialFromPkcs8(ByteSpan der);
 // The secret attributes of a key (CKA_VALUE, CKA_PRIVATE_EXPONENT, …), for the few callers that may
 // read or wrap them.
 Result<wire::AttributeList> SecretAttributes(const Key& key);
+// A public key that somebody names by its SubjectPublicKeyInfo (DER), checked as if it had come as
+// attributes. kKeyFileInvalid, kAttributeValueInvalid, kCurveUnsupported.
+Result<std::shared_ptr<const Key>> PublicKeyFromInfo(ByteSpan der);
 // SubjectPublicKeyInfo, DER.
 Result<Bytes> PublicKeyInfo(const Key& key);
 

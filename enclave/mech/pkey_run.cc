@@ -18,6 +18,14 @@ Status SetLabel(EVP_PKEY_CTX* context, ByteSpan label) {
   return Done{};
 }
 
+bool SetCofactorMode(EVP_PKEY_CTX* context) {
+  int mode = 1;
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_int(OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, &mode),
+      OSSL_PARAM_construct_end()};
+  return EVP_PKEY_CTX_set_params(context, params) == 1;
+}
+
 size_t MaxOutput(const Key& key) { return static_cast<size_t>(EVP_PKEY_get_size(key.pkey())); }
 
 }  // namespace
@@ -67,6 +75,26 @@ Result<Bytes> RunDecrypt(const Key& key, const PkeyUse& use, ByteSpan input, Byt
   }
   output.resize(size);
   return output;
+}
+
+Result<SecretBytes> RunAgree(EVP_PKEY* own, EVP_PKEY* peer, bool cofactor) {
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(Library(), own, nullptr));
+  if (!context || EVP_PKEY_derive_init(context.get()) != 1 ||
+      (cofactor && !SetCofactorMode(context.get()))) {
+    return OpensslError("ECDH");
+  }
+  size_t size = 0;
+  // X25519 and X448 refuse a peer whose secret would be zero (RFC 7748 §6.1).
+  if (EVP_PKEY_derive_set_peer(context.get(), peer) != 1 ||
+      EVP_PKEY_derive(context.get(), nullptr, &size) != 1) {
+    return OpensslError(Code::kMechanismParamInvalid, "pPublicData");
+  }
+  SecretBytes secret(size);
+  if (EVP_PKEY_derive(context.get(), secret.ExposeMutable(SecretAccess()).data(), &size) != 1) {
+    return OpensslError(Code::kMechanismParamInvalid, "pPublicData");
+  }
+  secret.Truncate(size);
+  return secret;
 }
 
 }  // namespace keyclave::mech

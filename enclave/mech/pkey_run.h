@@ -13,5 +13,8 @@ Status RunVerify(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan si
 Result<Bytes> RunEncrypt(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan label = {});
 // kEncryptedDataInvalid for every ciphertext that does not open, whatever the reason.
 Result<Bytes> RunDecrypt(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan label = {});
+// The bare ECDH secret of two keys on one curve. kMechanismParamInvalid for a peer's key that gives
+// none.
+Result<SecretBytes> RunAgree(EVP_PKEY* own, EVP_PKEY* peer, bool cofactor);
 
 }  // namespace keyclave::mech

@@ -67,6 +67,16 @@ struct EcdhParam {  // CK_ECDH1_DERIVE_PARAMS
   }
 };
 
+struct RsaAesParam {  // CK_RSA_AES_KEY_WRAP_PARAMS
+  uint64_t aes_bits = 0;
+  OaepParam oaep;
+  template <class V>
+  void Visit(V&& v) {
+    v(1, aes_bits);
+    v(2, oaep);
+  }
+};
+
 struct TlsVersionParam {  // for kCkmRsaPkcsTls; versions as on the wire of TLS: 0x0303
   uint64_t client_version = 0;
   uint64_t negotiated_version = 0;  // 0: accept client_version only
@@ -86,8 +96,11 @@ struct Mechanism {
   std::optional<CtrParam> ctr;
   std::optional<EcdhParam> ecdh;
   std::optional<TlsVersionParam> tls;
+  std::optional<RsaAesParam> rsa_aes;
 
-  bool HasParameter() const { return bytes || pss || oaep || gcm || ctr || ecdh || tls; }
+  bool HasParameter() const {
+    return bytes || pss || oaep || gcm || ctr || ecdh || tls || rsa_aes;
+  }
   template <class V>
   void Visit(V&& v) {
     v(1, type);
@@ -98,6 +111,7 @@ struct Mechanism {
     v(6, ctr);
     v(7, ecdh);
     v(8, tls);
+    v(9, rsa_aes);
   }
 };
 

@@ -96,6 +96,9 @@ Sample SampleOf(const MechEntry& entry) {
   }
   if (family == "rsa-pss") return OfPair(SomeRsaPair(), PssFor(type), message);
   if (family == "rsa-oaep") return OfPair(SomeRsaPair(), Oaep(CKM_SHA256, CKG_MGF1_SHA1), message);
+  if (family == "rsa-aes-key-wrap") {
+    return OfPair(SomeRsaPair(), RsaAes(CKM_SHA256, CKG_MGF1_SHA256), message);
+  }
   if (family == "rsa-tls") return OfPair(SomeRsaPair(), Tls(0x0303), message);
   if (family.starts_with("rsa-")) return OfPair(SomeRsaPair(), Mech(type), message);
   if (family == "ecdsa") return OfPair(P256Pair(), Mech(type), message);
@@ -132,7 +135,9 @@ class MechContract : public testing::TestWithParam<uint64_t> {
       codes.push_back(CodeOf(f.decrypt(*key, mechanism, Bytes(256, 1))));
     }
     if (f.derive != nullptr) codes.push_back(CodeOf(f.derive(*key, mechanism, 0)));
+    if (f.unwrap != nullptr) codes.push_back(CodeOf(f.unwrap(*key, mechanism, Bytes(256 + 40, 1))));
     if (private_only) return codes;
+    if (f.wrap != nullptr) codes.push_back(CodeOf(f.wrap(*key, mechanism, input)));
     if (f.verify != nullptr) codes.push_back(CodeOf(f.verify(*key, mechanism, input, input)));
     if (f.encrypt != nullptr && Has(CKF_ENCRYPT))
       codes.push_back(CodeOf(f.encrypt(*key, mechanism, input)));
@@ -251,6 +256,7 @@ TEST_P(MechContract, OtherParametersAreRefused) {
   if (!sample.mechanism.gcm) add([](auto& m) { m.gcm = wire::GcmParam{}; });
   if (!sample.mechanism.ctr) add([](auto& m) { m.ctr = wire::CtrParam{}; });
   if (!sample.mechanism.ecdh) add([](auto& m) { m.ecdh = wire::EcdhParam{}; });
+  if (!sample.mechanism.rsa_aes) add([](auto& m) { m.rsa_aes = wire::RsaAesParam{}; });
   if (!sample.mechanism.tls) add([](auto& m) { m.tls = wire::TlsVersionParam{}; });
   add([](auto& m) { m.bytes = Bytes(17, 0); });
   if (sample.mechanism.HasParameter()) {

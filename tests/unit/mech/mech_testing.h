@@ -59,6 +59,11 @@ inline wire::Mechanism Oaep(uint64_t hash, uint64_t mgf, Bytes label = {}) {
   mechanism.oaep = wire::OaepParam{hash, mgf, std::move(label)};
   return mechanism;
 }
+inline wire::Mechanism RsaAes(uint64_t hash, uint64_t mgf, uint64_t aes_bits = 256) {
+  wire::Mechanism mechanism = Mech(CKM_RSA_AES_KEY_WRAP);
+  mechanism.rsa_aes = wire::RsaAesParam{aes_bits, wire::OaepParam{hash, mgf, {}}};
+  return mechanism;
+}
 inline wire::Mechanism WithBytes(uint64_t type, Bytes bytes) {
   wire::Mechanism mechanism = Mech(type);
   mechanism.bytes = std::move(bytes);

@@ -62,6 +62,26 @@ TEST(Mechanism, ReadsOaepWithAndWithoutLabel) {
   EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
 }
 
+TEST(Mechanism, ReadsRsaAesKeyWrapWithItsOaep) {
+  CK_RSA_PKCS_OAEP_PARAMS oaep{CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, nullptr, 0};
+  struct Params {
+    CK_ULONG aes_key_bits;
+    CK_RSA_PKCS_OAEP_PARAMS* oaep;
+  } params{256, &oaep};
+  CK_MECHANISM mechanism{CKM_RSA_AES_KEY_WRAP, &params, sizeof(params)};
+  const auto wire = FromMechanism(&mechanism);
+  ASSERT_TRUE(wire.ok());
+  EXPECT_EQ(wire->rsa_aes->aes_bits, 256U);
+  EXPECT_EQ(wire->rsa_aes->oaep.hash, CKM_SHA256);
+  for (const CK_ULONG size : {CK_ULONG{0}, sizeof(params) - 1, sizeof(params) + 1}) {
+    mechanism.ulParameterLen = size;
+    EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+  }
+  mechanism.ulParameterLen = sizeof(params);
+  params.oaep = nullptr;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+}
+
 TEST(Mechanism, ReadsGcmInBothLayouts) {
   CK_BYTE iv[12] = {1};
   CK_BYTE aad[3] = {2};
