@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, kCertificateUsageCount> kUsageNames = {
 constexpr size_t kMaxDnsName = 253;
 constexpr size_t kMaxDnsLabel = 63;
 constexpr size_t kMaxOid = 128;
+constexpr size_t kMaxSubjectPart = 256;
 constexpr int64_t kMaxDays = 36525;  // a hundred years
 
 template <class List>
@@ -152,6 +153,17 @@ Result<std::string> ParseOid(const YamlValue& yaml) {
   return text;
 }
 
+Result<std::string> ParseSubjectPart(const YamlValue& yaml) {
+  constexpr std::string_view kType =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.";
+  KC_ASSIGN(std::string part, yaml.AsText());
+  const size_t equals = part.find('=');
+  const bool good = part.size() <= kMaxSubjectPart && equals != std::string::npos && equals > 0 &&
+                    equals + 1 < part.size() && part.find_first_not_of(kType) == equals;
+  if (!good) return yaml.Bad("wanted one attribute such as O=Example Inc, or OU=* for any value");
+  return part;
+}
+
 Result<X509Constraints> ParseConstraints(const YamlValue& yaml) {
   KC_ASSIGN(YamlMap map, yaml.AsMap());
   X509Constraints x509;
@@ -166,6 +178,9 @@ Result<X509Constraints> ParseConstraints(const YamlValue& yaml) {
   }
   if (const auto uri = map.Take("uri")) {
     KC_ASSIGN(x509.uri, ParseList<std::string>(*uri, ParseHosts));
+  }
+  if (const auto subject = map.Take("subject")) {
+    KC_ASSIGN(x509.subject, ParseList<std::string>(*subject, ParseSubjectPart));
   }
   if (const auto usages = map.Take("usages")) {
     KC_ASSIGN(x509.usages, ParseList<CertificateUsage>(*usages, ParseUsage));
@@ -220,13 +235,23 @@ void PrintList(std::string& out, std::string_view key, const List& list, Print p
   out.append(out.empty() ? "" : ", ").append(key).append(": [").append(items).append("]");
 }
 
+std::string Quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out + "\"";
+}
+
 std::string PrintConstraints(const X509Constraints& x509) {
-  const auto quoted = [](const std::string& text) { return "\"" + text + "\""; };
+  const auto quoted = [](const std::string& text) { return Quoted(text); };
   std::string out;
   PrintList(out, "dns", x509.dns, quoted);
   PrintList(out, "ip", x509.ip, AddressText);
   PrintList(out, "email", x509.email, quoted);
   PrintList(out, "uri", x509.uri, quoted);
+  PrintList(out, "subject", x509.subject, quoted);
   PrintList(out, "usages", x509.usages,
             [](CertificateUsage usage) { return std::string(CertificateUsageName(usage)); });
   PrintList(out, "extensions", x509.extensions, quoted);

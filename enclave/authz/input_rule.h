@@ -37,6 +37,9 @@ struct X509Constraints {
   std::vector<IpRange> ip = {};
   std::vector<std::string> email = {};  // the domain behind the @, exactly
   std::vector<std::string> uri = {};    // hosts, as in dns but without wildcards
+  // What the subject may say beside names of the lists above: "O=Example Inc", "CN=Alice"; "OU=*"
+  // for any value. Names for people have spaces: "CN=*" is for those only.
+  std::vector<std::string> subject = {};
   std::vector<CertificateUsage> usages = {CertificateUsage::kServerAuth,
                                           CertificateUsage::kClientAuth,
                                           CertificateUsage::kEmailProtection};

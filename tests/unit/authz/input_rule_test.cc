@@ -48,7 +48,8 @@ TEST(InputRule, ReadsEveryConstraint) {
   const InputRule rule = MustParse(
       "[x509-csr, {x509-tbs: {dns: [www.example.com, .example.com, \"*.example.com\"], "
       "ip: [10.1.0.0/16, 192.0.2.7, \"2001:db8::/32\"], email: [example.com], "
-      "uri: [.example.com], usages: [server-auth, ocsp-signing], extensions: [1.2.3.4], "
+      "uri: [.example.com], subject: [O=Example Inc, OU=*], usages: [server-auth, ocsp-signing], "
+      "extensions: [1.2.3.4], "
       "ca: true, max_days: 90}}]");
   EXPECT_THAT(rule.forms, ElementsAre(InputForm::kX509Csr, InputForm::kX509Tbs));
   ASSERT_TRUE(rule.x509.has_value());
@@ -61,6 +62,7 @@ TEST(InputRule, ReadsEveryConstraint) {
   EXPECT_EQ(x509.ip[2].network.size(), 16U);
   EXPECT_THAT(x509.email, ElementsAre("example.com"));
   EXPECT_THAT(x509.uri, ElementsAre(".example.com"));
+  EXPECT_THAT(x509.subject, ElementsAre("O=Example Inc", "OU=*"));
   EXPECT_THAT(x509.usages,
               ElementsAre(CertificateUsage::kServerAuth, CertificateUsage::kOcspSigning));
   EXPECT_THAT(x509.extensions, ElementsAre("1.2.3.4"));
@@ -120,6 +122,8 @@ TEST(InputRule, RefusesConstraintsThatAreNone) {
   refused("usages: []");
   for (const char* const oid : {"1", "1..2", ".1", "1.", "a.b", "\"\""})
     refused("extensions: [" + std::string(oid) + "]");
+  for (const char* const part : {"O", "O=", "=Example", "\"O Example=a\"", "\"\""})
+    refused("subject: [" + std::string(part) + "]");
   refused("dns: []");
   refused("dns: [a.b, a.b]");
   refused("max_days: 0");
@@ -133,7 +137,8 @@ TEST(InputRule, ParsedAgainWhatWasPrintedIsEqual) {
   for (const char* const text :
        {"tls-server", "[tls-server, tls-client, x509-csr, digest]", "any", "x509-tbs",
         "[{x509-tbs: {dns: [\"*.a.b\", .c], ip: [10.0.0.0/8, \"::/0\"], email: [d], uri: [e], "
-        "usages: [code-signing], extensions: [1.2], ca: true, max_days: 7}}, tls-client]"}) {
+        "subject: ['O=a \"b\" \\c', CN=*], usages: [code-signing], extensions: [1.2], ca: true, "
+        "max_days: 7}}, tls-client]"}) {
     const InputRule rule = MustParse(text);
     EXPECT_EQ(MustParse(PrintInputRule(rule)), rule) << PrintInputRule(rule);
   }
