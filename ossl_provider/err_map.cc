@@ -24,7 +24,7 @@ std::string_view Hint(Code code) {
     case Code::kLimitReached:
     case Code::kRevoked: return "the key's owners see the failing term with: keyclave explain";
     case Code::kInputRefused:
-      return "the key's policy says what it signs (`input:`); raw digests are refused there";
+      return "its policy's input names what it signs; it has to see the message, not a digest of it";
     case Code::kObjectNotFound:
       return "compare the URI with: keyclave key list; a key whose policy does not name this "
              "program is not found by it";

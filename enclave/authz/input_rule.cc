@@ -57,19 +57,9 @@ bool IsLabel(std::string_view label) {
          label.back() != '-';
 }
 
-bool IsHost(std::string_view name) {
-  if (name.empty() || name.size() > kMaxDnsName) return false;
-  while (true) {
-    const size_t dot = name.find('.');
-    if (!IsLabel(name.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    name.remove_prefix(dot + 1);
-  }
-}
-
 Result<std::string> ParseHost(const YamlValue& yaml) {
   KC_ASSIGN(std::string name, yaml.AsText());
-  if (!IsHost(name))
+  if (!IsHostName(name))
     return yaml.Bad("wanted a host name in lower case, such as example.com (others as xn--…)");
   return name;
 }
@@ -81,27 +71,19 @@ std::string_view HostPart(std::string_view name, std::string_view sign) {
 
 Result<std::string> ParseHosts(const YamlValue& yaml) {
   KC_ASSIGN(std::string name, yaml.AsText());
-  if (!IsHost(HostPart(name, ".")))
+  if (!IsHostName(HostPart(name, ".")))
     return yaml.Bad("wanted a host name in lower case, or .example.com for every name below it");
   return name;
 }
 
 Result<std::string> ParseDns(const YamlValue& yaml) {
   KC_ASSIGN(std::string name, yaml.AsText());
-  if (!IsHost(HostPart(name, name.find('*') == 0 ? "*." : "."))) {
+  if (!IsHostName(HostPart(name, name.find('*') == 0 ? "*." : "."))) {
     return yaml.Bad(
         "wanted a name in lower case: www.example.com, .example.com for every name below it, or "
         "\"*.example.com\" for that wildcard");
   }
   return name;
-}
-
-std::optional<Bytes> ParseAddress(const std::string& text) {
-  std::array<uint8_t, 16> address{};
-  if (inet_pton(AF_INET, text.c_str(), address.data()) == 1)
-    return ToBytes(ByteSpan(address).first(4));
-  if (inet_pton(AF_INET6, text.c_str(), address.data()) == 1) return ToBytes(ByteSpan(address));
-  return std::nullopt;
 }
 
 // Decimal without sign, leading zeros or anything behind it.
@@ -125,7 +107,7 @@ bool IsZeroBehind(ByteSpan network, unsigned bits) {
 Result<IpRange> ParseIpRange(const YamlValue& yaml) {
   KC_ASSIGN(const std::string text, yaml.AsText());
   const size_t slash = text.find('/');
-  const auto network = ParseAddress(text.substr(0, slash));
+  const auto network = ParseIpAddress(text.substr(0, slash));
   const auto bits =
       slash == std::string::npos
           ? (network ? std::optional(static_cast<unsigned>(8 * network->size())) : std::nullopt)
@@ -266,6 +248,25 @@ std::string_view InputFormName(InputForm form) { return kFormNames.at(static_cas
 
 std::string_view CertificateUsageName(CertificateUsage usage) {
   return kUsageNames.at(static_cast<size_t>(usage));
+}
+
+bool IsHostName(std::string_view name) {
+  if (name.empty() || name.size() > kMaxDnsName) return false;
+  while (true) {
+    const size_t dot = name.find('.');
+    if (!IsLabel(name.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    name.remove_prefix(dot + 1);
+  }
+}
+
+std::optional<Bytes> ParseIpAddress(const std::string& text) {
+  if (text.find('\0') != std::string::npos) return std::nullopt;
+  std::array<uint8_t, 16> address{};
+  if (inet_pton(AF_INET, text.c_str(), address.data()) == 1)
+    return ToBytes(ByteSpan(address).first(4));
+  if (inet_pton(AF_INET6, text.c_str(), address.data()) == 1) return ToBytes(ByteSpan(address));
+  return std::nullopt;
 }
 
 bool InputRule::Has(InputForm form) const {

@@ -57,6 +57,11 @@ struct InputRule {
   bool operator==(const InputRule&) const = default;
 };
 
+// Labels of a-z, 0-9, - and _, no dot at the end.
+bool IsHostName(std::string_view name);
+// 4 or 16 bytes; nullopt for what is no address.
+std::optional<Bytes> ParseIpAddress(const std::string& text);
+
 inline constexpr size_t kMaxConstraintEntries = 256;  // in each list of X509Constraints
 
 // The value of `input`: a form's name, `{x509-tbs: {…}}`, or a list of those. kConfig… with the

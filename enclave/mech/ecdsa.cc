@@ -18,15 +18,15 @@ constexpr uint64_t kFlags = kFlagSign | kFlagEc;
 
 constexpr MechRow kRows[] = {
     {CKM_ECDSA, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA1, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA224, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA256, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA384, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA512, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA3_224, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA3_256, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA3_384, kMinBits, kMaxBits, kFlags},
-    {CKM_ECDSA_SHA3_512, kMinBits, kMaxBits, kFlags},
+    {CKM_ECDSA_SHA1, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA224, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA256, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA384, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA512, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA3_224, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA3_256, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA3_384, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
+    {CKM_ECDSA_SHA3_512, kMinBits, kMaxBits, kFlags, SignInput::kMessage},
 };
 
 // The order of a curve of Keyclave has as many bits as its field.

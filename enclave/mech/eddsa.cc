@@ -8,7 +8,7 @@ namespace keyclave::mech {
 namespace {
 
 constexpr MechRow kRows[] = {
-    {CKM_EDDSA, 255, 448, kFlagSign | kFlagEc},
+    {CKM_EDDSA, 255, 448, kFlagSign | kFlagEc, SignInput::kMessage},
 };
 
 Result<EvpMdCtx> NewContext() {

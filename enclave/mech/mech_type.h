@@ -8,11 +8,18 @@
 
 namespace keyclave::mech {
 
+// What a signature is made over.
+enum class SignInput : uint8_t {
+  kDigest,  // something that the caller made of the message, which the enclave never sees
+  kMessage  // the message itself, which the enclave hashes
+};
+
 struct MechRow {
   uint64_t type;          // CKM_…
   uint64_t min_key_size;  // bits or bytes, as PKCS#11 says for this mechanism
   uint64_t max_key_size;
   uint64_t flags;  // CKF_SIGN …
+  SignInput input = SignInput::kDigest;
 };
 
 struct MechFamily {

@@ -15,15 +15,15 @@ constexpr size_t kPaddingSize = 11;  // RFC 8017 §7.2.1, §9.2
 
 constexpr MechRow kRows[] = {
     {CKM_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign | kFlagCipher | kFlagWrap},
-    {CKM_SHA1_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA224_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA256_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA384_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA512_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_224_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_256_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_384_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_512_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign},
+    {CKM_SHA1_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA224_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA256_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA384_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA512_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_224_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_256_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_384_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_512_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
 };
 
 struct ToSign {

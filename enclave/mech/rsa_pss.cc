@@ -14,15 +14,15 @@ namespace {
 
 constexpr MechRow kRows[] = {
     {CKM_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA1_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA224_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA256_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA384_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA512_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_224_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_256_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_384_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
-    {CKM_SHA3_512_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign},
+    {CKM_SHA1_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA224_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA256_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA384_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA512_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_224_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_256_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_384_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
+    {CKM_SHA3_512_RSA_PKCS_PSS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
 };
 
 // RFC 8017 §9.1.1: the encoded message is one bit shorter than the modulus, and holds digest, salt
