@@ -2,7 +2,7 @@
 #pragma once
 
 #include "enclave/guard/check.h"
-#include "enclave/mech/openssl_handles.h"
+#include "enclave/mech/evp.h"
 
 namespace keyclave::guard {
 
@@ -25,5 +25,16 @@ Status CheckAlternativeName(const authz::X509Constraints& constraints, const GEN
 
 // The message as a signed object: itself, some algorithm, and an empty signature.
 Bytes AsSigned(ByteSpan message);
+
+// The message as OpenSSL reads such an object; null if it does not.
+template <class Owner, auto make, auto parse>
+Owner ReadAsSigned(ByteSpan message) {
+  const Bytes whole = AsSigned(message);
+  const uint8_t* next = whole.data();
+  auto* made = make(mech::Library(), nullptr);
+  // On failure it frees what it was given and sets it to null.
+  if (made != nullptr) parse(&made, &next, static_cast<long>(whole.size()));
+  return Owner(made);
+}
 
 }  // namespace keyclave::guard

@@ -6,7 +6,6 @@
 
 #include "enclave/guard/der.h"
 #include "enclave/guard/x509.h"
-#include "enclave/mech/evp.h"
 #include "enclave/mech/hash_alg.h"
 
 namespace keyclave::guard {
@@ -75,6 +74,21 @@ bool NamesHash(const X509_ALGOR* algorithm, const mech::HashAlg& hash) {
   return OBJ_obj2nid(object) == EVP_MD_get_type(hash.md());
 }
 
+// MGF1 with this hash, which stands in its parameter.
+bool NamesMask(const X509_ALGOR* mask, const mech::HashAlg& hash) {
+  if (mask == nullptr) return NamesHash(nullptr, hash);
+  const ASN1_OBJECT* object = nullptr;
+  int type = V_ASN1_UNDEF;
+  const void* value = nullptr;
+  X509_ALGOR_get0(&object, &type, &value, mask);
+  if (OBJ_obj2nid(object) != NID_mgf1 || type != V_ASN1_SEQUENCE) return false;
+  const auto* const der = static_cast<const ASN1_STRING*>(value);
+  const uint8_t* next = ASN1_STRING_get0_data(der);
+  const mech::Owned<X509_ALGOR, X509_ALGOR_free> inner(
+      d2i_X509_ALGOR(nullptr, &next, ASN1_STRING_length(der)));
+  return inner != nullptr && NamesHash(inner.get(), hash);
+}
+
 using PssParams = mech::Owned<RSA_PSS_PARAMS, RSA_PSS_PARAMS_free>;
 
 // RFC 4055 §3.1, against the mechanism's own parameter.
@@ -91,14 +105,27 @@ Status CheckPssParams(const void* value, int type, const wire::PssParam& used) {
   const uint64_t salt = params->saltLength == nullptr
                             ? kDefaultSalt
                             : static_cast<uint64_t>(ASN1_INTEGER_get(params->saltLength));
-  const ASN1_OBJECT* mask = nullptr;
-  if (params->maskGenAlgorithm != nullptr)
-    X509_ALGOR_get0(&mask, nullptr, nullptr, params->maskGenAlgorithm);
   const bool agrees = NamesHash(params->hashAlgorithm, *hash) && salt == used.salt_length &&
-                      (mask == nullptr || OBJ_obj2nid(mask) == NID_mgf1) &&
-                      NamesHash(params->maskHash, *mgf) && params->trailerField == nullptr;
+                      NamesMask(params->maskGenAlgorithm, *mgf) && params->trailerField == nullptr;
   if (!agrees) return Refuse("the parameters of RSA-PSS are not those of the mechanism");
   return Done{};
+}
+
+// The table of OpenSSL 3.0 lacks ECDSA with SHA-3.
+int SignatureId(const Algorithm& used) {
+  constexpr struct {
+    uint64_t mechanism;
+    int nid;
+  } kEcdsaSha3[] = {{CKM_ECDSA_SHA3_224, NID_ecdsa_with_SHA3_224},
+                    {CKM_ECDSA_SHA3_256, NID_ecdsa_with_SHA3_256},
+                    {CKM_ECDSA_SHA3_384, NID_ecdsa_with_SHA3_384},
+                    {CKM_ECDSA_SHA3_512, NID_ecdsa_with_SHA3_512}};
+  for (const auto& row : kEcdsaSha3) {
+    if (used.key == NID_X9_62_id_ecPublicKey && used.hash->ecdsa == row.mechanism) return row.nid;
+  }
+  int nid = NID_undef;
+  OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(used.hash->md()), used.key);
+  return nid;
 }
 
 int KeyAlgorithm(ByteSpan public_key_info) {
@@ -121,7 +148,7 @@ Status CheckSignatureAlgorithm(const X509* certificate, const Context& context) 
   if (used.key == NID_rsassaPss) {
     wanted = NID_rsassaPss;
   } else if (used.hash != nullptr) {
-    OBJ_find_sigid_by_algs(&wanted, EVP_MD_get_type(used.hash->md()), used.key);
+    wanted = SignatureId(used);
   } else if (context.mechanism.type == CKM_EDDSA) {
     wanted = KeyAlgorithm(context.public_key_info);
   }
@@ -153,9 +180,7 @@ Status CheckValidity(const X509Constraints& constraints, const X509* certificate
 
 Status CheckTbs(const X509Constraints& constraints, ByteSpan message, const Context& context) {
   if (!IsDer(message)) return Refuse("it is no DER");
-  const Bytes whole = AsSigned(message);
-  const uint8_t* next = whole.data();
-  const mech::X509Cert certificate(d2i_X509(nullptr, &next, static_cast<long>(whole.size())));
+  const auto certificate = ReadAsSigned<mech::X509Cert, X509_new_ex, d2i_X509>(message);
   if (certificate == nullptr)
     return mech::OpensslError(Code::kInputRefused, "it is no TBSCertificate");
   X509* const x509 = certificate.get();

@@ -4,7 +4,6 @@
 
 #include "enclave/guard/der.h"
 #include "enclave/guard/x509.h"
-#include "enclave/mech/evp.h"
 
 namespace keyclave::guard {
 namespace {

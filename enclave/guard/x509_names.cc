@@ -2,7 +2,6 @@
 // among the alternative names or in the subject, where older software still looks.
 
 #include "enclave/guard/x509.h"
-#include "enclave/mech/evp.h"
 
 namespace keyclave::guard {
 namespace {

@@ -3,7 +3,6 @@
 
 #include "enclave/guard/der.h"
 #include "enclave/guard/x509.h"
-#include "enclave/mech/evp.h"
 
 namespace keyclave::guard {
 
@@ -22,9 +21,7 @@ Bytes AsSigned(ByteSpan message) {
 
 Status CheckCsr(ByteSpan message, const Context& context) {
   if (!IsDer(message)) return Fail(Code::kInputRefused, "it is no DER");
-  const Bytes whole = AsSigned(message);
-  const uint8_t* next = whole.data();
-  const mech::X509Request request(d2i_X509_REQ(nullptr, &next, static_cast<long>(whole.size())));
+  const auto request = ReadAsSigned<mech::X509Request, X509_REQ_new_ex, d2i_X509_REQ>(message);
   if (request == nullptr) {
     return mech::OpensslError(Code::kInputRefused, "it is no CertificationRequestInfo");
   }
