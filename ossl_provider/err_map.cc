@@ -21,8 +21,10 @@ std::string_view Hint(Code code) {
     case Code::kDenied:
     case Code::kMechanismDenied:
     case Code::kApprovalMissing:
-    case Code::kLimitReached:
     case Code::kRevoked: return "the key's owners see the failing term with: keyclave explain";
+    case Code::kLimitReached:
+      return "a rate allows it again in a moment; uses that are spent come back only with a new "
+             "version of the policy";
     case Code::kInputRefused:
       return "its policy's input names what it signs; it has to see the message, not a digest of it";
     case Code::kObjectNotFound:

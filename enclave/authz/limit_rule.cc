@@ -12,6 +12,8 @@ struct Unit {
 };
 constexpr std::array<Unit, 4> kUnits = {{{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}}};
 
+constexpr uint64_t kLongestFill = uint64_t{100} * 366 * 86400;  // seconds
+
 Result<uint64_t> ParseCount(const YamlValue& yaml, uint64_t max) {
   KC_ASSIGN(const int64_t count, yaml.AsInt(1, static_cast<int64_t>(max)));
   return static_cast<uint64_t>(count);
@@ -44,6 +46,8 @@ Status ParseRateAndBurst(YamlMap& map, LimitRule& rule) {
   if (!burst.has_value()) return Done{};
   if (!rate.has_value()) return burst->Bad("a burst is of a rate: say which (rate: 100/s)");
   KC_ASSIGN(rule.burst, ParseCount(*burst, kMaxBurst));
+  if (rule.burst > kLongestFill * rule.rate->count / rule.rate->seconds)
+    return burst->Bad("at this rate it takes more than a hundred years to come back: say uses");
   return Done{};
 }
 

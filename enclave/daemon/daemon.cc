@@ -173,6 +173,9 @@ Status Daemon::Serve() {
   }
   NotifyManager("STOPPING=1");
   parts_->server->Stop();
+  if (const Status closed = parts_->service->limits.Close(); !closed.ok())
+    Log(LogLevel::kWarning,
+        "uses that were set aside are not given back: " + closed.error().Text());
   parts_->WriteUsage();
   KC_CHECK_OK(parts_->audit->Write("stop", {}));
   return parts_->audit->Checkpoint();

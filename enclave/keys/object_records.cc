@@ -32,6 +32,14 @@ RecordKey ObjectRecordKey(const Object& object) {
   return {RecordType::kObject, object.token, object.id};
 }
 
+// The first half of the SHA-256 of what it counts.
+RecordKey UsageRecordKey(const wire::TokenId& token, const Usage::Key& key) {
+  RecordKey record{RecordType::kUsage, token, {}};
+  const ByteArray<32> digest = Sha256(wire::Encode(key));
+  std::copy_n(digest.begin(), record.id.size(), record.id.begin());
+  return record;
+}
+
 RecordChange TokenChange(const Token& token) {
   return {{TokenRecordKey(token.id), 0, {}, wire::Encode(token)}};
 }
@@ -52,6 +60,10 @@ RecordChange TokenRecordChange(const wire::TokenId& token, const TokenRecord& re
   return {{{record.type, token, record.id}, 0, {}, record.body}};
 }
 
+RecordChange UsageChange(const wire::TokenId& token, const Usage& usage) {
+  return {{UsageRecordKey(token, usage.key), 0, {}, wire::Encode(usage)}};
+}
+
 RecordChange Removal(const RecordKey& key) { return {{key, 0, {}, {}}, true}; }
 
 Result<Token> ParseToken(const Record& record) {
@@ -66,6 +78,13 @@ Result<Document> ParsePolicy(const Record& record) {
       policy.digest != record.policy_digest)
     return Contradiction("a policy");
   return policy;
+}
+
+Result<Usage> ParseUsage(const Record& record) {
+  KC_ASSIGN(Usage usage, wire::Decode<Usage>(record.body));
+  if (UsageRecordKey(record.key.token, usage.key).id != record.key.id)
+    return Contradiction("a usage");
+  return usage;
 }
 
 Result<StoredObject> ParseObject(const Record& record) {

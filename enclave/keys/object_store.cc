@@ -31,6 +31,7 @@ struct Loaded {
   std::vector<std::pair<wire::TokenId, Document>> policies;
   std::vector<ObjectPtr> objects;
   std::vector<std::pair<wire::TokenId, TokenRecord>> records;
+  std::vector<std::pair<wire::TokenId, Usage>> usages;
 
   Status Take(const Record& record) {
     switch (record.key.type) {
@@ -55,6 +56,11 @@ struct Loaded {
         records.emplace_back(record.key.token,
                              TokenRecord{record.key.type, record.key.id, record.body});
         return Done{};
+      case RecordType::kUsage: {
+        KC_ASSIGN(Usage usage, ParseUsage(record));
+        usages.emplace_back(record.key.token, std::move(usage));
+        return Done{};
+      }
       case RecordType::kEnclave:
       case RecordType::kTombstone: break;
     }
@@ -63,7 +69,7 @@ struct Loaded {
 };
 
 Error Orphan(std::string_view what) {
-  return Fail(Code::kStoreCorrupt, std::string(what) + " without its token or policy");
+  return Fail(Code::kStoreCorrupt, std::string(what) + " without its token, policy or object");
 }
 
 }  // namespace
@@ -107,6 +113,11 @@ Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
     tokens[token].records[{record.type, record.id}] = std::move(record.body);
   }
   for (auto& [id, state] : tokens) state.rules_generation = ++last_rules_generation;
+  for (const auto& [token, usage] : loaded.usages) {
+    const auto object = objects.find(usage.key.object);
+    if (object == objects.end() || object->second->token != token) return Orphan("a usage");
+    SetUsage(usage);
+  }
   return Done{};
 }
 
@@ -139,6 +150,7 @@ void ObjectStore::Impl::DropObject(const Object& object) {
     if (session->second.empty()) session_objects.erase(session);
   }
   session_material.erase(object.id);
+  DropUsages(object.id);
   // Last: `object` may live in this entry.
   objects.erase(object.id);
 }

@@ -102,6 +102,34 @@ struct Object {
 };
 using ObjectPtr = std::shared_ptr<const Object>;
 
+// How far one limit of an object has been used up (docs/policy.md, "Limits"): reserved before it is
+// used, so that what is on disk is never less than what happened.
+struct Usage {
+  struct Key {
+    wire::ObjectId object{};
+    std::string policy;  // its name: a new version goes on counting
+    uint64_t permit = 0;
+    ByteArray<32> caller{};  // zero: all callers together
+    friend auto operator<=>(const Key&, const Key&) = default;
+    template <class V>
+    void Visit(V&& v) {
+      v(1, object);
+      v(2, policy);
+      v(3, permit);
+      v(4, caller);
+    }
+  };
+  Key key = {};
+  uint64_t uses = 0;       // operations that may have happened
+  int64_t busy_until = 0;  // seconds since 1970: when a rate's bucket is full again
+  template <class V>
+  void Visit(V&& v) {
+    v(1, key);
+    v(2, uses);
+    v(3, busy_until);
+  }
+};
+
 struct NewObject {
   Object object;  // id and version are filled in
   SecretBytes
@@ -177,6 +205,18 @@ class ObjectStore {
                            wire::AttributeList attributes);  // new attributes, whole
   Status Remove(const wire::ObjectId& id);
   void RemoveSessionObjects(uint64_t session);
+
+  // nullopt: never used. PutUsages: all or none, durable when it returns; those of objects that are
+  // not there (any more) are left out. They end with their object, are of no epoch, and no change
+  // of the object touches them.
+  std::optional<Usage> FindUsage(const Usage::Key& key) const;
+  std::vector<Usage> UsagesOf(const wire::ObjectId& object) const;  // by key
+  Status PutUsages(const std::vector<Usage>& usages);
+  struct UsageCount {
+    size_t of_object = 0;
+    size_t of_all = 0;
+  };
+  UsageCount CountUsages(const wire::ObjectId& object) const;
 
   // The key behind an object, from the cache or unsealed; kObjectNotFound for objects that are no
   // keys.

@@ -107,7 +107,9 @@ Result<ObjectPtr> ObjectStore::Update(const wire::ObjectId& id, wire::AttributeL
 Status ObjectStore::Impl::RemoveAll(const std::vector<ObjectPtr>& doomed,
                                     std::vector<RecordChange> more) {
   for (const ObjectPtr& object : doomed) {
-    if (object->session == 0) more.push_back(Removal(ObjectRecordKey(*object)));
+    if (object->session != 0) continue;
+    more.push_back(Removal(ObjectRecordKey(*object)));
+    AddUsageRemovals(*object, more);
   }
   if (!more.empty()) KC_CHECK_OK(vault->Commit(std::move(more)));
   {

@@ -51,6 +51,11 @@ struct ObjectStore::Impl {
   // After a commit.
   void ApplyRecords(const wire::TokenId& id, std::vector<TokenRecord> put,
                     const std::vector<TokenRecord>& removed) KC_REQUIRES(state_mutex);
+  void SetUsage(const Usage& usage) KC_REQUIRES(state_mutex);
+  void DropUsages(const wire::ObjectId& object) KC_REQUIRES(state_mutex);
+  // The removals of what is counted of an object.
+  void AddUsageRemovals(const Object& object, std::vector<RecordChange>& changes) const
+      KC_EXCLUDES(state_mutex);
 
   // Calls `take` with each object of the token that matches and is visible, by id, after `after`,
   // until it answers false. Nothing is locked meanwhile.
@@ -70,6 +75,8 @@ struct ObjectStore::Impl {
   std::unordered_map<wire::ObjectId, std::shared_ptr<const SecretBytes>, ObjectIdHash>
       session_material KC_GUARDED_BY(state_mutex);
   uint64_t last_rules_generation KC_GUARDED_BY(state_mutex) = 0;
+  std::map<wire::ObjectId, std::map<Usage::Key, Usage>> usages KC_GUARDED_BY(state_mutex);
+  size_t usage_count KC_GUARDED_BY(state_mutex) = 0;  // of all objects together
   uint64_t epoch_salt = 0;
   uint64_t epoch KC_GUARDED_BY(state_mutex) = 0;
 };

@@ -27,6 +27,7 @@ Result<RecordType> ParseType(uint8_t number) {
     case RecordType::kEnclave:
     case RecordType::kToken:
     case RecordType::kPolicy:
+    case RecordType::kUsage:
     case RecordType::kObject:
     case RecordType::kTombstone:
     case RecordType::kSet:

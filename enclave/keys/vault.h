@@ -21,6 +21,7 @@ enum class RecordType : uint8_t {
   kPolicy = 3,
   kObject = 4,
   kTombstone = 5,
+  kUsage = 6,
   kSet = 7,
   kHistory = 8,
   kRevocation = 9,

@@ -9,10 +9,10 @@ namespace keyclave::ops {
 // What a request wants to do with an object.
 struct UseOf {
   authz::Operation operation{};
-  std::string_view family = {};              // of the mechanism; empty: any
-  uint64_t mechanism = 0;                    // CKM_…
-  ByteSpan input = {};                       // of a signature: message or digest
-  std::optional<authz::WrapForm> form = {};  // of a release
+  std::string_view family = {};                // of the mechanism; empty: any
+  const wire::Mechanism* mechanism = nullptr;  // of the request
+  ByteSpan input = {};                         // of a signature: message or digest
+  std::optional<authz::WrapForm> form = {};    // of a release
 };
 
 // The caller may use this object for one operation with one mechanism family (or holds it as its

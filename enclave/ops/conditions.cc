@@ -1,5 +1,6 @@
 #include "enclave/ops/conditions.h"
 
+#include "enclave/guard/check.h"
 #include "enclave/ops/approvals.h"
 
 namespace keyclave::ops {
@@ -23,9 +24,37 @@ Status UseConditions::CheckBinding() {
               "made by " + tee + " " + measurement + ", not by " + caller_tee + " " + caller);
 }
 
-Status UseConditions::CheckInput(const authz::InputRule& /*rule*/) {
+Status UseConditions::CheckInput(const authz::InputRule& rule) {
   if (ignore_input_) return Done{};
-  return Fail(Code::kInputRefused);
+  if (use_.mechanism == nullptr) return Fail(Code::kInputRefused);
+  KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(use_.mechanism->type));
+  const Bytes* spki = object_.attributes.Find(CKA_PUBLIC_KEY_INFO);
+  const std::vector<Bytes> issuers = IssuerNames();
+  const guard::Context context{.row = *entry.row,
+                               .mechanism = *use_.mechanism,
+                               .public_key_info = spki == nullptr ? ByteSpan() : ByteSpan(*spki),
+                               .issuer = issuers.empty() ? ByteSpan() : ByteSpan(issuers.front()),
+                               .now = call_.now};
+  return guard::CheckInput(rule, use_.input, context);
+}
+
+// The subjects of the certificates beside the key, which a certificate that it signs may name as
+// its issuer.
+std::vector<Bytes> UseConditions::IssuerNames() const {
+  std::vector<Bytes> names;
+  const Bytes* id = object_.attributes.Find(CKA_ID);
+  if (id == nullptr || id->empty()) return names;
+  wire::AttributeList match;
+  match.SetUlong(CKA_CLASS, CKO_CERTIFICATE);
+  match.Set(CKA_ID, *id);
+  constexpr size_t kMaxCertificates = 16;
+  const auto any = [](const keys::Object& object) { return object.session == 0; };
+  for (const keys::ObjectPtr& certificate :
+       call_.service.store.Find(object_.token, match, std::nullopt, kMaxCertificates, any)) {
+    const Bytes* subject = certificate->attributes.Find(CKA_SUBJECT);
+    if (subject != nullptr && !subject->empty()) names.push_back(*subject);
+  }
+  return names;
 }
 
 Status UseConditions::CheckWrap(const authz::WrapForms& forms) {
@@ -49,8 +78,10 @@ Status UseConditions::CheckApprovals(const authz::Quorum& quorum) {
                                           measurement);
 }
 
-Status UseConditions::TakeLimit(size_t /*permit*/, const authz::LimitRule& /*limit*/) {
-  return Fail(Code::kLimitReached);
+Status UseConditions::TakeLimit(size_t permit, const authz::LimitRule& limit) {
+  return call_.service.limits.Take(
+      {.object = object_.id, .policy = policy_, .permit = permit, .caller = identity_->caller},
+      limit);
 }
 
 }  // namespace keyclave::ops

@@ -89,7 +89,7 @@ ReplyOf<Op::kWrapKey> WrapKey(Call& call, const wire::WrapKeyRequest& request,
   KC_ASSIGN(const AuthorizedObject target, AuthorizeUse(call, request.key,
                                                         {.operation = authz::Operation::kRelease,
                                                          .family = entry.family->name,
-                                                         .mechanism = request.mechanism.type,
+                                                         .mechanism = &request.mechanism,
                                                          .form = authz::WrapForm::kTokenKey}));
   const wire::AttributeList& attributes = target.object().attributes;
   if (!attributes.IsTrue(CKA_EXTRACTABLE)) return Fail(Code::kKeyUnextractable);

@@ -161,7 +161,7 @@ struct Use {
   static Result<Proof> Enforce(Call& call, const Request& request) {
     KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(request.mechanism.type));
     UseOf use{
-        .operation = operation, .family = entry.family->name, .mechanism = request.mechanism.type};
+        .operation = operation, .family = entry.family->name, .mechanism = &request.mechanism};
     if constexpr (operation == authz::Operation::kSign) use.input = request.input;
     return AuthorizeUse(call, SubjectOf(request), use);
   }

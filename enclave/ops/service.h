@@ -6,6 +6,7 @@
 #include "enclave/config/daemon_config.h"
 #include "enclave/keys/object_store.h"
 #include "enclave/ops/denial_log.h"
+#include "enclave/ops/limits.h"
 #include "enclave/ops/policy_cache.h"
 #include "enclave/ops/rules_cache.h"
 #include "enclave/ops/use_ledger.h"
@@ -29,7 +30,8 @@ struct Service {
         store(objects),
         sessions(callers),
         handshake(proofs),
-        audit(log) {}
+        audit(log),
+        limits(objects, time) {}
 
   const config::DaemonConfig& config;
   const Clock& clock;
@@ -47,6 +49,7 @@ struct Service {
   RulesCache rules;
   DenialLog denials;
   UseLedger uses;
+  Limits limits;
   OperationCounts counts;
 };
 
@@ -66,8 +69,8 @@ struct Call {
   bool is_operator = false;
   std::optional<Authority> authority = {};
   std::optional<wire::Owner> signer = {};  // the first of those who signed, auditors too
-  std::vector<audit::Field>
-      audit_fields = {};  // what a change's audit record says beside operation and caller
+  std::vector<audit::Field> audit_fields =
+      {};  // what a change's audit record says beside operation and caller
 };
 
 }  // namespace keyclave::ops

@@ -8,7 +8,11 @@ constexpr size_t kMaxGrants = 1024;
 
 std::shared_ptr<const Session::Identity> Unattested(const attest::ClaimSet& transport) {
   return std::make_shared<const Session::Identity>(
-      Session::Identity{.claims = transport, .attested = false, .verified_at = 0, .expires_at = 0});
+      Session::Identity{.claims = transport,
+                        .attested = false,
+                        .verified_at = 0,
+                        .expires_at = 0,
+                        .caller = CallerIdOf(transport, /*attested=*/false)});
 }
 
 }  // namespace
@@ -35,7 +39,8 @@ void Session::SetEvidence(const attest::Verified& evidence, UnixTime expires_at)
   Identity identity{.claims = evidence.claims(),
                     .attested = true,
                     .verified_at = evidence.verified_at(),
-                    .expires_at = expires_at};
+                    .expires_at = expires_at,
+                    .caller = CallerIdOf(evidence.claims(), /*attested=*/true)};
   for (const auto& [name, claim] : transport_) {
     if (identity.claims.Find(name) == nullptr) identity.claims.Set(name, claim.value, claim.origin);
   }

@@ -8,6 +8,7 @@
 #include "attest/evidence.h"
 #include "enclave/authz/authorize.h"
 #include "enclave/base/mutex.h"
+#include "enclave/session/caller_id.h"
 #include "enclave/wire/messages.h"
 
 namespace keyclave::session {
@@ -41,6 +42,7 @@ class Session {
     bool attested = false;
     UnixTime verified_at = 0;
     UnixTime expires_at = 0;
+    CallerId caller{};  // of these claims
   };
   std::shared_ptr<const Identity> identity() const;
   // Installs newly verified evidence and forgets all grants.

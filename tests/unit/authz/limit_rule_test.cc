@@ -50,6 +50,7 @@ TEST(LimitRule, RefusesWhatItDoesNotUnderstand) {
       {"{rate: 99999999999999999999/s}", "wanted a rate"},
       {"{rate: 5/s, burst: 0}", "wanted 1 to"},
       {"{rate: 5/s, burst: 1000000001}", "wanted 1 to"},
+      {"{rate: 1/d, burst: 1000000}", "a hundred years"},
       {"{uses: 0}", "wanted 1 to"},
       {"{uses: 9007199254740993}", "wanted 1 to"},
       {"{uses: 1, per: session}", "wanted key"},

@@ -53,7 +53,7 @@ TEST_F(Records, RowHeaderOfAnotherLengthOrKindIsRefused) {
   longer.push_back(0);
   EXPECT_EQ(ParseRowHeader(longer).code(), Code::kTrailingBytes);
   for (const auto& [state, of] : std::initializer_list<std::pair<uint8_t, uint8_t>>{
-           {0, 0}, {6, 6}, {4, 3}, {5, 5}, {4, 5}, {255, 4}}) {
+           {0, 0}, {200, 200}, {4, 3}, {5, 5}, {4, 5}, {255, 4}}) {
     Bytes changed = whole;
     changed[0] = state;
     changed[1] = of;

@@ -1,0 +1,68 @@
+// What has been used up of objects' limits.
+#include "enclave/keys/object_records.h"
+#include "enclave/keys/object_store_impl.h"
+
+namespace keyclave::keys {
+
+std::optional<Usage> ObjectStore::FindUsage(const Usage::Key& key) const {
+  const ReaderLock lock(impl_->state_mutex);
+  const auto object = impl_->usages.find(key.object);
+  if (object == impl_->usages.end()) return std::nullopt;
+  const auto found = object->second.find(key);
+  return found == object->second.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<Usage> ObjectStore::UsagesOf(const wire::ObjectId& object) const {
+  std::vector<Usage> all;
+  const ReaderLock lock(impl_->state_mutex);
+  const auto found = impl_->usages.find(object);
+  if (found == impl_->usages.end()) return all;
+  for (const auto& [key, usage] : found->second) all.push_back(usage);
+  return all;
+}
+
+Status ObjectStore::PutUsages(const std::vector<Usage>& usages) {
+  const MutexLock writing(impl_->write_mutex);
+  std::vector<RecordChange> changes;
+  std::vector<const Usage*> kept;
+  for (const Usage& usage : usages) {
+    const ObjectPtr object = impl_->FindObject(usage.key.object);
+    if (object == nullptr) continue;
+    kept.push_back(&usage);
+    // A session object is in no vault, and neither is what is counted of it.
+    if (object->session == 0) changes.push_back(UsageChange(object->token, usage));
+  }
+  if (!changes.empty()) KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
+  const WriterLock lock(impl_->state_mutex);
+  for (const Usage* usage : kept) impl_->SetUsage(*usage);
+  return Done{};
+}
+
+ObjectStore::UsageCount ObjectStore::CountUsages(const wire::ObjectId& object) const {
+  const ReaderLock lock(impl_->state_mutex);
+  const auto found = impl_->usages.find(object);
+  return {found == impl_->usages.end() ? 0 : found->second.size(), impl_->usage_count};
+}
+
+void ObjectStore::Impl::SetUsage(const Usage& usage) {
+  const bool added = usages[usage.key.object].insert_or_assign(usage.key, usage).second;
+  usage_count += added ? 1 : 0;
+}
+
+void ObjectStore::Impl::DropUsages(const wire::ObjectId& object) {
+  const auto found = usages.find(object);
+  if (found == usages.end()) return;
+  usage_count -= found->second.size();
+  usages.erase(found);
+}
+
+void ObjectStore::Impl::AddUsageRemovals(const Object& object,
+                                         std::vector<RecordChange>& changes) const {
+  const ReaderLock lock(state_mutex);
+  const auto found = usages.find(object.id);
+  if (found == usages.end()) return;
+  for (const auto& [key, usage] : found->second)
+    changes.push_back(Removal(UsageRecordKey(object.token, key)));
+}
+
+}  // namespace keyclave::keys

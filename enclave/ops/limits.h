@@ -1,0 +1,94 @@
+// What is left of policies' limits (docs/policy.md, "Limits").
+//
+// Uses: over the life of a key no more operations than the permit says succeed, whatever crashes.
+// They are set aside in the vault, a block at a time, before they are used: a crash loses what is
+// left of a block and never gives one back; a clean end gives back what was not used. Blocks are a
+// 64th of what remains, so that nothing is lost to the end but by crashes.
+// Rates: a bucket of `burst` operations that fills at the rate (GCRA). One that takes a minute or
+// more to fill is set aside in the vault in the same way and goes on where it was; a quicker one is
+// empty when the daemon starts. So a restart gives no second burst.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <tuple>
+#include <unordered_map>
+
+#include "enclave/authz/limit_rule.h"
+#include "enclave/base/clock.h"
+#include "enclave/keys/key_cache.h"
+#include "enclave/keys/object_store.h"
+#include "enclave/session/caller_id.h"
+
+namespace keyclave::ops {
+
+// Which limit it is. A new version of the policy goes on with the counts of the old one: a permit
+// is known by its place.
+struct LimitKey {
+  const wire::ObjectId& object;
+  std::string_view policy;          // its name
+  uint64_t permit = 0;              // its place in the policy, from 1
+  const session::CallerId& caller;  // counts only where the rule is per caller
+};
+
+class Limits {
+ public:
+  static constexpr size_t kMaxPerObject = 65536;
+  static constexpr size_t kMaxInAll = 262144;
+
+  // The references must outlive it.
+  Limits(keys::ObjectStore& store, const Clock& clock);
+  ~Limits();
+
+  // Counts one operation. kLimitReached; the store's error where the next block cannot be set
+  // aside. Quick but for that: nothing is locked across the disk for those who find the block not
+  // yet used up.
+  Status Take(const LimitKey& key, const authz::LimitRule& rule);
+  // Gives back what is set aside and not used; after the last Take. The store's error: then it
+  // stays set aside.
+  Status Close();
+
+  struct Count {
+    keys::Usage::Key key;
+    uint64_t uses = 0;
+  };
+  // How many uses of an object's limits have happened, or may have before a crash.
+  std::vector<Count> CountsOf(const wire::ObjectId& object) const;
+
+ private:
+  struct Counter;
+  using CounterPtr = std::shared_ptr<Counter>;
+  struct Less {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return std::tie(a.permit, a.policy, a.caller) < std::tie(b.permit, b.policy, b.caller);
+    }
+  };
+  struct Name {  // of a counter of one object
+    uint64_t permit = 0;
+    std::string policy;
+    session::CallerId caller{};
+  };
+  using Counters = std::map<Name, CounterPtr, Less>;
+
+  int64_t SteadyNow() const;
+  CounterPtr Find(const LimitKey& key) const KC_EXCLUDES(mutex_);
+  Result<CounterPtr> Make(const LimitKey& key, const authz::LimitRule& rule) KC_EXCLUDES(mutex_);
+  Status CheckRoom(const LimitKey& key) KC_REQUIRES(mutex_);
+  void Forget() KC_REQUIRES(mutex_);
+  Status TakeRate(Counter& counter, const authz::LimitRule& rule);
+  Status Cover(Counter& counter, int64_t next, int64_t more);
+  Status TakeUse(Counter& counter, uint64_t uses);
+  void RefillAhead(Counter& counter, uint64_t uses);
+
+  keys::ObjectStore& store_;
+  const Clock& clock_;
+  const int64_t started_;  // steady, nanoseconds
+  mutable SharedMutex mutex_;
+  std::unordered_map<wire::ObjectId, Counters, keys::ObjectIdHash> objects_ KC_GUARDED_BY(mutex_);
+  size_t size_ KC_GUARDED_BY(mutex_) = 0;
+  int64_t forgot_at_ KC_GUARDED_BY(mutex_);
+};
+
+}  // namespace keyclave::ops
