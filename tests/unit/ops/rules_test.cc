@@ -201,6 +201,37 @@ TEST_F(RulesTest, ApprovalsAreBounded) {
   EXPECT_EQ(Run<wire::Op::kApprove>(*an_operator, approval).code(), Code::kOwnersOnly);
 }
 
+TEST_F(RulesTest, LimitsAreCountedOverVersionsOfThePolicy) {
+  const std::string mine = "measurement: {is: " + own_ + "}";
+  MakeOwnedToken(When("sign", mine, "    limits: {uses: 2}\n"));
+  ASSERT_TRUE(MakeOwnedKey("key").ok());
+  const auto caller = Connect(1000);
+  EXPECT_EQ(Sign(*caller), kSigned);
+  EXPECT_EQ(Sign(*Connect(1000)), kSigned);
+  EXPECT_EQ(Sign(*caller), Code::kLimitReached);
+  ASSERT_TRUE(Apply({&ops_}, When("sign", mine, "    limits: {uses: 3}\n", 2)).ok());
+  EXPECT_EQ(Sign(*caller), kSigned);
+  EXPECT_EQ(Sign(*caller), Code::kLimitReached);
+}
+
+TEST_F(RulesTest, AGuardedKeySignsItsKindOfMessageAndNoDigests) {
+  MakeOwnedToken(When("sign", "measurement: {is: " + own_ + "}", "    input: tls-server\n"));
+  ASSERT_TRUE(MakeOwnedKey("key").ok());
+  const auto caller = Connect(1000);
+  EXPECT_EQ(Sign(*caller), Code::kInputRefused);
+  wire::SignRequest request = SignWith(ByLabel("key"));
+  request.mechanism.type = CKM_ECDSA_SHA256;
+  request.input = Bytes(64, 0x20);
+  const std::string_view context = "TLS 1.3, server CertificateVerify";
+  request.input.insert(request.input.end(), context.begin(), context.end());
+  request.input.resize(request.input.size() + 1 + 32);
+  EXPECT_TRUE(Run<wire::Op::kSign>(*caller, request).ok());
+  request.input.back() ^= 1;  // another transcript
+  EXPECT_TRUE(Run<wire::Op::kSign>(*caller, request).ok());
+  request.input[64] ^= 1;
+  EXPECT_EQ(Run<wire::Op::kSign>(*caller, request).code(), Code::kInputRefused);
+}
+
 // lesson 14, 20: a workload makes keys where it may, and they are its own.
 TEST_F(RulesTest, AKeyIsBoundToWhoMadeIt) {
   MakeOwnedToken(When("create, sign", "measurement: {exists: true}", "    bind: self\n"));
