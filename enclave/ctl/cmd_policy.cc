@@ -1,4 +1,6 @@
 // keyclave policy: check policies offline; apply, list and show those of a token.
+#include "enclave/ctl/cmd_policy.h"
+
 #include <memory>
 
 #include "enclave/authz/policy.h"
@@ -8,8 +10,6 @@
 
 namespace keyclave::ctl {
 namespace {
-
-constexpr size_t kMaxPolicy = size_t{1} << 20;  // bytes
 
 struct CheckOptions {
   std::string file;
@@ -65,7 +65,7 @@ void PrintWarnings(const std::vector<std::string>& warnings) {
 }
 
 Result<int> Check(const CheckOptions& options, const Globals& globals) {
-  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicy));
+  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicyText));
   KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(AsText(text), options.file));
   const std::vector<std::string> warnings = policy.Warnings();
   const int code = options.strict && !warnings.empty() ? kExitRefused : kExitOk;
@@ -98,7 +98,7 @@ Json InfoJson(const wire::PolicyInfo& policy) {
 }
 
 Result<int> Apply(const TokenOptions& options, const Globals& globals) {
-  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicy));
+  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicyText));
   // Mistakes are told here, with the file's name and line, before anything is sent.
   KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(AsText(text), options.file));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
@@ -207,6 +207,7 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
   CLI::App* show =
       AddTokenCommand(*group, invocation, "show", "show a policy's text", Show, show_options);
   show->add_option("name", show_options->name, "its name (default: the token's default policy)");
+  AddPolicyConvert(*group, invocation);
 }
 
 }  // namespace keyclave::ctl

@@ -1,0 +1,7 @@
+package policy
+
+default allow = false
+
+allow if {
+    startswith(data["resource-path"], "night/")
+}
