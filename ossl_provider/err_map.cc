@@ -27,6 +27,9 @@ std::string_view Hint(Code code) {
              "version of the policy";
     case Code::kInputRefused:
       return "its policy's input names what it signs; it has to see the message, not a digest of it";
+    case Code::kPolicyDigest:
+      return "the key's policy is not the one that the URI or client.yaml pins: compare with "
+             "keyclave policy list";
     case Code::kObjectNotFound:
       return "compare the URI with: keyclave key list; a key whose policy does not name this "
              "program is not found by it";

@@ -69,7 +69,7 @@ Result<KeyPtr> Key::FromParams(const Context& context, KeyType type, const OSSL_
 
 Result<std::string> Key::Uri(bool with_spki) const {
   if (!uri_) return Fail(Code::kActionProhibited, "a public key has no URI");
-  return client::MakeUri(uri_->object, with_spki ? ByteSpan(spki_) : ByteSpan());
+  return client::MakeUri(uri_->object, with_spki ? ByteSpan(spki_) : ByteSpan(), uri_->measurement);
 }
 
 template <wire::Op op>
@@ -80,7 +80,7 @@ Result<Bytes> Key::Use(Context& context, wire::Mechanism mechanism, ByteSpan inp
   request.key = uri_->object;
   request.mechanism = std::move(mechanism);
   request.input = ToBytes(input);
-  auto reply = client->Call<op>(request);
+  auto reply = client->Call<op>(request, uri_->measurement);
   // A token with a PIN: log in and ask again. A child of fork() and a process whose daemon has
   // forgotten it come here too, so no login state is kept.
   if (!reply.ok() && reply.code() == Code::kNotLoggedIn && uri_->HasPin()) {
@@ -90,7 +90,7 @@ Result<Bytes> Key::Use(Context& context, wire::Mechanism mechanism, ByteSpan inp
     if (!login.ok() && login.code() == Code::kPinIncorrect)
       pin_refused_.store(true, std::memory_order_relaxed);
     KC_CHECK_OK(login);
-    reply = client->Call<op>(request);
+    reply = client->Call<op>(request, uri_->measurement);
   }
   if (!reply.ok()) return std::move(reply).error();
   return std::move(reply->output);

@@ -3,8 +3,10 @@
 namespace keyclave::ossl {
 namespace {
 
-Result<wire::TokenInfo> FindToken(client::Client& client, const wire::ObjectRef& object) {
-  KC_ASSIGN(const wire::ListTokensReply reply, client.Call<wire::Op::kListTokens>({}));
+Result<wire::TokenInfo> FindToken(client::Client& client, const client::KeyUri& uri) {
+  const wire::ObjectRef& object = uri.object;
+  KC_ASSIGN(const wire::ListTokensReply reply,
+            client.Call<wire::Op::kListTokens>({}, uri.measurement));
   const wire::TokenInfo* found = nullptr;
   for (const wire::TokenInfo& token : reply.tokens) {
     if (object.token_label && token.label != *object.token_label) continue;
@@ -37,7 +39,7 @@ Status KeepPin(client::KeyUri& uri) {
 
 Status LoginWithUriPin(client::Client& client, const client::KeyUri& uri) {
   KC_ASSIGN(SecretBytes pin, client::ReadPin(uri));
-  KC_ASSIGN(const wire::TokenInfo token, FindToken(client, uri.object));
+  KC_ASSIGN(const wire::TokenInfo token, FindToken(client, uri));
   if (token.login == wire::LoginState::kUser) return Done{};
   if (token.user_tries_left == 1)
     return Fail(Code::kPinLocked, "one try is left, and it is not spent on the PIN of a URI");
@@ -51,12 +53,12 @@ Result<wire::ObjectInfo> FetchObject(Context& context, const client::KeyUri& uri
   KC_ASSIGN(client::Client * client, context.Client());
   wire::GetObjectRequest request;
   request.object = uri.object;
-  auto reply = client->Call<wire::Op::kGetObject>(request);
+  auto reply = client->Call<wire::Op::kGetObject>(request, uri.measurement);
   // Without a login the enclave hides a token's private objects.
   if (!reply.ok() && uri.HasPin() &&
       (reply.code() == Code::kNotLoggedIn || reply.code() == Code::kObjectNotFound)) {
     KC_CHECK_OK(LoginWithUriPin(*client, uri));
-    reply = client->Call<wire::Op::kGetObject>(request);
+    reply = client->Call<wire::Op::kGetObject>(request, uri.measurement);
   }
   if (!reply.ok()) return reply.error().In(Describe(uri.object));
   return std::move(reply->object);

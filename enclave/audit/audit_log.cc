@@ -156,6 +156,15 @@ Status AuditLog::Write(std::string_view event, const std::vector<Field>& fields)
   return impl_->Append(event, fields);
 }
 
+Result<uint64_t> AuditLog::WriteNumbered(std::string_view event, const std::vector<Field>& fields) {
+  const MutexLock lock(impl_->mutex);
+  const uint64_t sequence = impl_->end.next;
+  KC_CHECK_OK(impl_->Append(event, fields));
+  return sequence;
+}
+
+Result<Bytes> AuditLog::SignDigest(ByteSpan digest) const { return impl_->sign(digest); }
+
 Status AuditLog::Checkpoint() {
   const MutexLock lock(impl_->mutex);
   if (impl_->end.next == 1 || impl_->end.is_checkpoint) return Done{};

@@ -34,7 +34,12 @@ class AuditLog {
 
   // Durable when it returns. kAuditUnavailable (full disk …): then nothing was written.
   Status Write(std::string_view event, const std::vector<Field>& fields);
+  // Write, and the record's sequence number.
+  Result<uint64_t> WriteNumbered(std::string_view event, const std::vector<Field>& fields);
   Status Checkpoint();
+  // What the enclave vouches for beside its checkpoints; `digest` must begin with a label of its
+  // own (wire/receipt.h).
+  Result<Bytes> SignDigest(ByteSpan digest) const;
   // Lines from `from` on, at most `limit`.
   Result<std::vector<std::string>> Read(uint64_t from, size_t limit) const;
   uint64_t next_sequence() const;
@@ -44,6 +49,10 @@ class AuditLog {
   explicit AuditLog(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Whether `public_key` (SubjectPublicKeyInfo) made this ECDSA signature over a SHA-256 digest.
+// kAuditBroken; kInvalidArgument for a key that is none.
+Status VerifySignature(ByteSpan public_key, ByteSpan digest, ByteSpan signature);
 
 struct VerifyReport {
   uint64_t records = 0;

@@ -29,20 +29,26 @@ Result<PublicKey> ImportPublicKey(ByteSpan spki) {
   return key;
 }
 
+bool IsSignature(const PublicKey& key, ByteSpan digest, ByteSpan signature) {
+  const gnutls_datum_t hash = Datum(digest);
+  const gnutls_datum_t sig = Datum(signature);
+  return gnutls_pubkey_verify_hash2(key.get(), GNUTLS_SIGN_ECDSA_SHA256, 0, &hash, &sig) >= 0;
+}
+
 Status VerifyCheckpoint(const PublicKey& key, const ChainEnd& before, const Line& line) {
-  const Bytes digest = CheckpointDigest(before);
-  auto signature = FromBase64(line.signature);
-  if (signature.ok()) {
-    const gnutls_datum_t hash = Datum(digest);
-    const gnutls_datum_t sig = Datum(*signature);
-    if (gnutls_pubkey_verify_hash2(key.get(), GNUTLS_SIGN_ECDSA_SHA256, 0, &hash, &sig) >= 0)
-      return Done{};
-  }
+  const auto signature = FromBase64(line.signature);
+  if (signature.ok() && IsSignature(key, CheckpointDigest(before), *signature)) return Done{};
   return Fail(Code::kAuditBroken,
               "checkpoint " + std::to_string(line.sequence) + " is not signed by the given key");
 }
 
 }  // namespace
+
+Status VerifySignature(ByteSpan public_key, ByteSpan digest, ByteSpan signature) {
+  KC_ASSIGN(const PublicKey key, ImportPublicKey(public_key));
+  if (IsSignature(key, digest, signature)) return Done{};
+  return Fail(Code::kAuditBroken, "the signature is not by the given key");
+}
 
 Result<VerifyReport> VerifyAuditLines(const std::vector<std::string>& lines, ByteSpan public_key) {
   PublicKey key;

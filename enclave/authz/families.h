@@ -9,13 +9,13 @@
 
 namespace keyclave::authz {
 
-inline constexpr std::array<std::string_view, 27> kFamilies = {
+inline constexpr std::array<std::string_view, 28> kFamilies = {
     // signatures, encryption and agreement with key pairs
     "rsa-pkcs1", "rsa-pss", "rsa-oaep", "rsa-x509", "rsa-tls", "ecdsa", "ecdh", "eddsa", "xdh",
     "sm2", "ml-dsa", "ml-kem", "slh-dsa",
     // secret keys
     "aes-gcm", "aes-cbc", "aes-ctr", "aes-ecb", "aes-kw", "aes-ccm", "aes-cmac", "rsa-aes-key-wrap",
-    "hmac", "hkdf", "generic-secret",
+    "hmac", "hkdf", "generic-secret", "hpke",
     // new keys
     "rsa-keygen", "ec-keygen", "aes-keygen"};
 

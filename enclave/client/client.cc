@@ -48,6 +48,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kGenerateKey:
     case Op::kGenerateKeyPair:
     case Op::kImportKey:
+    case Op::kRelease:
     case Op::kUnwrapKey:
     case Op::kDeriveKey:
     case Op::kApplyPolicy:
@@ -69,6 +70,15 @@ bool WantsEvidence(uint64_t code) {
          code == static_cast<uint64_t>(Code::kNotAttested);
 }
 
+// The claims that the enclave at the other end of a channel proved, against a pinned measurement.
+Status CheckMeasurement(const std::shared_ptr<const attest::ClaimSet>& claims,
+                        const std::string& wanted) {
+  const attest::Claim* claim = claims == nullptr ? nullptr : claims->Find("measurement");
+  const std::string got = claim == nullptr ? "none" : attest::ToText(claim->value);
+  if (got == wanted) return Done{};
+  return FailWanted(Code::kEnclaveRefused, "the pinned measurement of the enclave", wanted, got);
+}
+
 }  // namespace
 
 // One call of CallRaw: what was tried already. Each remedy is tried once.
@@ -76,6 +86,7 @@ struct Client::Attempt {
   wire::Op op{};
   const Bytes& fields;
   Deadline deadline;
+  const std::string& measurement;
   State::Which which = State::Which::kAny;
   bool renewed = false;
   bool restored = false;
@@ -119,6 +130,8 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   };
   const Status fresh = state.RenewIfDue(lease, attempt.deadline);
   if (!fresh.ok()) return lost(fresh.error(), false);
+  if (!attempt.measurement.empty())
+    KC_CHECK_OK(CheckMeasurement(state.ClaimsOf(lease.channel()), attempt.measurement));
   state.CountRequest();
   auto reply = lease.channel().Exchange(attempt.op, attempt.fields, attempt.deadline);
   if (!reply.ok()) return lost(reply.error(), lease.channel().MayHaveRun());
@@ -140,12 +153,13 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   return ReplyError(*reply);
 }
 
-Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields) {
+Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields, const std::string& measurement) {
   State& state = Current();
   Attempt attempt{
       .op = op,
       .fields = fields,
-      .deadline = std::chrono::steady_clock::now() + config_.deadline * wire::OpDeadlineFactor(op)};
+      .deadline = std::chrono::steady_clock::now() + config_.deadline * wire::OpDeadlineFactor(op),
+      .measurement = measurement};
   for (;;) {
     KC_ASSIGN(std::optional<Bytes> reply, Try(state, attempt));
     if (reply.has_value()) return *std::move(reply);

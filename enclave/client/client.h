@@ -23,6 +23,7 @@
 #include <memory>
 
 #include "enclave/client/config.h"
+#include "enclave/client/pin.h"
 #include "enclave/wire/messages.h"
 
 namespace keyclave::client {
@@ -41,10 +42,14 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  // `measurement` (hexadecimal; empty: any): kEnclaveRefused, and nothing is sent, if the enclave's
+  // appraised one is another. Objects that the request names must be under one of the policies
+  // that the configuration pins, if it pins any.
   template <wire::Op op>
   Result<typename wire::OpTraits<op>::Reply> Call(
-      const typename wire::OpTraits<op>::Request& request) {
-    KC_ASSIGN(const Bytes fields, CallRaw(op, wire::Encode(request)));
+      const typename wire::OpTraits<op>::Request& request, const std::string& measurement = {}) {
+    KC_ASSIGN(Bytes encoded, EncodePinned(request, config_.policy_digests));
+    KC_ASSIGN(const Bytes fields, CallRaw(op, std::move(encoded), measurement));
     auto reply = wire::Decode<typename wire::OpTraits<op>::Reply>(fields);
     if (!reply.ok()) return reply.error().In("reply from keyclaved");
     return reply;
@@ -70,7 +75,7 @@ class Client {
  private:
   class State;
   struct Attempt;
-  Result<Bytes> CallRaw(wire::Op op, Bytes fields);
+  Result<Bytes> CallRaw(wire::Op op, Bytes fields, const std::string& measurement);
   Result<std::optional<Bytes>> Try(State& state, Attempt& attempt);
   // This process's state; made on its first use.
   State& Current() const;

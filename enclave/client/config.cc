@@ -6,6 +6,8 @@
 #include "attest/simulated_root.h"
 #include "attest/trust_config.h"
 #include "enclave/base/file.h"
+#include "enclave/client/release_key.h"
+#include "enclave/wire/messages.h"
 
 namespace keyclave::client {
 namespace {
@@ -95,6 +97,42 @@ Status ReadEnclaveId(YamlMap& map, ClientConfig& config) {
   return id->Bad("must be the 32 hexadecimal digits that keyclave status shows");
 }
 
+Status ReadReleaseKeys(YamlMap& map, ClientConfig& config) {
+  const auto keys = map.Take("release_keys");
+  if (!keys.has_value()) return Done{};
+  KC_ASSIGN(YamlMap files, keys->AsMap());
+  for (const auto& [name, file] : files.TakeAll()) {
+    KC_ASSIGN(const std::string path, AbsolutePath(file));
+    auto key = ReadReleaseKey(name, path);
+    if (!key.ok()) return file.Bad(key.error().Text());
+    config.release_keys.push_back(*std::move(key));
+  }
+  // What the enclave would refuse later is refused here, where the file can be named.
+  const auto parsed = wire::ParseRuntimeClaims(wire::EncodeRuntimeClaims({config.release_keys}));
+  if (!parsed.ok()) return keys->Bad(parsed.error().detail());
+  if (!config.release_keys.empty() && config.evidence_type.empty())
+    return keys->Bad("is part of the evidence, and `evidence` is none");
+  return Done{};
+}
+
+Status ReadPolicyDigests(YamlMap& map, ClientConfig& config) {
+  const auto digests = map.Take("policy_digests");
+  if (!digests.has_value()) return Done{};
+  KC_ASSIGN(const std::vector<YamlValue> items, digests->AsList());
+  if (items.empty() || items.size() > wire::kMaxPinnedPolicies)
+    return digests->Bad("1 to 16 digests; leave it out for any policy");
+  for (const YamlValue& item : items) {
+    KC_ASSIGN(const std::string text, item.AsText());
+    const auto bytes = FromHex(text);
+    ByteArray<32> digest{};
+    if (!bytes.ok() || bytes->size() != digest.size())
+      return item.Bad("must be the 64 hexadecimal digits that keyclave policy list shows");
+    std::copy(bytes->begin(), bytes->end(), digest.begin());
+    config.policy_digests.push_back(digest);
+  }
+  return Done{};
+}
+
 Status ReadLimits(YamlMap& map, ClientConfig& config) {
   if (const auto deadline = map.Take("deadline")) {
     KC_ASSIGN(config.deadline, Seconds(*deadline, 1));
@@ -148,6 +186,8 @@ Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string&
   KC_CHECK_OK(ReadSimulated(map, config));
   KC_CHECK_OK(attest::ReadProducer(map, config.producer));
   KC_CHECK_OK(ReadEvidence(map, config));
+  KC_CHECK_OK(ReadReleaseKeys(map, config));
+  KC_CHECK_OK(ReadPolicyDigests(map, config));
   KC_CHECK_OK(ReadLimits(map, config));
   KC_CHECK_OK(map.Finish());
   return config;

@@ -9,6 +9,11 @@
 //   simulated:
 //     key: /etc/keyclave/simulated-root.key   # signs this process's own simulated evidence
 //     root: /etc/keyclave/simulated-root.pub  # verifies the enclave's
+//   release_keys:       # public keys (PEM or DER) that keys may be released to: part of the
+//   evidence
+//     backup: /etc/keyclave/backup.pub
+//   policy_digests:     # keys of this process must be under one of these policies (policy list)
+//     - 8d5f…           # SHA-256, 64 hexadecimal digits
 //   deadline: 5s        # per call
 //   renew_before: 60s   # evidence is renewed so long before it expires
 //   max_connections: 16 # per process, at most 256
@@ -19,6 +24,7 @@
 #include "attest/expression.h"
 #include "attest/tee_type.h"
 #include "enclave/base/endpoint.h"
+#include "enclave/wire/runtime_claims.h"
 
 namespace keyclave::client {
 
@@ -35,6 +41,8 @@ struct ClientConfig {
   std::string evidence_type;    // empty: none
   attest::ProducerConfig producer;
   attest::Trust trust;
+  std::vector<wire::ReleaseKey> release_keys = {};
+  std::vector<ByteArray<32>> policy_digests = {};  // empty: any
   std::chrono::milliseconds deadline{5000};
   std::chrono::seconds renew_before{60};
   size_t max_connections = 16;

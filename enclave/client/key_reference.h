@@ -9,7 +9,9 @@
 //
 // What Keyclave writes carries the public key (SubjectPublicKeyInfo) in the URI's vendor query
 // attribute x-keyclave-spki, base64url, so that loading and matching need no request. It holds no
-// secret.
+// secret. Two more vendor query attributes, both hexadecimal, pin what the key is used with:
+// x-keyclave-policy is the digest of its policy, x-keyclave-measurement the measurement of the
+// enclave. Where they differ, the operation is refused.
 #pragma once
 
 #include "enclave/wire/messages.h"
@@ -25,6 +27,7 @@ struct KeyUri {
   Bytes spki;  // DER; empty if the URI carries none
   std::optional<Bytes> pin_value;
   std::optional<std::string> pin_source;  // a path, or file: and a path
+  std::string measurement = {};           // pinned, of the enclave; empty: what `expect` accepts
 
   bool HasPin() const { return pin_value.has_value() || pin_source.has_value(); }
 };
@@ -36,9 +39,11 @@ bool IsKeyUri(std::string_view text);
 Result<KeyUri> ParseKeyUri(const std::string& uri);
 Result<wire::ObjectRef> RefFromUri(const std::string& uri);
 
-// The pkcs11: URI of an object, with its public key if `spki` is not empty. kInvalidArgument for a
+// The pkcs11: URI of an object, with its public key if `spki` is not empty, the first of the
+// object's pinned policies and the enclave's measurement if one is pinned. kInvalidArgument for a
 // token label or serial longer than PKCS#11 allows (32 and 16 bytes).
-Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki = {});
+Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki = {},
+                            const std::string& measurement = {});
 
 // The URI, with all that is in it, and a public key that it lacks.
 std::string AddSpki(const std::string& uri, ByteSpan spki);

@@ -12,6 +12,8 @@ constexpr std::string_view kScheme = "pkcs11:";
 constexpr std::string_view kAlias = "keyclave:";
 constexpr const char* kMaker = "Keyclave";  // manufacturer and model, as the PKCS#11 module says
 constexpr const char* kSpkiQuery = "x-keyclave-spki";
+constexpr const char* kPolicyQuery = "x-keyclave-policy";
+constexpr const char* kMeasurementQuery = "x-keyclave-measurement";
 
 struct UriFree {
   void operator()(P11KitUri* uri) const { p11_kit_uri_free(uri); }
@@ -84,6 +86,31 @@ Result<wire::ObjectRef> ObjectOf(P11KitUri* uri) {
   return object;
 }
 
+// What the URI pins. A pin that cannot be read must not pin nothing.
+Status ReadPins(P11KitUri* uri, KeyUri& out) {
+  if (const char* digest = p11_kit_uri_get_vendor_query(uri, kPolicyQuery)) {
+    const auto bytes = FromHex(digest);
+    if (!bytes.ok() || bytes->size() != 32) {
+      return Fail(Code::kInvalidArgument,
+                  "x-keyclave-policy is not the 64 hexadecimal digits of a policy's digest");
+    }
+    std::copy(bytes->begin(), bytes->end(), out.object.policies.emplace(1).front().begin());
+  }
+  if (const char* measurement = p11_kit_uri_get_vendor_query(uri, kMeasurementQuery)) {
+    const auto bytes = FromHex(measurement);
+    if (!bytes.ok() || bytes->empty())
+      return Fail(Code::kInvalidArgument, "x-keyclave-measurement is not hexadecimal");
+    out.measurement = ToHex(*bytes);
+  }
+  return Done{};
+}
+
+// Unlike its neighbours, p11_kit_uri_set_vendor_query returns 1 for success.
+void SetVendorQuery(P11KitUri* uri, const char* name, const std::string& value) {
+  if (!value.empty() && p11_kit_uri_set_vendor_query(uri, name, value.c_str()) != 1)
+    throw std::bad_alloc();
+}
+
 const char* Reason(int code) {
   switch (code) {
     case P11_KIT_URI_BAD_ENCODING: return "the URI has a bad percent-encoding";
@@ -114,6 +141,7 @@ Result<KeyUri> ParseKeyUri(const std::string& uri) {
   if (const char* spki = p11_kit_uri_get_vendor_query(parsed.get(), kSpkiQuery)) {
     KC_ASSIGN(result.spki, FromBase64(spki));
   }
+  KC_CHECK_OK(ReadPins(parsed.get(), result));
   if (const char* value = p11_kit_uri_get_pin_value(parsed.get()))
     result.pin_value = ToBytes(AsBytes(value));
   if (const char* source = p11_kit_uri_get_pin_source(parsed.get())) result.pin_source = source;
@@ -125,7 +153,8 @@ Result<wire::ObjectRef> RefFromUri(const std::string& uri) {
   return std::move(parsed.object);
 }
 
-Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki) {
+Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki,
+                            const std::string& measurement) {
   const Uri uri = NewUri();
   CK_TOKEN_INFO* token = p11_kit_uri_get_token_info(uri.get());
   if (object.token_label)
@@ -136,11 +165,10 @@ Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki) {
   if (object.label) KC_CHECK_OK(SetAttribute(uri.get(), CKA_LABEL, AsBytes(*object.label)));
   if (object.object_class)
     KC_CHECK_OK(SetAttribute(uri.get(), CKA_CLASS, wire::UlongBytes(*object.object_class)));
-  // Unlike the others, this call returns 1 for success.
-  if (!spki.empty() &&
-      p11_kit_uri_set_vendor_query(uri.get(), kSpkiQuery, ToBase64Url(spki).c_str()) != 1) {
-    throw std::bad_alloc();
-  }
+  SetVendorQuery(uri.get(), kSpkiQuery, ToBase64Url(spki));
+  if (object.policies && !object.policies->empty())
+    SetVendorQuery(uri.get(), kPolicyQuery, ToHex(object.policies->front()));
+  SetVendorQuery(uri.get(), kMeasurementQuery, measurement);
   char* text = nullptr;
   const int code = p11_kit_uri_format(uri.get(), P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text);
   const std::unique_ptr<char, decltype(&std::free)> owned(text, &std::free);

@@ -6,14 +6,14 @@ namespace {
 constexpr size_t kMaxName = 256;  // bytes of the enclave's id and version
 
 attest::Binding BindingOf(attest::Role role, const Channel& channel, const ByteArray<32>& nonce,
-                          std::string audience) {
+                          std::string audience, Bytes runtime_claims = {}) {
   return attest::Binding{.role = role,
                          .nonce = nonce,
                          .exporter = channel.exporter(),
                          .client_spki = channel.own_spki(),
                          .server_spki = channel.server_spki(),
                          .audience = std::move(audience),
-                         .runtime_claims = {}};
+                         .runtime_claims = std::move(runtime_claims)};
 }
 
 Result<attest::Appraised> Appraise(const ClientConfig& config, const Channel& channel,
@@ -22,7 +22,7 @@ Result<attest::Appraised> Appraise(const ClientConfig& config, const Channel& ch
   if (!hello.evidence_type.has_value() || !hello.evidence.has_value()) {
     return Fail(Code::kEvidenceMalformed, "keyclaved presented no evidence");
   }
-  // This version knows no runtime claims, and what is not understood is refused.
+  // This version knows none of an enclave, and what is not understood is refused.
   if (hello.runtime_claims.has_value() && !hello.runtime_claims->empty()) {
     return Fail(Code::kEvidenceMalformed, "runtime claims are not used by this version");
   }
@@ -64,10 +64,11 @@ Result<wire::AttestReply> ProveSelf(const ClientConfig& config, Channel& channel
                                     Deadline deadline) {
   const attest::TeeType* type = attest::FindTeeType(config.evidence_type);
   if (type == nullptr) return Fail(Code::kEvidenceUnknownType, config.evidence_type);
-  const attest::ReportData report_data =
-      ComputeReportData(BindingOf(attest::Role::kCaller, channel, hello.nonce, hello.enclave_id));
   wire::AttestRequest request;
   request.evidence_type = config.evidence_type;
+  request.runtime_claims = wire::EncodeRuntimeClaims({config.release_keys});
+  const attest::ReportData report_data = ComputeReportData(BindingOf(
+      attest::Role::kCaller, channel, hello.nonce, hello.enclave_id, request.runtime_claims));
   KC_ASSIGN(request.evidence, type->produce(report_data, config.producer, now));
   KC_ASSIGN(const Channel::Reply reply,
             channel.Exchange(wire::Op::kAttest, wire::Encode(request), deadline));

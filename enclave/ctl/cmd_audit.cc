@@ -1,4 +1,6 @@
 // keyclave audit: read the enclave's audit log, and check a copy of it offline.
+#include "enclave/ctl/cmd_audit.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -158,6 +160,8 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
   key->callback([out, &invocation] {
     invocation.action = [out, &invocation] { return Key(*out, invocation.globals); };
   });
+
+  AddAuditReceipt(*group, invocation);
 
   auto verify_options = std::make_shared<VerifyOptions>();
   CLI::App* verify =

@@ -29,6 +29,7 @@ struct DeleteOptions {
 
 struct ReferenceOptions {
   KeyOptions key;
+  bool pin = false;
   std::string out;
 };
 
@@ -45,8 +46,10 @@ Result<std::string> TokenLabel(Enclave& enclave, const wire::TokenId& id) {
   return Fail(Code::kTokenNotFound, ToHex(id));
 }
 
-// The pkcs11: URI that names this object for every program.
-Result<std::string> UriOf(Enclave& enclave, const wire::ObjectInfo& object, ByteSpan spki) {
+// The pkcs11: URI that names this object for every program; with `pin` for this enclave's
+// measurement and the policy of today alone.
+Result<std::string> UriOf(Enclave& enclave, const wire::ObjectInfo& object, ByteSpan spki,
+                          bool pin = false) {
   wire::ObjectRef ref;
   KC_ASSIGN(ref.token_label, TokenLabel(enclave, object.token));
   ref.object_class = object.attributes.Ulong(CKA_CLASS);
@@ -56,7 +59,16 @@ Result<std::string> UriOf(Enclave& enclave, const wire::ObjectInfo& object, Byte
   if (const std::string label = object.attributes.Text(CKA_LABEL); !label.empty()) {
     ref.label = label;
   }
-  return client::MakeUri(ref, spki);
+  if (!pin) return client::MakeUri(ref, spki);
+  const Bytes* digest = object.attributes.Find(kCkaPolicyDigest);
+  KC_ASSIGN(const attest::ClaimSet claims, enclave.client().EnclaveClaims());
+  const attest::Claim* measurement = claims.Find("measurement");
+  ByteArray<32> pinned{};
+  if (digest == nullptr || digest->size() != pinned.size() || measurement == nullptr)
+    return Fail(Code::kUnsupported, "the enclave told no policy digest or has no measurement");
+  std::copy(digest->begin(), digest->end(), pinned.begin());
+  ref.policies = {pinned};
+  return client::MakeUri(ref, spki, attest::ToText(measurement->value));
 }
 
 Result<int> List(const ListOptions& options, const Globals& globals) {
@@ -160,7 +172,7 @@ Result<int> Reference(const ReferenceOptions& options, const Globals& globals) {
     return Fail(Code::kInvalidArgument, options.key.key + " is a " + ClassText(object.attributes) +
                                             ": references are for private keys");
   }
-  KC_ASSIGN(const std::string uri, UriOf(*enclave, object, *spki));
+  KC_ASSIGN(const std::string uri, UriOf(*enclave, object, *spki, options.pin));
   KC_ASSIGN(const std::string pem, client::EncodeKeyReferencePem(uri));
   if (!options.out.empty()) KC_CHECK_OK(ReplaceFile(options.out, AsBytes(pem), 0644));
   if (globals.json) {
@@ -187,6 +199,8 @@ void AddReference(CLI::App& group, Invocation& invocation) {
   AddKeyArgument(*command, options->key);
   command->add_option("--out", options->out, "the file (default: standard output)")
       ->type_name("FILE");
+  command->add_flag("--pin", options->pin,
+                    "good for this enclave's measurement and the key's policy of today only");
   command->footer(
       "nginx, HAProxy, PostgreSQL and every OpenSSL 3 program that wants a key file take\n"
       "it, with OPENSSL_CONF set as `keyclave run` does. Example:\n"
@@ -203,6 +217,7 @@ void AddKey(CLI::App& app, Invocation& invocation) {
   group->require_subcommand(1);
   AddKeyGenerate(*group, invocation);
   AddKeyImport(*group, invocation);
+  AddKeyRelease(*group, invocation);
 
   auto list_options = std::make_shared<ListOptions>();
   CLI::App* list = group->add_subcommand("list", "list a token's keys");

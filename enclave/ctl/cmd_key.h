@@ -1,5 +1,5 @@
-// The subcommands of `keyclave key`, in two files: cmd_key.cc (list, show, delete, reference) and
-// cmd_key_create.cc (generate, import).
+// The subcommands of `keyclave key`, in several files: cmd_key.cc (list, show, delete, reference),
+// cmd_key_create.cc (generate, import), cmd_key_release.cc.
 #pragma once
 
 #include "enclave/ctl/command.h"
@@ -8,5 +8,6 @@ namespace keyclave::ctl {
 
 void AddKeyGenerate(CLI::App& group, Invocation& invocation);
 void AddKeyImport(CLI::App& group, Invocation& invocation);
+void AddKeyRelease(CLI::App& group, Invocation& invocation);
 
 }  // namespace keyclave::ctl

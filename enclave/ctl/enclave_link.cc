@@ -96,13 +96,26 @@ Result<std::vector<wire::ObjectInfo>> Enclave::Objects(const wire::TokenId& toke
   }
 }
 
-Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::string& token_label) {
-  wire::ObjectRef ref;
-  if (client::IsKeyUri(name)) {
-    KC_ASSIGN(ref, client::RefFromUri(name));
-  } else {
-    ref.label = name;
+// What a URI pins must be so before a command goes on with the object.
+Status Enclave::CheckPins(const client::KeyUri& uri, const wire::ObjectInfo& object) {
+  const Bytes* digest = object.attributes.Find(kCkaPolicyDigest);
+  if (uri.object.policies) {
+    const std::string wanted = ToHex(uri.object.policies->front());
+    const std::string got = digest == nullptr ? "none" : ToHex(*digest);
+    if (wanted != got) return FailWanted(Code::kPolicyDigest, "x-keyclave-policy", wanted, got);
   }
+  return Done{};
+}
+
+Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::string& token_label) {
+  client::KeyUri uri;
+  if (client::IsKeyUri(name)) {
+    KC_ASSIGN(uri, client::ParseKeyUri(name));
+  } else {
+    uri.object.label = name;
+  }
+  wire::ObjectRef& ref = uri.object;
+  if (!uri.measurement.empty()) measurement_ = uri.measurement;
   if (!ref.token_label && !ref.token_serial && !token_label.empty()) ref.token_label = token_label;
   KC_ASSIGN(wire::ListTokensReply tokens, Call<wire::Op::kListTokens>({}));
   KC_ASSIGN(const wire::TokenInfo token, PickToken(std::move(tokens.tokens), ref));
@@ -118,6 +131,7 @@ Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::str
     return Fail(Code::kObjectAmbiguous,
                 name + ": " + std::to_string(found.size()) + " objects in token " + token.label);
   }
+  KC_CHECK_OK(CheckPins(uri, found.front()));
   return found.front();
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "enclave/client/client.h"
+#include "enclave/client/key_reference.h"
 #include "enclave/ctl/command.h"
 
 namespace keyclave::ctl {
@@ -28,10 +29,10 @@ class Enclave {
   template <wire::Op op>
   Result<typename wire::OpTraits<op>::Reply> Call(
       const typename wire::OpTraits<op>::Request& request) {
-    auto reply = client_.Call<op>(request);
+    auto reply = client_.Call<op>(request, measurement_);
     if (reply.ok() || reply.code() != Code::kNotLoggedIn || !token_) return reply;
     KC_CHECK_OK(Login());
-    return client_.Call<op>(request);
+    return client_.Call<op>(request, measurement_);
   }
 
   // The token of this label; with an empty label the only one there is. kTokenNotFound,
@@ -48,9 +49,11 @@ class Enclave {
 
  private:
   Status Login();
+  static Status CheckPins(const client::KeyUri& uri, const wire::ObjectInfo& object);
 
   client::Client client_;
   const std::string pin_file_;
+  std::string measurement_;               // of the enclave, pinned by a URI
   std::optional<wire::TokenInfo> token_;  // the latest that was named
   bool is_operator_ = true;               // until the enclave says otherwise
 };

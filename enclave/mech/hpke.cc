@@ -206,6 +206,8 @@ Key AeadKey(Schedule& schedule) {
 
 }  // namespace
 
+bool HpkeFits(HpkeKem kem, const Key& key) { return CheckCurve(kem, key.pkey()).ok(); }
+
 Result<Bytes> HpkeSealWith(HpkeKem kem, EVP_PKEY* ephemeral, const Key& recipient, ByteSpan info,
                            ByteSpan aad, ByteSpan plaintext) {
   KC_CHECK_OK(CheckCurve(kem, recipient.pkey()));

@@ -12,6 +12,9 @@ namespace keyclave::mech {
 
 enum class HpkeKem : uint16_t { kP256 = 0x0010, kX25519 = 0x0020 };  // RFC 9180 §7.1
 
+// Whether the key is of the KEM's curve.
+bool HpkeFits(HpkeKem kem, const Key& key);
+
 // kKeyTypeInconsistent if the recipient's key is not of the KEM's curve.
 Result<Bytes> HpkeSeal(HpkeKem kem, const Key& recipient, ByteSpan info, ByteSpan aad,
                        ByteSpan plaintext);

@@ -99,6 +99,19 @@ Result<keys::ObjectPtr> ResolveOwned(Call& call, const wire::ObjectRef& ref,
   });
 }
 
+// What the caller pinned is checked where the object is used, so that nothing can change between.
+// Only who may use the object learns that its policy is another.
+Status CheckPinned(Call& call, const wire::ObjectRef& ref, const keys::Object& object) {
+  if (!ref.policies) return Done{};
+  if (ref.policies->empty() || ref.policies->size() > wire::kMaxPinnedPolicies)
+    return Fail(Code::kBadMessage, "1 to 16 pinned policies");
+  const auto policy = call.service.policies.OfObject(call.service.store, object);
+  const bool fits = policy.ok() && std::find(ref.policies->begin(), ref.policies->end(),
+                                             (*policy)->digest()) != ref.policies->end();
+  if (fits) return Done{};
+  return Fail(Code::kPolicyDigest, object.policy);
+}
+
 }  // namespace
 
 std::string CallerName(const Call& call) {
@@ -138,15 +151,21 @@ Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, co
   // Before the grant is asked: a limit is not to be counted for what a missing PIN stops.
   KC_ASSIGN(const keys::Token token, call.service.store.FindToken(object->token));
   const Status login = RequireLogin(call, token, object->IsPrivate());
+  const Status pinned = CheckPinned(call, ref, *object);
+  size_t permit = 0;
   if (!IsOwn(call, *object)) {
     const ObjectGrants grants = ObjectGrants::Of(call, *object);
-    if (!login.ok() && grants.Permits(use.operation, call.now)) return login.error();
+    const bool permits = grants.Permits(use.operation, call.now);
+    if (!login.ok() && permits) return login.error();
+    if (!pinned.ok() && permits) return pinned.error();
     const auto verdict = grants.Check(call, *object, use);
     if (!verdict.ok()) return Deny(call, *object, use, verdict.error());
+    permit = *verdict;
   }
   KC_CHECK_OK(login);
+  KC_CHECK_OK(pinned);
   AuditFirstUse(call, *object, use);
-  return AuthorizedObject(std::move(object));
+  return AuthorizedObject(std::move(object), permit);
 }
 
 Result<AuthorizedObject> AuthorizeChange(Call& call, const wire::ObjectRef& ref) {
@@ -161,6 +180,7 @@ Result<AuthorizedObject> AuthorizeChange(Call& call, const wire::ObjectRef& ref)
             .ok();
     return exists ? Fail(Code::kOwnersOnly) : std::move(managed).error();
   }
+  KC_CHECK_OK(CheckPinned(call, ref, **owned));
   KC_ASSIGN(const keys::Token token, call.service.store.FindToken((*owned)->token));
   KC_CHECK_OK(RequireLogin(call, token, (*owned)->IsPrivate()));
   return AuthorizedObject(*std::move(owned));
@@ -174,7 +194,10 @@ Result<AuthorizedObject> AuthorizeSight(Call& call, const wire::ObjectRef& ref) 
     return object.session == 0 && token.ok() && Inspects(call, *token);
   };
   auto found = call.service.store.Resolve(ref, visible);
-  if (found.ok()) return AuthorizedObject(std::move(found).value());
+  if (found.ok()) {
+    KC_CHECK_OK(CheckPinned(call, ref, **found));
+    return AuthorizedObject(std::move(found).value());
+  }
   if (needs_evidence) return Fail(Code::kEvidenceExpired);
   return std::move(found).error();
 }

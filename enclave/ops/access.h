@@ -20,14 +20,18 @@ struct UseOf {
 class AuthorizedObject {
  public:
   const keys::Object& object() const { return *object_; }
+  // Of the object's policy, from 1; 0 for what needs none.
+  size_t permit() const { return permit_; }
 
  private:
   friend Result<AuthorizedObject> AuthorizeUse(Call&, const wire::ObjectRef&, const UseOf&);
   friend Result<AuthorizedObject> AuthorizeChange(Call&, const wire::ObjectRef&);
   friend Result<AuthorizedObject> AuthorizeSight(Call&, const wire::ObjectRef&);
   friend Result<AuthorizedObject> AuthorizeExplanation(Call&, const wire::ObjectRef&);
-  explicit AuthorizedObject(keys::ObjectPtr object) : object_(std::move(object)) {}
+  explicit AuthorizedObject(keys::ObjectPtr object, size_t permit = 0)
+      : object_(std::move(object)), permit_(permit) {}
   keys::ObjectPtr object_;
+  size_t permit_;
 };
 
 // The caller has some grant under some policy of this token, administers it, or is an operator: it
@@ -83,7 +87,8 @@ class AuthorizedCreation {
 };
 
 // kDenied (or kNotAttested, kEvidenceExpired where fresh evidence could help), kMechanismDenied,
-// kNotLoggedIn, kObjectNotFound, kObjectAmbiguous. Denials are recorded and audited; the first use
+// kNotLoggedIn, kObjectNotFound, kObjectAmbiguous; kPolicyDigest where the reference pins policies
+// and the object's is none of them. Denials are recorded and audited; the first use
 // of a key by a session too. A caller without any grant in the token cannot tell a forbidden object
 // from one that does not exist.
 Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, const UseOf& use);

@@ -5,13 +5,21 @@
 
 namespace keyclave::ops {
 
+// Where the secret of new objects was before. What the enclave kept must not become readable by
+// passing through a session.
+enum class Source {
+  kMade,  // generated here, brought by the caller, or derived for it
+  kKept,  // a copy, or what a key of the enclave unwrapped
+};
+
 // Puts objects (attributes complete, except policy, token and session) into the token that was
 // authorized: a token object needs the right to administer, a private one needs a login where there
 // is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the parent's, else
 // the token's default. What is made from another key (`parent`) inherits that key's policies: they
-// have to grant, too.
+// have to grant, too. kTemplateInconsistent for an extractable key that its policies never release.
 Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
                                                    std::vector<keys::NewObject> objects,
-                                                   const keys::Object* parent = nullptr);
+                                                   const keys::Object* parent = nullptr,
+                                                   Source source = Source::kMade);
 
 }  // namespace keyclave::ops

@@ -77,11 +77,12 @@ Result<wire::KeyPairReply> InsertPair(Call& call, const AuthorizedCreation& crea
 Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creation,
                                     AttributeList requested, mech::NewKey made, Origin origin,
                                     uint64_t mechanism, const keys::Object* parent = nullptr) {
+  const Source source = origin == Origin::kUnwrapped ? Source::kKept : Source::kMade;
   KC_ASSIGN(keys::NewObject object, Assemble(call, std::move(requested), made.attributes,
                                              std::move(made.material), origin, mechanism));
   std::vector<keys::NewObject> objects;
   objects.push_back(std::move(object));
-  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), parent));
+  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), parent, source));
   return wire::ObjectReply{DescribeFor(call, *inserted.front())};
 }
 
@@ -129,11 +130,40 @@ void Inherit(const keys::Object& parent, keys::Object& child) {
   child.attributes.Set(kCkaParents, parent.id);
 }
 
+// An extractable key is a promise that only a policy can keep. A session object that the caller
+// made is its own; what came out of another key stays in, unless it becomes a token object with a
+// policy.
+Status CheckExtractable(Call& call, const keys::Object& object, Source source) {
+  if (!object.attributes.IsTrue(CKA_EXTRACTABLE)) return Done{};
+  if (object.session != 0) {
+    if (source == Source::kMade) return Done{};
+    return Fail(
+        Code::kTemplateInconsistent,
+        "CKA_EXTRACTABLE: a session object that was copied or unwrapped cannot leave; leave "
+        "it out, or make a token object under a policy that permits release");
+  }
+  std::vector<std::string> names = object.inherited;
+  names.push_back(object.policy);
+  for (const std::string& name : names) {
+    KC_ASSIGN(const auto policy,
+              call.service.policies.Named(call.service.store, object.token, name));
+    const auto& permits = policy->permits();
+    const bool releases = std::any_of(permits.begin(), permits.end(), [](const auto& permit) {
+      return permit.operations.Has(authz::Operation::kRelease);
+    });
+    if (!releases) {
+      return Fail(Code::kTemplateInconsistent,
+                  "CKA_EXTRACTABLE: no permit of policy " + name + " has `release`");
+    }
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
                                                    std::vector<keys::NewObject> objects,
-                                                   const keys::Object* parent) {
+                                                   const keys::Object* parent, Source source) {
   const keys::Token& token = creation.token();
   for (keys::NewObject& item : objects) {
     keys::Object& object = item.object;
@@ -149,6 +179,7 @@ Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedC
     KC_CHECK_OK(call.service.policies.Named(call.service.store, token.id, object.policy).ok()
                     ? Status()
                     : Status(Fail(Code::kPolicyNotFound, object.policy)));
+    KC_CHECK_OK(CheckExtractable(call, object, source));
   }
   KC_ASSIGN(auto inserted, call.service.store.Insert(std::move(objects)));
   for (const keys::ObjectPtr& object : inserted)

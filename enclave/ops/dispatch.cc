@@ -54,6 +54,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kEncrypt, Use<Operation::kEncrypt>, Encrypt>(kNone),
     MakeRow<Op::kDecrypt, Use<Operation::kDecrypt>, Decrypt>(kNone),
     MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kChange),
+    MakeRow<Op::kRelease, ReleaseTo, Release>(kNone, Pace::kSlow),
     MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
     MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
     MakeRow<Op::kRandom, Anyone, Random>(kNone),

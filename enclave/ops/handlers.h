@@ -54,6 +54,9 @@ ReplyOf<Op::kImportKey> ImportKey(Call&, const wire::ImportKeyRequest&, const Au
 ReplyOf<Op::kUnwrapKey> UnwrapKey(Call&, const wire::UnwrapKeyRequest&, const AuthorizedObject&);
 ReplyOf<Op::kDeriveKey> DeriveKey(Call&, const wire::DeriveKeyRequest&, const AuthorizedObject&);
 
+// release_ops.cc
+ReplyOf<Op::kRelease> Release(Call&, const wire::ReleaseRequest&, const ReleaseTo::Proof&);
+
 // key_ops.cc
 ReplyOf<Op::kSign> Sign(Call&, const wire::SignRequest&, const AuthorizedObject&);
 ReplyOf<Op::kVerify> Verify(Call&, const wire::VerifyRequest&, const AuthorizedObject&);

@@ -2,6 +2,7 @@
 
 #include "enclave/base/byte_reader.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/ops/release.h"
 
 namespace keyclave::ops {
 namespace {
@@ -81,32 +82,31 @@ ReplyOf<Op::kDecrypt> Decrypt(Call& call, const wire::DecryptRequest& request,
 }
 
 // A key leaves the enclave only wrapped, only if it is extractable, and only where its own policy
-// grants `release`.
+// grants `release` in this form. What the caller made itself, in its own session, is its own to
+// give.
 ReplyOf<Op::kWrapKey> WrapKey(Call& call, const wire::WrapKeyRequest& request,
                               const AuthorizedObject& wrapping_key) {
+  const keys::Object& wrapping = wrapping_key.object();
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, wrapping_key.object(), request.mechanism, CKF_WRAP, CKA_WRAP));
-  KC_ASSIGN(const AuthorizedObject target, AuthorizeUse(call, request.key,
-                                                        {.operation = authz::Operation::kRelease,
-                                                         .family = entry.family->name,
-                                                         .mechanism = &request.mechanism,
-                                                         .form = authz::WrapForm::kTokenKey}));
-  const wire::AttributeList& attributes = target.object().attributes;
-  if (!attributes.IsTrue(CKA_EXTRACTABLE)) return Fail(Code::kKeyUnextractable);
-  if (attributes.IsTrue(CKA_WRAP_WITH_TRUSTED) &&
-      !wrapping_key.object().attributes.IsTrue(CKA_TRUSTED)) {
-    return Fail(Code::kKeyNotWrappable, "the key asks for a trusted wrapping key");
-  }
-  const uint64_t target_class = target.object().Class();
-  if (target_class != CKO_SECRET_KEY && target_class != CKO_PRIVATE_KEY)
-    return Fail(Code::kKeyNotWrappable);
-  KC_ASSIGN(const auto target_key, call.service.store.OpenKey(target.object()));
-  KC_ASSIGN(const SecretBytes encoded, mech::EncodeForWrap(*target_key));
-  KC_ASSIGN(const auto handle, call.service.store.OpenKey(wrapping_key.object()));
+            CheckKeyUse(call, wrapping, request.mechanism, CKF_WRAP, CKA_WRAP));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(wrapping));
+  const auto form = FormOfWrap(call, wrapping, *handle, request.mechanism);
+  UseOf release{.operation = authz::Operation::kRelease,
+                .family = entry.family->name,
+                .mechanism = &request.mechanism};
+  if (form.ok()) release.form = *form;
+  KC_ASSIGN(const AuthorizedObject target, AuthorizeUse(call, request.key, release));
+  const keys::Object& object = target.object();
+  if (object.session == 0 && !form.ok()) return form.error();
+  if (object.Class() == CKO_DATA) return Fail(Code::kKeyNotWrappable, "a data object is no key");
+  KC_CHECK_OK(CheckReleasable(object, wrapping.attributes.IsTrue(CKA_TRUSTED)));
+  KC_ASSIGN(const SecretBytes encoded, SecretOf(call, object));
   const auto wrap = entry.family->wrap != nullptr ? entry.family->wrap : entry.family->encrypt;
   KC_ASSIGN(Bytes wrapped, wrap(*handle, request.mechanism, encoded.Expose(SecretAccess())));
-  call.audit_fields = {{"object", ToHex(target.object().id)},
-                       {"under", ToHex(wrapping_key.object().id)}};
+  call.audit_fields = {{"object", ToHex(object.id)},
+                       {"policy", object.policy},
+                       {"under", ToHex(wrapping.id)},
+                       {"form", std::string(form.ok() ? WrapFormName(*form) : "own")}};
   return wire::OutputReply{std::move(wrapped)};
 }
 

@@ -122,7 +122,9 @@ ReplyOf<Op::kCopyObject> CopyObject(Call& call, const wire::CopyObjectRequest& r
   KC_ASSIGN(const AuthorizedCreation creation, AuthorizeCreation(call, original.token));
   std::vector<keys::NewObject> objects;
   objects.push_back(std::move(copy));
-  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects)));
+  // A session object that is extractable was the caller's own from the start.
+  const Source kept = original.session != 0 ? Source::kMade : Source::kKept;
+  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), nullptr, kept));
   return wire::ObjectReply{DescribeFor(call, *inserted.front())};
 }
 

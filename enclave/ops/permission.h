@@ -4,6 +4,7 @@
 
 #include "enclave/mech/mech_type.h"
 #include "enclave/ops/access.h"
+#include "enclave/ops/release.h"
 
 namespace keyclave::ops {
 
@@ -164,6 +165,41 @@ struct Use {
         .operation = operation, .family = entry.family->name, .mechanism = &request.mechanism};
     if constexpr (operation == authz::Operation::kSign) use.input = request.input;
     return AuthorizeUse(call, SubjectOf(request), use);
+  }
+};
+
+// To have an object wrapped for a recipient: `release` of a key; a data object goes where it may be
+// read. What the caller does not see is refused as a release.
+struct ReleaseTo {
+  class Proof {
+   public:
+    const keys::Object& object() const { return object_.object(); }
+    size_t permit() const { return object_.permit(); }
+    const mech::ReleaseForm& form() const { return *form_; }
+    const Recipient& recipient() const { return recipient_; }
+
+   private:
+    friend struct ReleaseTo;
+    Proof(AuthorizedObject object, const mech::ReleaseForm* form, Recipient recipient)
+        : object_(std::move(object)), form_(form), recipient_(std::move(recipient)) {}
+    AuthorizedObject object_;
+    const mech::ReleaseForm* form_;
+    Recipient recipient_;
+  };
+  static Result<Proof> Enforce(Call& call, const wire::ReleaseRequest& request) {
+    if (request.form >= authz::kWrapFormCount) return Fail(Code::kWrapRefused, "no such form");
+    const auto form = static_cast<authz::WrapForm>(request.form);
+    const mech::ReleaseForm* how = mech::FindReleaseForm(authz::WrapFormName(form));
+    if (how == nullptr) return Fail(Code::kWrapRefused, "token-key is C_WrapKey's form");
+    // Before the grant is asked: a limit is not to be counted for what cannot be done.
+    KC_ASSIGN(Recipient recipient, FindRecipient(call, request.recipient));
+    const auto seen = AuthorizeSight(call, request.object);
+    const bool is_data = seen.ok() && seen->object().Class() == CKO_DATA;
+    const auto operation = is_data ? authz::Operation::kRead : authz::Operation::kRelease;
+    KC_ASSIGN(AuthorizedObject object,
+              AuthorizeUse(call, request.object,
+                           {.operation = operation, .family = how->family, .form = form}));
+    return Proof(std::move(object), how, std::move(recipient));
   }
 };
 

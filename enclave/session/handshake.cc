@@ -63,10 +63,7 @@ Result<wire::AttestReply> HandleAttest(const HandshakeContext& context, Connecti
                                        const wire::AttestRequest& request) {
   const UnixTime now = context.clock.Now();
   KC_ASSIGN(const ByteArray<32> nonce, UseNonce(connection, now));
-  // This version knows no runtime claims, and what is not understood is refused.
-  if (!request.runtime_claims.empty()) {
-    return Fail(Code::kEvidenceMalformed, "runtime claims are not used by this version");
-  }
+  KC_ASSIGN(wire::RuntimeClaims runtime, wire::ParseRuntimeClaims(request.runtime_claims));
   KC_ASSIGN(const attest::Unverified unverified,
             attest::ParseEvidence(request.evidence_type, request.evidence));
   const attest::Binding binding{.role = attest::Role::kCaller,
@@ -86,7 +83,9 @@ Result<wire::AttestReply> HandleAttest(const HandshakeContext& context, Connecti
                                                          .now = now,
                                                          .binding = ComputeReportData(binding),
                                                          .peer = process ? &*process : nullptr}));
-  connection.session->SetEvidence(verified, now + static_cast<int64_t>(context.evidence_max_age));
+  connection.session->SetEvidence(
+      verified, now + static_cast<int64_t>(context.evidence_max_age),
+      {.evidence = Sha256(request.evidence), .runtime = std::move(runtime)});
   return wire::AttestReply{.session_seconds = context.evidence_max_age};
 }
 

@@ -35,12 +35,15 @@ std::shared_ptr<const Session::Identity> Session::identity() const {
   return identity_;
 }
 
-void Session::SetEvidence(const attest::Verified& evidence, UnixTime expires_at) {
+void Session::SetEvidence(const attest::Verified& evidence, UnixTime expires_at,
+                          Presented presented) {
   Identity identity{.claims = evidence.claims(),
                     .attested = true,
                     .verified_at = evidence.verified_at(),
                     .expires_at = expires_at,
-                    .caller = CallerIdOf(evidence.claims(), /*attested=*/true)};
+                    .caller = CallerIdOf(evidence.claims(), /*attested=*/true),
+                    .evidence = presented.evidence,
+                    .release_keys = std::move(presented.runtime.release_keys)};
   for (const auto& [name, claim] : transport_) {
     if (identity.claims.Find(name) == nullptr) identity.claims.Set(name, claim.value, claim.origin);
   }

@@ -10,6 +10,7 @@
 #include "enclave/base/mutex.h"
 #include "enclave/session/caller_id.h"
 #include "enclave/wire/messages.h"
+#include "enclave/wire/runtime_claims.h"
 
 namespace keyclave::session {
 
@@ -25,6 +26,12 @@ struct Peer {
 
 // peer.uid, peer.gid (unix only) and tls.key as transport claims.
 attest::ClaimSet TransportClaims(const Peer& peer);
+
+// What came with evidence: its bytes' SHA-256, and the runtime claims that it binds.
+struct Presented {
+  ByteArray<32> evidence{};
+  wire::RuntimeClaims runtime = {};
+};
 
 class Session {
  public:
@@ -43,10 +50,13 @@ class Session {
     UnixTime verified_at = 0;
     UnixTime expires_at = 0;
     CallerId caller{};  // of these claims
+    ByteArray<32> evidence{};  // SHA-256 of the evidence; zeros while unattested
+    // Public keys that the evidence names: keys of the enclave are released to these and no others.
+    std::vector<wire::ReleaseKey> release_keys = {};
   };
   std::shared_ptr<const Identity> identity() const;
   // Installs newly verified evidence and forgets all grants.
-  void SetEvidence(const attest::Verified& evidence, UnixTime expires_at);
+  void SetEvidence(const attest::Verified& evidence, UnixTime expires_at, Presented presented = {});
   // Falls back to the transport's claims if the evidence has expired; true if that happened now.
   // The server calls it before it hands over requests, so that identity() is never out of date.
   bool ExpireEvidence(UnixTime now);

@@ -98,9 +98,7 @@ struct Mechanism {
   std::optional<TlsVersionParam> tls;
   std::optional<RsaAesParam> rsa_aes;
 
-  bool HasParameter() const {
-    return bytes || pss || oaep || gcm || ctr || ecdh || tls || rsa_aes;
-  }
+  bool HasParameter() const { return bytes || pss || oaep || gcm || ctr || ecdh || tls || rsa_aes; }
   template <class V>
   void Visit(V&& v) {
     v(1, type);

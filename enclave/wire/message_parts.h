@@ -77,7 +77,8 @@ struct Empty {
 };
 
 // A key or another object by name. Either `id`, or a token with what is known of the object: the
-// enclave refuses a selector that fits no object (kObjectNotFound) or several (kObjectAmbiguous).
+// enclave refuses a selector that fits no object (kObjectNotFound) or several (kObjectAmbiguous),
+// and an object whose policy's digest is not among those that the caller pinned (kPolicyDigest).
 struct ObjectRef {
   std::optional<ObjectId> id;
   std::optional<std::string> token_label;
@@ -85,8 +86,19 @@ struct ObjectRef {
   std::optional<uint64_t> object_class;
   std::optional<Bytes> cka_id;
   std::optional<std::string> label;
-  KC_FIELDS_6(id, token_label, token_serial, object_class, cka_id, label)
+  std::optional<std::vector<ByteArray<32>>> policies;  // digests, SHA-256
+  template <class V>
+  void Visit(V&& v) {
+    v(1, id);
+    v(2, token_label);
+    v(3, token_serial);
+    v(4, object_class);
+    v(5, cka_id);
+    v(6, label);
+    v(7, policies);
+  }
 };
+inline constexpr size_t kMaxPinnedPolicies = 16;
 
 struct ObjectInfo {
   ObjectId id{};

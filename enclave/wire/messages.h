@@ -297,6 +297,22 @@ using EncryptReply = OutputReply;
 using DecryptRequest = SignRequest;
 using DecryptReply = OutputReply;
 
+// A key or data object for a public key that the caller's evidence names. `form` is the number of a
+// form of authz/wrap_forms.h.
+struct ReleaseRequest {
+  ObjectRef object;
+  ByteArray<32> recipient{};  // SHA-256 of its SubjectPublicKeyInfo
+  uint64_t form = 0;
+  Bytes nonce;  // for the receipt, at most 64 bytes
+  KC_FIELDS_4(object, recipient, form, nonce)
+};
+struct ReleaseReply {
+  Bytes wrapped;
+  Bytes receipt;    // CBOR of receipt.h
+  Bytes signature;  // over ReceiptDigest, by the audit key
+  KC_FIELDS_3(wrapped, receipt, signature)
+};
+
 struct WrapKeyRequest {
   ObjectRef wrapping_key;
   Mechanism mechanism;

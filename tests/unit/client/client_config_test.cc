@@ -53,6 +53,33 @@ TEST(ClientConfig, EverythingCanBeSaid) {
   EXPECT_EQ(config->max_connections, 4U);
 }
 
+TEST(ClientConfig, ReleaseKeysAndPinnedPolicies) {
+  const TestFolder folder;
+  const std::string proves = Good() +
+                             "evidence: simulated\nsimulated: {key: " + folder.File("root.key") +
+                             ", root: " + folder.File("root.pub") + "}\n";
+  const auto config = Parse(proves + "release_keys: {backup: " + folder.File("root.pub") +
+                            "}\npolicy_digests: [" + std::string(64, 'a') + "]\n");
+  ASSERT_TRUE(config.ok()) << config.error().Text();
+  ASSERT_EQ(config->release_keys.size(), 1U);
+  EXPECT_EQ(config->release_keys[0].name, "backup");
+  EXPECT_EQ(config->release_keys[0].spki.front(), 0x30);
+  EXPECT_EQ(config->policy_digests.size(), 1U);
+  for (const std::string& wrong :
+       {std::string("release_keys: {backup: /nowhere/backup.pub}"),
+        "release_keys: {backup: " + folder.File("root.key") + "}",  // a private key
+        "release_keys: {'a b': " + folder.File("root.pub") + "}",
+        "release_keys: {a: " + folder.File("root.pub") + ", b: " + folder.File("root.pub") + "}",
+        std::string("release_keys: {backup: backup.pub}"), std::string("policy_digests: []"),
+        std::string("policy_digests: [abcd]"), std::string("policy_digests: abcd")}) {
+    const auto refused = Parse(proves + wrong + "\n");
+    ASSERT_FALSE(refused.ok()) << wrong;
+    EXPECT_NE(refused.error().Text().find("c.yaml:"), std::string::npos) << refused.error().Text();
+  }
+  // They are part of the evidence.
+  EXPECT_FALSE(Parse(Good() + "release_keys: {backup: " + folder.File("root.pub") + "}\n").ok());
+}
+
 TEST(ClientConfig, EveryMistakeNamesItsPlace) {
   const struct {
     std::string text;

@@ -200,6 +200,26 @@ TEST(Client, RefusesAnotherEnclaveThanThePinnedOne) {
   EXPECT_TRUE(Sign(right, Input(32, 9)).ok());
 }
 
+// A URI's pin: nothing but the handshake reaches an enclave of another measurement.
+TEST(Client, SendsNothingToAnEnclaveOfAnotherMeasurement) {
+  const TestFolder folder;
+  FakeDaemon daemon(folder);
+  Client client(folder.ClientConfig());
+  wire::SignRequest request;
+  request.key.label = "key";
+  request.mechanism.type = CKM_ECDSA;
+  request.input = Input(32, 9);
+  const auto refused = client.Call<Op::kSign>(request, std::string(64, 'a'));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.code(), Code::kEnclaveRefused);
+  EXPECT_NE(refused.error().Text().find("measurement"), std::string::npos);
+  EXPECT_EQ(daemon.handler.Count(Op::kSign), 0U);
+  const auto claims = client.EnclaveClaims();
+  ASSERT_TRUE(claims.ok());
+  const std::string right = attest::ToText(claims->Find("measurement")->value);
+  EXPECT_TRUE(client.Call<Op::kSign>(request, right).ok());
+}
+
 TEST(Client, ASessionLimitIsTold) {
   const TestFolder folder;
   FakeDaemon daemon(folder, {.sessions = {.max_sessions = 1}});

@@ -129,6 +129,31 @@ TEST(KeyUri, RoundTripsEveryPartOfAReference) {
   EXPECT_FALSE(parsed->HasPin());
 }
 
+TEST(KeyUri, CarriesWhatItPins) {
+  wire::ObjectRef ref = SampleRef();
+  ByteArray<32> digest{};
+  digest.fill(0x5a);
+  ref.policies = {digest};
+  const std::string measurement(96, 'c');
+  const auto uri = MakeUri(ref, Bytes{0x30, 0x00}, measurement);
+  ASSERT_TRUE(uri.ok()) << uri.error().Text();
+  EXPECT_THAT(*uri, HasSubstr("x-keyclave-policy=" + ToHex(digest)));
+  EXPECT_THAT(*uri, HasSubstr("x-keyclave-measurement=" + measurement));
+  const auto parsed = ParseKeyUri(*uri);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->object.policies, ref.policies);
+  EXPECT_EQ(parsed->measurement, measurement);
+}
+
+// A pin that cannot be read must not be no pin.
+TEST(KeyUri, RefusesAPinThatIsNone) {
+  for (const char* query :
+       {"x-keyclave-policy=", "x-keyclave-policy=5a", "x-keyclave-policy=zz",
+        "x-keyclave-measurement=", "x-keyclave-measurement=5", "x-keyclave-measurement=xy"}) {
+    EXPECT_FALSE(ParseKeyUri(std::string("pkcs11:token=edge?") + query).ok()) << query;
+  }
+}
+
 TEST(KeyUri, TakesAPublicKeyThatItLacked) {
   for (const char* uri : {"pkcs11:token=edge", "keyclave:token=edge?pin-value=12&module-name=x"}) {
     const Bytes spki{0xfb, 0xff, 0x00};

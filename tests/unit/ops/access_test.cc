@@ -175,7 +175,7 @@ TEST_F(AccessTest, WrappedKeysLeaveOnlyExtractableAndWithRelease) {
   };
   wire::WrapKeyRequest wrap;
   wrap.wrapping_key.id = make_aes(false);
-  wrap.key.id = make_aes(true);
+  wrap.key.id = make_aes(false);
   wrap.mechanism.type = CKM_AES_KEY_WRAP;
   const auto caller = Connect(1000);
   EXPECT_EQ(Run<wire::Op::kWrapKey>(*caller, wrap).code(), Code::kDenied);
@@ -188,9 +188,46 @@ TEST_F(AccessTest, WrappedKeysLeaveOnlyExtractableAndWithRelease) {
   wider.text =
       PolicyText("edge", "sign, wrap, release", OwnMeasurement(), "    wrap: [token-key]\n", 3);
   ASSERT_TRUE(Run<wire::Op::kApplyPolicy>(*root, wider).ok());
-  EXPECT_TRUE(Run<wire::Op::kWrapKey>(*caller, wrap).ok());
-  wrap.key.id = make_aes(false);
   EXPECT_EQ(Run<wire::Op::kWrapKey>(*caller, wrap).code(), Code::kKeyUnextractable);
+  wrap.key.id = make_aes(true);
+  EXPECT_TRUE(Run<wire::Op::kWrapKey>(*caller, wrap).ok());
+}
+
+// Lesson 12: a key is under this very policy, and the caller can insist on it.
+TEST_F(AccessTest, APinnedPolicyIsCheckedWhereTheKeyIsUsed) {
+  const std::string text = PolicyText("edge", "sign", OwnMeasurement());
+  const auto token = MakeToken(text);
+  const auto root = Connect(0);
+  ASSERT_TRUE(MakeKey(*root, token.id, "key").ok());
+  const auto caller = Connect(1000);
+  wire::SignRequest sign = SignWith(ByLabel("key"));
+  const auto code = [&] {
+    const auto reply = Run<wire::Op::kSign>(*caller, sign);
+    return reply.ok() ? "ok" : std::string(CodeName(reply.code()));
+  };
+  const ByteArray<32> digest = Sha256(AsBytes(text));
+  const ByteArray<32> other = Sha256(AsBytes("another"));
+  sign.key.policies = {digest};
+  EXPECT_EQ(code(), "ok");
+  sign.key.policies = {other, digest};
+  EXPECT_EQ(code(), "ok");
+  sign.key.policies = {other};
+  EXPECT_EQ(code(), "PolicyDigest");
+  sign.key.policies = std::vector<ByteArray<32>>();
+  EXPECT_EQ(code(), "BadMessage");
+  sign.key.policies = std::vector<ByteArray<32>>(17, digest);
+  EXPECT_EQ(code(), "BadMessage");
+  // A new version is another policy, for the next request already.
+  sign.key.policies = {digest};
+  wire::ApplyPolicyRequest next;
+  next.token = token.id;
+  next.text = PolicyText("edge", "sign", OwnMeasurement(), {}, 2);
+  ASSERT_TRUE(Run<wire::Op::kApplyPolicy>(*root, next).ok());
+  EXPECT_EQ(code(), "PolicyDigest");
+  // Who may not use the key learns nothing of its policy.
+  next.text = PolicyText("edge", "sign", kOther, {}, 3);
+  ASSERT_TRUE(Run<wire::Op::kApplyPolicy>(*root, next).ok());
+  EXPECT_EQ(code(), "Denied");
 }
 
 TEST_F(AccessTest, AdministrationIsForOperators) {

@@ -90,16 +90,22 @@ class EnclaveFixture : public ::testing::Test {
     return caller;
   }
 
-  Status Attest(Caller& caller, const ByteArray<32>& nonce) {
+  Status Attest(Caller& caller, const ByteArray<32>& nonce, const Bytes& runtime_claims = {}) {
+    return AttestAs(caller, nonce, runtime_claims, runtime_claims);
+  }
+  // With one set of runtime claims in the evidence, and another beside it.
+  Status AttestAs(Caller& caller, const ByteArray<32>& nonce, const Bytes& bound,
+                  const Bytes& claimed) {
     attest::Binding binding;
     binding.role = attest::Role::kCaller;
     binding.nonce = nonce;
     binding.client_spki = caller.connection.peer.tls_key;
     binding.audience = store_->enclave_id();
+    binding.runtime_claims = bound;
     const attest::TeeType* type = attest::FindTeeType("simulated");
     KC_ASSIGN(const Bytes evidence,
               type->produce(attest::ComputeReportData(binding), config_.producer, clock_.Now()));
-    KC_ASSIGN(const auto reply, Run<wire::Op::kAttest>(caller, {"simulated", evidence, {}}));
+    KC_ASSIGN(const auto reply, Run<wire::Op::kAttest>(caller, {"simulated", evidence, claimed}));
     (void)reply;
     return Done{};
   }
