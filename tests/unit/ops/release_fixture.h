@@ -2,6 +2,7 @@
 #pragma once
 
 #include "enclave/mech/hpke.h"
+#include "enclave/mech/mech_numbers.h"
 #include "enclave/ops/release.h"
 #include "enclave/wire/receipt.h"
 #include "tests/unit/ops/enclave_fixture.h"
@@ -106,7 +107,8 @@ class ReleaseTest : public EnclaveFixture {
 
   std::string LastAudit(const std::string& event) {
     std::string last;
-    for (const std::string& line : audit_->Read(1, 1000).value()) {
+    const auto lines = audit_->Read(1, 1000);
+    for (const std::string& line : *lines) {
       if (line.find("\"event\":\"" + event + "\"") != std::string::npos) last = line;
     }
     return last;
