@@ -13,6 +13,11 @@ struct Digest {
   uint64_t mechanism;                  // CKM_SHA256 …
   uint64_t mgf;                        // CKG_MGF1_SHA256 …
   int nid;
+  // Signatures for which the enclave hashes: CKM_SHA256_RSA_PKCS, CKM_SHA256_RSA_PKCS_PSS,
+  // CKM_ECDSA_SHA256 …
+  uint64_t rsa_pkcs1;
+  uint64_t rsa_pss;
+  uint64_t ecdsa;
 };
 
 // nullptr if the name is not a row's (any case of letters).

@@ -26,12 +26,12 @@ void FreeCtx(void* ctx) { delete static_cast<SignatureContext*>(ctx); }
 void* DupCtx(void* vctx) {
   const SignatureContext& from = Ctx(vctx);
   return GuardPointer(from.context, [&]() -> Result<SignatureContext*> {
-    std::optional<Hasher> hasher;
-    if (from.hasher) {
-      KC_ASSIGN(hasher, from.hasher->Clone());
+    std::optional<client::SignedMessage> message;
+    if (from.message) {
+      KC_ASSIGN(message, from.message->Clone());
     }
-    return new SignatureContext{from.context, from.scheme,       from.key,          from.operation,
-                                from.digest,  from.digest_fixed, std::move(hasher), from.rsa};
+    return new SignatureContext{from.context, from.scheme,       from.key,           from.operation,
+                                from.digest,  from.digest_fixed, std::move(message), from.rsa};
   });
 }
 
@@ -46,7 +46,7 @@ Status Begin(SignatureContext& ctx, void* key, Operation operation, const OSSL_P
   ctx.operation = operation;
   ctx.digest = nullptr;
   ctx.digest_fixed = false;
-  ctx.hasher.reset();
+  ctx.message.reset();
   KC_CHECK_OK(ctx.scheme.begin(ctx));
   return ctx.scheme.set(ctx, params);
 }
@@ -73,7 +73,9 @@ int DigestInit(void* vctx, const char* name, void* key, const OSSL_PARAM params[
     }
     ctx.digest_fixed = true;
     KC_CHECK_OK(ctx.scheme.set(ctx, params));
-    KC_ASSIGN(ctx.hasher, Hasher::Create(ctx.digest->algorithm));
+    // To verify, nobody has to see the message.
+    const size_t limit = operation == Operation::kSign ? client::kMaxWholeMessage : 0;
+    KC_ASSIGN(ctx.message, client::SignedMessage::Create(ctx.digest->algorithm, limit));
     return Done{};
   });
 }
@@ -81,9 +83,18 @@ int DigestInit(void* vctx, const char* name, void* key, const OSSL_PARAM params[
 int DigestUpdate(void* vctx, const unsigned char* data, size_t size) {
   SignatureContext& ctx = Ctx(vctx);
   return Guard(ctx.context, [&]() -> Status {
-    if (!ctx.hasher) return Fail(Code::kWrongState, "no digest is under way");
-    return ctx.hasher->Update(FromC(data, size));
+    if (!ctx.message) return Fail(Code::kWrongState, "no digest is under way");
+    return ctx.message->Add(FromC(data, size));
   });
+}
+
+// A key whose CKA_ALLOWED_MECHANISMS has the bare mechanism alone is given the digest.
+Result<Bytes> SignInput(SignatureContext& ctx, const Input& input) {
+  auto signature = ctx.scheme.sign(ctx, input);
+  if (signature.ok() || !input.whole || signature.code() != Code::kMechanismInvalid)
+    return signature;
+  KC_ASSIGN(Bytes digest, Hash(ctx.digest->algorithm, input.bytes));
+  return ctx.scheme.sign(ctx, Input{std::move(digest)});
 }
 
 // Two-call convention: without a buffer only the size is told.
@@ -97,8 +108,8 @@ int SignInto(SignatureContext& ctx, unsigned char* out, size_t* size, size_t cap
       *size = ctx.key->max_output();
       return Done{};
     }
-    KC_ASSIGN(const Bytes input, make_input());
-    KC_ASSIGN(const Bytes signature, ctx.scheme.sign(ctx, input));
+    KC_ASSIGN(const Input input, make_input());
+    KC_ASSIGN(const Bytes signature, SignInput(ctx, input));
     if (signature.size() > capacity)
       return Fail(Code::kInvalidArgument, "the buffer is smaller than the signature");
     std::copy(signature.begin(), signature.end(), out);
@@ -107,32 +118,32 @@ int SignInto(SignatureContext& ctx, unsigned char* out, size_t* size, size_t cap
   });
 }
 
-Result<Bytes> FinishDigest(SignatureContext& ctx) {
-  if (!ctx.hasher) return Fail(Code::kWrongState, "no digest is under way");
-  return ctx.hasher->Finish();
+Result<Input> FinishMessage(SignatureContext& ctx) {
+  if (!ctx.message) return Fail(Code::kWrongState, "no digest is under way");
+  return ctx.message->Take();
 }
 
-Result<Bytes> DigestOf(SignatureContext& ctx, const unsigned char* data, size_t size) {
-  if (!ctx.hasher) return Fail(Code::kWrongState, "no digest is under way");
-  KC_CHECK_OK(ctx.hasher->Update(FromC(data, size)));
-  return ctx.hasher->Finish();
+Result<Input> WholeMessage(SignatureContext& ctx, const unsigned char* data, size_t size) {
+  if (!ctx.message) return Fail(Code::kWrongState, "no digest is under way");
+  KC_CHECK_OK(ctx.message->Add(FromC(data, size)));
+  return ctx.message->Take();
 }
 
 int Sign(void* vctx, unsigned char* out, size_t* size, size_t capacity, const unsigned char* input,
          size_t input_size) {
   return SignInto(Ctx(vctx), out, size, capacity,
-                  [&]() -> Result<Bytes> { return ToBytes(FromC(input, input_size)); });
+                  [&]() -> Result<Input> { return Input{ToBytes(FromC(input, input_size))}; });
 }
 
 int DigestSignFinal(void* vctx, unsigned char* out, size_t* size, size_t capacity) {
   SignatureContext& ctx = Ctx(vctx);
-  return SignInto(ctx, out, size, capacity, [&] { return FinishDigest(ctx); });
+  return SignInto(ctx, out, size, capacity, [&] { return FinishMessage(ctx); });
 }
 
 int DigestSign(void* vctx, unsigned char* out, size_t* size, size_t capacity,
                const unsigned char* data, size_t data_size) {
   SignatureContext& ctx = Ctx(vctx);
-  return SignInto(ctx, out, size, capacity, [&] { return DigestOf(ctx, data, data_size); });
+  return SignInto(ctx, out, size, capacity, [&] { return WholeMessage(ctx, data, data_size); });
 }
 
 // Verification asks nobody: the public half is here.
@@ -152,10 +163,10 @@ int VerifyWith(SignatureContext& ctx, ByteSpan signature, MakeInput make_input) 
     if (ctx.key == nullptr || ctx.operation != Operation::kVerify)
       return Fail(Code::kWrongState, "no verification is under way");
     const ErrorMark mark(ctx.context.core());
-    KC_ASSIGN(const Bytes input, make_input());
+    KC_ASSIGN(const Input input, make_input());
     KC_ASSIGN(const EvpPkeyCtx pctx, PublicOperation(ctx, EVP_PKEY_verify_init));
-    good = EVP_PKEY_verify(pctx.get(), signature.data(), signature.size(), input.data(),
-                           input.size()) == 1;
+    good = EVP_PKEY_verify(pctx.get(), signature.data(), signature.size(), input.bytes.data(),
+                           input.bytes.size()) == 1;
     return Done{};
   });
   return ran == 1 && good ? 1 : 0;
@@ -164,18 +175,19 @@ int VerifyWith(SignatureContext& ctx, ByteSpan signature, MakeInput make_input) 
 int Verify(void* vctx, const unsigned char* signature, size_t size, const unsigned char* input,
            size_t input_size) {
   return VerifyWith(Ctx(vctx), FromC(signature, size),
-                    [&]() -> Result<Bytes> { return ToBytes(FromC(input, input_size)); });
+                    [&]() -> Result<Input> { return Input{ToBytes(FromC(input, input_size))}; });
 }
 
 int DigestVerifyFinal(void* vctx, const unsigned char* signature, size_t size) {
   SignatureContext& ctx = Ctx(vctx);
-  return VerifyWith(ctx, FromC(signature, size), [&] { return FinishDigest(ctx); });
+  return VerifyWith(ctx, FromC(signature, size), [&] { return FinishMessage(ctx); });
 }
 
 int DigestVerify(void* vctx, const unsigned char* signature, size_t size, const unsigned char* data,
                  size_t data_size) {
   SignatureContext& ctx = Ctx(vctx);
-  return VerifyWith(ctx, FromC(signature, size), [&] { return DigestOf(ctx, data, data_size); });
+  return VerifyWith(ctx, FromC(signature, size),
+                    [&] { return WholeMessage(ctx, data, data_size); });
 }
 
 int VerifyRecover(void* vctx, unsigned char* out, size_t* size, size_t capacity,

@@ -1,7 +1,8 @@
-// A signature or verification in progress, and what RSA and ECDSA each make of it. The message is
-// hashed here; only the digest goes to the enclave.
+// A signature or verification in progress, and what RSA and ECDSA each make of it. A message goes
+// to the enclave as it is, and is hashed there; one that is too long is hashed here.
 #pragma once
 
+#include "enclave/client/signed_message.h"
 #include "ossl_provider/digest.h"
 #include "ossl_provider/key.h"
 
@@ -28,24 +29,30 @@ struct SignatureContext {
   KeyPtr key{};
   Operation operation = Operation::kSign;
   const Digest* digest = nullptr;
-  bool digest_fixed = false;       // chosen by digest_sign_init: not to be changed
-  std::optional<Hasher> hasher{};  // while a message is being hashed
+  bool digest_fixed = false;  // chosen by digest_sign_init: not to be changed
+  std::optional<client::SignedMessage> message{};
   RsaSettings rsa{};
 };
 
-// Answers of RSA and of ECDSA; `input` is a digest, or for RSA without a digest the bare block.
+// What is signed: a message, or its digest, or for RSA without a digest the bare block.
+using Input = client::SignedMessage::Taken;
+
+// Answers of RSA and of ECDSA.
 struct Scheme {
   bool (*takes)(KeyType type);
   Status (*begin)(SignatureContext& ctx);  // defaults for ctx.key
   Status (*set)(SignatureContext& ctx, const OSSL_PARAM params[]);
   Status (*get)(const SignatureContext& ctx, OSSL_PARAM params[]);
-  Result<Bytes> (*sign)(const SignatureContext& ctx, ByteSpan input);
+  Result<Bytes> (*sign)(const SignatureContext& ctx, const Input& input);
   // The public key's operation, prepared in the own library context.
   Status (*prepare)(const SignatureContext& ctx, EVP_PKEY_CTX* verify);
 };
 
 extern const Scheme kRsaScheme;
 extern const Scheme kEcdsaScheme;
+
+// kDataLenRange for what is neither a message nor as long as a digest of ctx.digest.
+Status CheckSize(const SignatureContext& ctx, const Input& input);
 
 // The digest that a DIGEST parameter names, if there is one.
 Status SetDigest(SignatureContext& ctx, const OSSL_PARAM params[]);

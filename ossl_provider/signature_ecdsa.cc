@@ -29,12 +29,11 @@ Result<Bytes> EncodeRs(Bytes rs) {
   return der;
 }
 
-Result<Bytes> SignEcdsa(const SignatureContext& ctx, ByteSpan input) {
-  if (ctx.digest != nullptr && input.size() != HashSize(ctx.digest->algorithm))
-    return Fail(Code::kDataLenRange, std::string("not a digest of ") + ctx.digest->name);
+Result<Bytes> SignEcdsa(const SignatureContext& ctx, const Input& input) {
+  KC_CHECK_OK(CheckSize(ctx, input));
   wire::Mechanism mechanism;
-  mechanism.type = CKM_ECDSA;
-  KC_ASSIGN(Bytes rs, ctx.key->Sign(ctx.context, std::move(mechanism), input));
+  mechanism.type = input.whole ? ctx.digest->ecdsa : CKM_ECDSA;
+  KC_ASSIGN(Bytes rs, ctx.key->Sign(ctx.context, std::move(mechanism), input.bytes));
   return EncodeRs(std::move(rs));
 }
 
@@ -72,6 +71,14 @@ const Scheme kEcdsaScheme{.takes = Takes,
                           .get = GetEcdsa,
                           .sign = SignEcdsa,
                           .prepare = PrepareEcdsa};
+
+Status CheckSize(const SignatureContext& ctx, const Input& input) {
+  if (input.whole || ctx.digest == nullptr ||
+      input.bytes.size() == HashSize(ctx.digest->algorithm)) {
+    return Done{};
+  }
+  return Fail(Code::kDataLenRange, std::string("not a digest of ") + ctx.digest->name);
+}
 
 Status SetDigest(SignatureContext& ctx, const OSSL_PARAM params[]) {
   KC_ASSIGN(const auto name, TextParam(params, OSSL_SIGNATURE_PARAM_DIGEST));

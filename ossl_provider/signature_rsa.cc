@@ -1,5 +1,5 @@
-// RSA signatures: PKCS #1 v1.5 with a DigestInfo made here, PSS with the encoding made in the
-// enclave.
+// RSA signatures: the enclave hashes and encodes, or is given the digest: for PKCS #1 v1.5 in a
+// DigestInfo made here.
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
@@ -72,24 +72,24 @@ Result<int> SaltLength(const SignatureContext& ctx) {
   return salt;
 }
 
-Result<Bytes> SignRsa(const SignatureContext& ctx, ByteSpan input) {
-  if (ctx.digest != nullptr && input.size() != HashSize(ctx.digest->algorithm))
-    return Fail(Code::kDataLenRange, std::string("not a digest of ") + ctx.digest->name);
+Result<Bytes> SignRsa(const SignatureContext& ctx, const Input& input) {
+  KC_CHECK_OK(CheckSize(ctx, input));
   wire::Mechanism mechanism;
   if (ctx.rsa.padding == RSA_PKCS1_PADDING) {
-    mechanism.type = CKM_RSA_PKCS;
+    mechanism.type = input.whole ? ctx.digest->rsa_pkcs1 : CKM_RSA_PKCS;
     // Without a digest the caller's block is padded as it is, as OpenSSL does.
-    if (ctx.digest == nullptr) return ctx.key->Sign(ctx.context, std::move(mechanism), input);
-    KC_ASSIGN(const Bytes info, DigestInfo(*ctx.digest, input));
+    if (input.whole || ctx.digest == nullptr)
+      return ctx.key->Sign(ctx.context, std::move(mechanism), input.bytes);
+    KC_ASSIGN(const Bytes info, DigestInfo(*ctx.digest, input.bytes));
     return ctx.key->Sign(ctx.context, std::move(mechanism), info);
   }
   if (ctx.digest == nullptr) return Fail(Code::kInvalidArgument, "PSS needs a digest");
   KC_ASSIGN(const int salt, SaltLength(ctx));
-  mechanism.type = CKM_RSA_PKCS_PSS;
+  mechanism.type = input.whole ? ctx.digest->rsa_pss : CKM_RSA_PKCS_PSS;
   mechanism.pss = wire::PssParam{.hash = ctx.digest->mechanism,
                                  .mgf = Mgf1(ctx).mgf,
                                  .salt_length = static_cast<uint64_t>(salt)};
-  return ctx.key->Sign(ctx.context, std::move(mechanism), input);
+  return ctx.key->Sign(ctx.context, std::move(mechanism), input.bytes);
 }
 
 Status PrepareRsa(const SignatureContext& ctx, EVP_PKEY_CTX* verify) {

@@ -1,5 +1,6 @@
-// Signatures: C_Sign… and C_Verify…. One operation is one request; a message that the mechanism
-// hashes is hashed here, so that it may have any length and only its digest travels.
+// Signatures: C_Sign… and C_Verify…. One operation is one request. A message that the mechanism
+// hashes travels whole, so that the enclave sees what it signs; a long one is hashed here, and its
+// digest travels.
 #include "pkcs11/args.h"
 #include "pkcs11/calls.h"
 #include "pkcs11/key_operation.h"
@@ -15,9 +16,9 @@ Status Begin(const SessionCall& call, std::optional<KeyOperation>& slot,
   if (!slot.has_value()) return Done{};
   slot->prehash = SplitHash(slot->mechanism, slot->key->attributes());
   if (!slot->prehash.has_value()) return Done{};
-  auto hasher = Hasher::Create(slot->prehash->hash);
+  auto message = client::SignedMessage::Create(slot->prehash->hash);
   // A digest that this library lacks: the enclave hashes.
-  if (hasher.ok()) slot->hasher = std::move(hasher).value();
+  if (message.ok()) slot->message = std::move(message).value();
   return Done{};
 }
 
@@ -25,14 +26,14 @@ Status Begin(const SessionCall& call, std::optional<KeyOperation>& slot,
 Result<wire::SignRequest> MakeRequest(KeyOperation& operation) {
   wire::SignRequest request;
   request.key.id = operation.key->info.id;
-  if (!operation.hasher.has_value()) {
+  if (!operation.message.has_value()) {
     request.mechanism = operation.mechanism;
     request.input = operation.input;
     return request;
   }
-  KC_ASSIGN(const Bytes digest, operation.hasher->Finish());
-  request.mechanism = operation.prehash->raw;
-  request.input = operation.prehash->Input(digest);
+  KC_ASSIGN(client::SignedMessage::Taken taken, operation.message->Take());
+  request.mechanism = taken.whole ? operation.mechanism : operation.prehash->raw;
+  request.input = taken.whole ? std::move(taken.bytes) : operation.prehash->Input(taken.bytes);
   return request;
 }
 

@@ -3,7 +3,7 @@
 namespace keyclave::pkcs11 {
 
 Status KeyOperation::Add(ByteSpan part) {
-  if (hasher.has_value()) return hasher->Update(part);
+  if (message.has_value()) return message->Add(part);
   if (part.size() > wire::kMaxField - input.size())
     return Fail(Code::kDataLenRange, "more than one request can carry");
   input.insert(input.end(), part.begin(), part.end());

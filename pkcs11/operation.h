@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "enclave/client/signed_message.h"
 #include "pkcs11/mechanism.h"
 #include "pkcs11/object_cache.h"
 
@@ -25,10 +26,10 @@ struct DigestOperation {
 struct KeyOperation {
   ObjectPtr key;
   wire::Mechanism mechanism;
-  std::optional<PreHash> prehash;  // the message is hashed here by `hasher`
-  std::optional<Hasher> hasher;
+  std::optional<PreHash> prehash;  // how a digest of `message` is signed
+  std::optional<client::SignedMessage> message;
   bool multi_part = false;
-  Bytes input;                   // parts so far, where they travel whole
+  Bytes input;                   // parts so far, where there is no `message`
   std::optional<Bytes> pending;  // output that was made and not yet handed out
   std::optional<ByteArray<32>>
       pending_for;         // SHA-256 of the whole message that it was made of, for one-part calls

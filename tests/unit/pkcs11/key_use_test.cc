@@ -1,5 +1,6 @@
 // Signing, verifying, encrypting, decrypting, digesting: requests, lengths, and how operations end.
 #include "enclave/base/hash.h"
+#include "enclave/client/signed_message.h"
 #include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
@@ -52,18 +53,38 @@ TEST_F(KeyUseTest, OneSignatureIsOneRequest) {
   EXPECT_EQ(C_Sign(session_, message, 3, signature, &size), CKR_OPERATION_NOT_INITIALIZED);
 }
 
-TEST_F(KeyUseTest, HashedSignaturesSendTheDigest) {
+TEST_F(KeyUseTest, HashedSignaturesSendTheMessage) {
   CK_BYTE signature[256];
   CK_ULONG size = 64;
+  const std::vector<CK_BYTE> longest(client::kMaxWholeMessage, 7);
+  for (const bool parts : {false, true}) {
+    ASSERT_EQ(C_SignInit(session_, &ecdsa_sha256, ec_), CKR_OK);
+    auto* data = const_cast<CK_BYTE*>(longest.data());
+    size = 64;
+    if (parts) {
+      ASSERT_EQ(C_SignUpdate(session_, data, 1), CKR_OK);
+      ASSERT_EQ(C_SignUpdate(session_, data, longest.size() - 1), CKR_OK);
+      ASSERT_EQ(C_SignFinal(session_, signature, &size), CKR_OK);
+    } else {
+      ASSERT_EQ(C_Sign(session_, data, longest.size(), signature, &size), CKR_OK);
+    }
+    EXPECT_EQ(enclave().last_operation()->mechanism.type, CKM_ECDSA_SHA256);
+    EXPECT_TRUE(Equal(enclave().last_operation()->input, longest));
+  }
+}
+
+TEST_F(KeyUseTest, HashedSignaturesOfLongMessagesSendTheDigest) {
+  CK_BYTE signature[256];
+  CK_ULONG size = 64;
+  std::vector<CK_BYTE> data(client::kMaxWholeMessage + 1, 7);
   ASSERT_EQ(C_SignInit(session_, &ecdsa_sha256, ec_), CKR_OK);
-  ASSERT_EQ(C_Sign(session_, message, 3, signature, &size), CKR_OK);
+  ASSERT_EQ(C_Sign(session_, data.data(), data.size(), signature, &size), CKR_OK);
   EXPECT_EQ(enclave().last_operation()->mechanism.type, CKM_ECDSA);
-  EXPECT_EQ(ToHex(enclave().last_operation()->input),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_TRUE(Equal(enclave().last_operation()->input, Sha256(data)));
   const CK_OBJECT_HANDLE rsa = PlantRsa(session_);
   ASSERT_EQ(C_SignInit(session_, &rsa_sha256, rsa), CKR_OK);
   size = 256;
-  ASSERT_EQ(C_Sign(session_, message, 3, signature, &size), CKR_OK);
+  ASSERT_EQ(C_Sign(session_, data.data(), data.size(), signature, &size), CKR_OK);
   EXPECT_EQ(enclave().last_operation()->mechanism.type, CKM_RSA_PKCS);
   EXPECT_EQ(enclave().last_operation()->input.size(), 51U);
 }
