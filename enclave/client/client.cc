@@ -16,6 +16,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kFindObjects:
     case Op::kGetObject:
     case Op::kCertify:
+    case Op::kAttestKey:
     case Op::kSign:
     case Op::kVerify:
     case Op::kEncrypt:

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "enclave/base/file.h"
+#include "enclave/ctl/cmd_key.h"
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/key_file.h"
 #include "enclave/ctl/key_text.h"
@@ -18,6 +19,8 @@ struct CertifyOptions {
   uint64_t days = 365;
   std::string out;
   bool import = false;
+  bool attest = false;
+  std::string nonce;
 };
 
 struct ImportOptions {
@@ -108,6 +111,9 @@ Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
   request.names = options.names;
   const bool self_signed = options.kind == wire::CertifyKind::kSelfSigned;
   if (self_signed) request.days = options.days;
+  if (options.attest) {
+    KC_ASSIGN(request.attest, ParseNonce(options.nonce));
+  }
   KC_ASSIGN(const wire::CertifyReply reply, enclave->Call<wire::Op::kCertify>(request));
   const std::string pem = ToPem(self_signed ? "CERTIFICATE" : "CERTIFICATE REQUEST", reply.der);
   if (!options.out.empty()) KC_CHECK_OK(ReplaceFile(options.out, AsBytes(pem), 0644));
@@ -172,6 +178,13 @@ void AddCertify(CLI::App& group, Invocation& invocation, wire::CertifyKind kind)
         ->check(CLI::Range(1, 3650))
         ->capture_default_str();
     command->add_flag("--import", options->import, "store it in the token beside its key, too");
+  } else {
+    CLI::Option* attest = command->add_flag("--attest", options->attest,
+                                            "with the enclave's evidence about the key as an "
+                                            "extension (keyclave evidence verify --csr)");
+    command->add_option("--nonce", options->nonce, "of the CA, for that evidence")
+        ->needs(attest)
+        ->type_name("HEX");
   }
   command->footer(std::string("Example: keyclave cert ") + (self_signed ? "self-sign" : "csr") +
                   " --token edge www --subject CN=www.example.org --san www.example.org --out " +

@@ -1,11 +1,14 @@
 // keyclave evidence verify and show: what a file of evidence says, and whether it is genuine.
 #include <memory>
 
-#include "attest/default_policy.h"
 #include "attest/jwk.h"
+#include "attest/key_binding.h"
+#include "enclave/base/file.h"
 #include "enclave/ctl/cmd_evidence.h"
 #include "enclave/ctl/evidence_file.h"
 #include "enclave/ctl/evidence_folder.h"
+#include "enclave/ctl/evidence_outcome.h"
+#include "enclave/ctl/key_attestation_file.h"
 #include "enclave/ctl/output.h"
 #include "enclave/ctl/trust_file.h"
 
@@ -18,126 +21,9 @@ struct VerifyOptions {
   std::string collateral;
   std::vector<std::string> trust;
   bool trust_bundle = false;
+  std::string expect;
+  std::string csr;
 };
-
-// How it went, for people and for programs.
-struct Outcome {
-  std::string verdict;  // accept, policy, reject
-  std::string tee;
-  attest::ClaimSet claims;
-  std::string step;  // of the failure: parse, verify, appraise; empty if there is none
-  std::string code;
-  std::string what;
-  std::string wanted;
-  std::string got;
-};
-
-Outcome Rejected(std::string step, std::string_view tee, const Error& error) {
-  Outcome outcome{.verdict = "reject",
-                  .tee = std::string(tee),
-                  .claims = {},
-                  .step = std::move(step),
-                  .code = std::string(CodeName(error.code())),
-                  .what = error.Text(),
-                  .wanted = {},
-                  .got = {}};
-  if (error.mismatch()) {
-    outcome.wanted = error.mismatch()->wanted;
-    outcome.got = error.mismatch()->got;
-  }
-  return outcome;
-}
-
-// Intel's spelling of a TCB status ("UpToDate"), which is what its documents use.
-std::string VendorStatus(std::string_view status) {
-  std::string text;
-  bool upper = true;
-  for (const char c : status) {
-    if (c == '-') {
-      upper = true;
-      continue;
-    }
-    text += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
-    upper = false;
-  }
-  if (const size_t at = text.find("Sw"); at != std::string::npos) text.replace(at, 2, "SW");
-  return text;
-}
-
-Json ClaimJson(const attest::ClaimValue& value) {
-  return std::visit([](const auto& one) { return Json(one); }, value);
-}
-
-std::string ClaimText(const attest::ClaimSet& claims, std::string_view name) {
-  const attest::Claim* claim = claims.Find(name);
-  return claim == nullptr ? std::string() : attest::ToText(claim->value);
-}
-
-// Only Intel publishes one per platform; what the other types say is Keyclave's own reading.
-Json TcbStatus(const attest::ClaimSet& claims) {
-  const std::string tee = ClaimText(claims, "tee");
-  if (tee != "sgx" && tee != "tdx") return nullptr;
-  return VendorStatus(ClaimText(claims, "tcb_status"));
-}
-
-Outcome Judged(std::string_view tee, attest::ClaimSet claims) {
-  const std::string named = ClaimText(claims, "tee");
-  Outcome outcome{.verdict = "accept",
-                  .tee = named.empty() ? std::string(tee) : named,
-                  .claims = std::move(claims),
-                  .step = {},
-                  .code = {},
-                  .what = {},
-                  .wanted = {},
-                  .got = {}};
-  if (const auto failed = attest::FailedDefaultPolicy(outcome.claims)) {
-    outcome.verdict = "policy";
-    outcome.step = "appraise";
-    outcome.code = CodeName(Code::kAppraisalFailed);
-    outcome.what = "genuine, but the default policy refuses its " + failed->term;
-    outcome.wanted = failed->wanted;
-    outcome.got = failed->got;
-  }
-  return outcome;
-}
-
-Json ToJson(const Outcome& outcome) {
-  Json claims = Json::object();
-  for (const auto& [name, claim] : outcome.claims) claims[name] = ClaimJson(claim.value);
-  Json json = {{"verdict", outcome.verdict},
-               {"tee", outcome.tee.empty() ? Json(nullptr) : Json(outcome.tee)}};
-  json["tcb_status"] = TcbStatus(outcome.claims);
-  json["claims"] = std::move(claims);
-  if (outcome.step.empty()) {
-    json["failure"] = nullptr;
-  } else {
-    json["failure"] = {{"step", outcome.step},
-                       {"code", outcome.code},
-                       {"what", outcome.what},
-                       {"wanted", outcome.wanted},
-                       {"got", outcome.got}};
-  }
-  return json;
-}
-
-void PrintOutcome(const Outcome& outcome) {
-  Fields fields;
-  const bool good = outcome.verdict == "accept";
-  fields.AddPainted("verdict", Paint(good ? Colour::kGood : Colour::kBad, outcome.verdict));
-  if (!outcome.tee.empty()) fields.Add("tee", outcome.tee);
-  if (!outcome.step.empty()) {
-    fields.Add("failed at", outcome.step);
-    fields.Add("because", outcome.what);
-    if (!outcome.wanted.empty()) fields.Add("wanted", outcome.wanted);
-    if (!outcome.got.empty()) fields.Add("got", outcome.got);
-  }
-  Print(fields.Text());
-  if (outcome.claims.size() == 0) return;
-  Table table({"CLAIM", "VALUE"});
-  for (const auto& [name, claim] : outcome.claims)
-    table.Add({Harmless(name), Harmless(attest::ToText(claim.value))});
-  Print("\n" + table.Text());
-}
 
 Result<attest::Trust> TrustFor(const VerifyOptions& options, const EvidenceFile& file) {
   const std::string type(file.type->name);
@@ -156,14 +42,73 @@ Result<attest::Trust> TrustFor(const VerifyOptions& options, const EvidenceFile&
   return trust;
 }
 
-Outcome Examine(const EvidenceFile& file, const attest::Trust& trust, UnixTime now) {
+// What --expect says: a file with `expect:`, as client.yaml has it.
+Result<std::optional<attest::Expression>> ReadExpect(const std::string& path) {
+  if (path.empty()) return std::optional<attest::Expression>();
+  KC_ASSIGN(const YamlValue document, ParseYamlFile(path));
+  KC_ASSIGN(YamlMap map, document.AsMap());
+  KC_ASSIGN(const YamlValue expect, map.Require("expect"));
+  KC_CHECK_OK(map.Finish());
+  KC_ASSIGN(attest::Expression expression, attest::Expression::Parse(expect));
+  return std::optional(std::move(expression));
+}
+
+Outcome Examine(const EvidenceFile& file, const attest::Trust& trust,
+                const std::optional<attest::Expression>& expect, UnixTime now) {
   const auto parsed = attest::ParseEvidence(file.type->name, file.bytes);
   if (!parsed.ok()) return Rejected("parse", file.type->name, parsed.error());
   const attest::ExpectedBinding binding =
       file.nonce ? attest::ExpectedBinding::Nonce(*file.nonce) : attest::ExpectedBinding::None();
   auto claims = attest::ExamineEvidence(*parsed, {trust, now, binding});
   if (!claims.ok()) return Rejected("verify", file.type->name, claims.error());
-  return Judged(file.type->name, *std::move(claims));
+  return Judged(file.type->name, *std::move(claims), expect, now);
+}
+
+// Evidence about a key: it must be about this document.
+Result<Outcome> ExamineAttestation(const VerifyOptions& options,
+                                   const Result<wire::KeyAttestation>& attestation,
+                                   const std::optional<attest::Expression>& expect, UnixTime now) {
+  if (!attestation.ok()) return Rejected("parse", "", attestation.error());
+  const auto document = wire::ParseKeyDocument(attestation->document);
+  if (!document.ok()) return Rejected("parse", attestation->evidence_type, document.error());
+  const auto parsed = attest::ParseEvidence(attestation->evidence_type, attestation->evidence);
+  if (!parsed.ok()) return Rejected("parse", attestation->evidence_type, parsed.error());
+  EvidenceFile file;
+  file.type = &parsed->type();
+  KC_ASSIGN(const attest::Trust trust, TrustFor(options, file));
+  const auto binding = attest::ComputeKeyReportData(attestation->nonce, attestation->document);
+  auto claims = attest::ExamineEvidence(*parsed, {trust, now, binding});
+  Outcome outcome;
+  if (claims.ok()) {
+    outcome = Judged(file.type->name, *std::move(claims), expect, now);
+  } else if (claims.code() == Code::kEvidenceBinding) {
+    outcome = Rejected(
+        "verify", file.type->name,
+        Fail(Code::kEvidenceBinding, "the evidence is not about this document and this nonce"));
+  } else {
+    outcome = Rejected("verify", file.type->name, claims.error());
+  }
+  outcome.key = KeyDocumentJson(*document);
+  outcome.key["nonce"] = ToHex(attestation->nonce);
+  return outcome;
+}
+
+// A key attestation in a file of its own or in a certificate request; nullopt: something else.
+Result<std::optional<Outcome>> ExamineKeyFile(const VerifyOptions& options,
+                                              const std::optional<attest::Expression>& expect,
+                                              UnixTime now) {
+  constexpr size_t kMaxFile = size_t{1} << 20;  // bytes
+  if (!options.csr.empty()) {
+    KC_ASSIGN(const Bytes request, ReadFile(options.csr, kMaxFile));
+    KC_ASSIGN(Outcome outcome,
+              ExamineAttestation(options, ReadRequestAttestation(request), expect, now));
+    return std::optional(std::move(outcome));
+  }
+  const auto content = ReadFile(options.path, kMaxFile);
+  if (!content.ok() || !IsKeyAttestation(AsText(*content))) return std::optional<Outcome>();
+  KC_ASSIGN(Outcome outcome,
+            ExamineAttestation(options, ParseKeyAttestationPem(AsText(*content)), expect, now));
+  return std::optional(std::move(outcome));
 }
 
 // A folder that holds no token but a token's key, with the certificates that vouch for it.
@@ -187,30 +132,31 @@ Outcome ExamineKey(const Folder& folder, bool trust_bundle, UnixTime now) {
   return outcome;
 }
 
-Result<int> Verify(const VerifyOptions& options, bool json) {
-  KC_ASSIGN(const UnixTime now, VerificationTime(options.at));
-  Outcome outcome;
+Result<Outcome> ExaminePath(const VerifyOptions& options,
+                            const std::optional<attest::Expression>& expect, UnixTime now) {
   const Folder folder(options.path);
-  if (folder.Has("jwk.json") && !folder.Has("token.jwt")) {
-    outcome = ExamineKey(folder, options.trust_bundle, now);
-  } else {
-    const auto file = ReadEvidence(options.path);
-    if (!file.ok()) {
-      // What cannot be read at all is the user's mistake; what is read and is no evidence is bad.
-      if (file.code() == Code::kNotFound || file.code() == Code::kPermissionDenied)
-        return file.error();
-      outcome = Rejected("parse", "", file.error());
-    } else {
-      KC_ASSIGN(const attest::Trust trust, TrustFor(options, *file));
-      outcome = Examine(*file, trust, now);
-    }
+  if (folder.Has("jwk.json") && !folder.Has("token.jwt"))
+    return ExamineKey(folder, options.trust_bundle, now);
+  const auto file = ReadEvidence(options.path);
+  if (!file.ok()) {
+    // What cannot be read at all is the user's mistake; what is read and is no evidence is bad.
+    if (file.code() == Code::kNotFound || file.code() == Code::kPermissionDenied)
+      return file.error();
+    return Rejected("parse", "", file.error());
   }
-  if (json) {
-    PrintJson(ToJson(outcome));
-  } else {
-    PrintOutcome(outcome);
-  }
-  return outcome.verdict == "accept" ? kExitOk : kExitRefused;
+  KC_ASSIGN(const attest::Trust trust, TrustFor(options, *file));
+  return Examine(*file, trust, expect, now);
+}
+
+Result<int> Verify(const VerifyOptions& options, bool json) {
+  if (options.path.empty() == options.csr.empty())
+    return Fail(Code::kInvalidArgument, "name a file or folder, or a request with --csr");
+  KC_ASSIGN(const UnixTime now, VerificationTime(options.at));
+  KC_ASSIGN(const auto expect, ReadExpect(options.expect));
+  KC_ASSIGN(const std::optional<Outcome> of_key, ExamineKeyFile(options, expect, now));
+  if (of_key) return Report(*of_key, json);
+  KC_ASSIGN(const Outcome outcome, ExaminePath(options, expect, now));
+  return Report(outcome, json);
 }
 
 }  // namespace
@@ -244,8 +190,19 @@ Result<int> ShowEvidence(const std::string& path, bool json) {
 void AddEvidenceVerify(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<VerifyOptions>();
   CLI::App* verify = group.add_subcommand("verify", "check evidence in a file or a folder");
-  verify->add_option("path", options->path, "a file, or a folder with evidence and endorsements")
-      ->required();
+  verify->add_option("path", options->path,
+                     "a file, a folder with evidence and endorsements, or a key attestation");
+  verify
+      ->add_option("--csr", options->csr,
+                   "the key attestation in this certificate request (keyclave "
+                   "cert csr --attest)")
+      ->type_name("FILE");
+  verify
+      ->add_option("--expect", options->expect,
+                   "what it must say: a file with `expect:` as in client.yaml "
+                   "(default: what "
+                   "nobody should accept is refused)")
+      ->type_name("FILE");
   verify->add_option("--at", options->at, "verify as of this time (RFC 3339; default: now)");
   verify->add_option("--collateral", options->collateral,
                      "folder with TCB info, CRLs … (default: collateral/ in the folder)");
@@ -256,8 +213,10 @@ void AddEvidenceVerify(CLI::App& group, Invocation& invocation) {
   verify->add_flag("--trust-bundle", options->trust_bundle,
                    "trust the roots and keys that lie in the folder itself");
   verify->footer(
-      "Offline: nothing is fetched. The vendors' roots are built in. The exit code is 0 for\n"
-      "`accept`; 1 for `policy` (genuine, but debug mode, SHA-1 registers, expired …) and "
+      "Offline: nothing is fetched. The vendors' roots are built "
+      "in. The exit code is 0 for\n"
+      "`accept`; 1 for `policy` (genuine, but debug mode, SHA-1 "
+      "registers, expired …) and "
       "`reject`.");
   verify->callback([options, &invocation] {
     invocation.action = [options, &invocation] {

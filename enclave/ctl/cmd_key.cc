@@ -218,6 +218,7 @@ void AddKey(CLI::App& app, Invocation& invocation) {
   AddKeyGenerate(*group, invocation);
   AddKeyImport(*group, invocation);
   AddKeyRelease(*group, invocation);
+  AddKeyAttest(*group, invocation);
 
   auto list_options = std::make_shared<ListOptions>();
   CLI::App* list = group->add_subcommand("list", "list a token's keys");

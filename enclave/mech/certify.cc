@@ -71,17 +71,38 @@ Result<Bytes> Encode(const Thing* thing, int (*encode)(const Thing*, unsigned ch
   return der;
 }
 
-Result<Bytes> MakeRequest(const Key& key, const Plan& plan) {
+// The attestation's extension: an OCTET STRING in the extension's own.
+bool AddAttestation(STACK_OF(X509_EXTENSION) * *stack, ByteSpan attestation) {
+  const Asn1Object name(OBJ_txt2obj(wire::kKeyAttestationOid, 1));
+  const OctetString inner(ASN1_OCTET_STRING_new());
+  const OctetString outer(ASN1_OCTET_STRING_new());
+  if (!name || !inner || !outer ||
+      ASN1_OCTET_STRING_set(inner.get(), attestation.data(),
+                            static_cast<int>(attestation.size())) != 1) {
+    return false;
+  }
+  const auto value = Encode<ASN1_OCTET_STRING>(inner.get(), i2d_ASN1_OCTET_STRING);
+  if (!value.ok() ||
+      ASN1_OCTET_STRING_set(outer.get(), value->data(), static_cast<int>(value->size())) != 1) {
+    return false;
+  }
+  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(
+      X509_EXTENSION_create_by_OBJ(nullptr, name.get(), 0, outer.get()));
+  return extension && X509v3_add_ext(stack, extension.get(), -1) != nullptr;
+}
+
+Result<Bytes> MakeRequest(const Key& key, const Plan& plan, ByteSpan attestation) {
   const X509Request made(X509_REQ_new_ex(Library(), nullptr));
   STACK_OF(X509_EXTENSION)* stack = nullptr;
   const bool extended =
-      !plan.has_names || X509V3_add1_i2d(&stack, NID_subject_alt_name, plan.names.get(),
-                                         plan.names_critical ? 1 : 0, 0) == 1;
+      (!plan.has_names || X509V3_add1_i2d(&stack, NID_subject_alt_name, plan.names.get(),
+                                          plan.names_critical ? 1 : 0, 0) == 1) &&
+      (attestation.empty() || AddAttestation(&stack, attestation));
   const Extensions extensions(stack);
   if (!made || !extended || X509_REQ_set_version(made.get(), X509_REQ_VERSION_1) != 1 ||
       X509_REQ_set_subject_name(made.get(), plan.subject.get()) != 1 ||
       X509_REQ_set_pubkey(made.get(), key.pkey()) != 1 ||
-      (plan.has_names && X509_REQ_add_extensions(made.get(), extensions.get()) != 1) ||
+      (extensions && X509_REQ_add_extensions(made.get(), extensions.get()) != 1) ||
       X509_REQ_sign(made.get(), key.pkey(), plan.digest) <= 0) {
     return OpensslError("making a certificate request");
   }
@@ -168,9 +189,14 @@ Result<Bytes> MakeSelfSigned(const Key& key, const Plan& plan, UnixTime now, uin
 
 }  // namespace
 
-Result<Bytes> Certify(const Key& private_key, const wire::CertifyRequest& request, UnixTime now) {
+Result<Bytes> Certify(const Key& private_key, const wire::CertifyRequest& request, UnixTime now,
+                      ByteSpan attestation) {
   KC_ASSIGN(const Plan plan, MakePlan(private_key, request));
-  if (request.kind == wire::CertifyKind::kRequest) return MakeRequest(private_key, plan);
+  if (request.kind == wire::CertifyKind::kRequest)
+    return MakeRequest(private_key, plan, attestation);
+  if (!attestation.empty())
+    return Fail(Code::kInvalidArgument,
+                "a key's attestation goes into a request, not a certificate");
   return MakeSelfSigned(private_key, plan, now, request.days);
 }
 

@@ -9,8 +9,10 @@ namespace keyclave::mech {
 
 // DER. `request.subject` in RFC 4514 form, names as DNS names or IP addresses; kInvalidArgument
 // says which is wrong. A self-signed certificate is an end-entity one (CA:FALSE, serverAuth and
-// clientAuth), valid from a minute before now.
-Result<Bytes> Certify(const Key& private_key, const wire::CertifyRequest& request, UnixTime now);
+// clientAuth), valid from a minute before now. `attestation`, if there is one, is the value of the
+// request's extension wire::kKeyAttestationOid; kInvalidArgument for a certificate.
+Result<Bytes> Certify(const Key& private_key, const wire::CertifyRequest& request, UnixTime now,
+                      ByteSpan attestation = {});
 // kCertificateMismatch if the certificate's (DER) public key is another than `public_key_info`.
 Status CheckCertificateMatches(ByteSpan certificate, ByteSpan public_key_info);
 

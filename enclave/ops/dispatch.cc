@@ -48,6 +48,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kGenerateKeyPair, CreateIn, GenerateKeyPair>(kChange, Pace::kSlow),
     MakeRow<Op::kImportKey, CreateIn, ImportKey>(kChange, Pace::kSlow),
     MakeRow<Op::kCertify, ChangeObject, Certify>(kChange, Pace::kSlow),
+    MakeRow<Op::kAttestKey, SeeObject, AttestKey>(kNone, Pace::kSlow),
 
     MakeRow<Op::kSign, Use<Operation::kSign>, Sign>(kNone),
     MakeRow<Op::kVerify, Use<Operation::kVerify>, Verify>(kNone),

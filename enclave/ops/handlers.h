@@ -54,6 +54,8 @@ ReplyOf<Op::kImportKey> ImportKey(Call&, const wire::ImportKeyRequest&, const Au
 ReplyOf<Op::kUnwrapKey> UnwrapKey(Call&, const wire::UnwrapKeyRequest&, const AuthorizedObject&);
 ReplyOf<Op::kDeriveKey> DeriveKey(Call&, const wire::DeriveKeyRequest&, const AuthorizedObject&);
 
+// attest_key.cc
+ReplyOf<Op::kAttestKey> AttestKey(Call&, const wire::AttestKeyRequest&, const AuthorizedObject&);
 // release_ops.cc
 ReplyOf<Op::kRelease> Release(Call&, const wire::ReleaseRequest&, const ReleaseTo::Proof&);
 

@@ -2,6 +2,7 @@
 
 #include "enclave/keys/attributes.h"
 #include "enclave/mech/certify.h"
+#include "enclave/ops/attest_key.h"
 #include "enclave/ops/create.h"
 #include "enclave/ops/handlers.h"
 
@@ -149,7 +150,12 @@ ReplyOf<Op::kCertify> Certify(Call& call, const wire::CertifyRequest& request,
   if (key.object().Class() != CKO_PRIVATE_KEY)
     return Fail(Code::kKeyTypeInconsistent, "only a private key");
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
-  KC_ASSIGN(Bytes der, mech::Certify(*handle, request, call.now));
+  Bytes attestation;
+  if (request.attest) {
+    KC_ASSIGN(const wire::KeyAttestation made, AttestKeyOf(call, key.object(), *request.attest));
+    attestation = wire::Encode(made);
+  }
+  KC_ASSIGN(Bytes der, mech::Certify(*handle, request, call.now, attestation));
   call.audit_fields = {{"object", ToHex(key.object().id)}, {"subject", request.subject}};
   return wire::CertifyReply{std::move(der)};
 }

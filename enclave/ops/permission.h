@@ -153,6 +153,7 @@ inline const wire::ObjectRef& SubjectOf(const wire::CopyObjectRequest& r) { retu
 inline const wire::ObjectRef& SubjectOf(const wire::DestroyObjectRequest& r) { return r.object; }
 inline const wire::ObjectRef& SubjectOf(const wire::SetAttributesRequest& r) { return r.object; }
 inline const wire::ObjectRef& SubjectOf(const wire::GetObjectRequest& r) { return r.object; }
+inline const wire::ObjectRef& SubjectOf(const wire::AttestKeyRequest& r) { return r.key; }
 
 // Use of a key: the policy must grant the operation with the request's mechanism.
 template <authz::Operation operation>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "enclave/wire/admin_messages.h"
+#include "enclave/wire/key_attestation.h"
 
 namespace keyclave::wire {
 
@@ -262,11 +263,23 @@ struct CertifyRequest {
   std::string subject;             // RFC 4514: CN=www.example.org,O=Example
   std::vector<std::string> names;  // subject alternative names: DNS names and IP addresses
   uint64_t days = 0;               // validity of kSelfSigned, 1..3650
-  KC_FIELDS_5(key, kind, subject, names, days)
+  std::optional<Bytes> attest;     // nonce: kRequest with the key's attestation as an extension
+  KC_FIELDS_6(key, kind, subject, names, days, attest)
 };
 struct CertifyReply {
   Bytes der;
   KC_FIELDS_1(der)
+};
+
+// The enclave's evidence about a private key (key_attestation.h).
+struct AttestKeyRequest {
+  ObjectRef key;
+  Bytes nonce;  // at most 64 bytes
+  KC_FIELDS_2(key, nonce)
+};
+struct AttestKeyReply {
+  KeyAttestation attestation;
+  KC_FIELDS_1(attestation)
 };
 
 // ---- key operations ----
