@@ -2,6 +2,7 @@
 // cmd_key_create.cc (generate, import), cmd_key_release.cc, cmd_key_attest.cc.
 #pragma once
 
+#include "enclave/base/bytes.h"
 #include "enclave/ctl/command.h"
 
 namespace keyclave::ctl {
