@@ -115,6 +115,9 @@ struct CollateralNeed {
   std::optional<Error> problem;  // it is missing, expired or bad; nullopt: it is there and good
 };
 
+// No policy can have collateral count for longer after its nextUpdate: 30 days, in seconds.
+inline constexpr uint64_t kMaxCollateralGrace = uint64_t{30} * 86400;
+
 struct VerifyContext {
   const Trust& trust;
   UnixTime now;

@@ -112,22 +112,30 @@ Result<int64_t> YamlValue::AsInt(int64_t min, int64_t max) const {
 
 Result<uint64_t> YamlValue::AsSeconds() const {
   constexpr std::string_view kWanted = "a time such as 90s, 15m, 12h or 7d";
-  if (!IsScalar() || IsQuoted() || node_->text.size() < 2) return WrongType(*this, kWanted);
-  const std::string_view text = node_->text;
+  if (!IsScalar() || IsQuoted()) return WrongType(*this, kWanted);
+  const auto seconds = ParseSeconds(node_->text);
+  if (seconds.ok()) return *seconds;
+  if (seconds.code() == Code::kTooLarge) return Bad(seconds.error().detail());
+  return WrongType(*this, kWanted);
+}
+
+Result<uint64_t> ParseSeconds(std::string_view text) {
+  if (text.size() < 2) return Fail(Code::kMalformed, "no time");
   uint64_t unit = 0;
   switch (text.back()) {
     case 's': unit = 1; break;
     case 'm': unit = 60; break;
     case 'h': unit = 3600; break;
     case 'd': unit = 86400; break;
-    default: return WrongType(*this, kWanted);
+    default: return Fail(Code::kMalformed, "a time without its unit");
   }
   uint64_t count = 0;
   const char* digits_end = text.data() + text.size() - 1;
   const auto [end, error] = std::from_chars(text.data(), digits_end, count);
-  if (end != digits_end || error == std::errc::invalid_argument) return WrongType(*this, kWanted);
+  if (end != digits_end || error == std::errc::invalid_argument)
+    return Fail(Code::kMalformed, "no time");
   if (error == std::errc::result_out_of_range || count > kMaxSeconds / unit)
-    return Bad("longer than a hundred years");
+    return Fail(Code::kTooLarge, "longer than a hundred years");
   return count * unit;
 }
 

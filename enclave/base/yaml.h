@@ -66,6 +66,8 @@ class YamlMap {
 // `name` is put before line numbers in errors (the file's name). An empty document is an empty
 // mapping.
 Result<YamlValue> ParseYaml(std::string_view text, std::string_view name);
+// 90s, 15m, 12h, 7d: what AsSeconds reads, where it is a part of a text. kMalformed, kTooLarge.
+Result<uint64_t> ParseSeconds(std::string_view text);
 // Reads and parses; kConfigNotFound with the path and the reason.
 Result<YamlValue> ParseYamlFile(const std::string& path);
 
