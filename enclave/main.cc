@@ -8,6 +8,7 @@
 
 #include "enclave/daemon/daemon.h"
 #include "enclave/daemon/process.h"
+#include "enclave/daemon/record_keeping.h"
 #include "enclave/keys/state_files.h"
 #include "enclave/seal/seal.h"
 
@@ -18,6 +19,7 @@ struct Arguments {
   std::string config = "/etc/keyclave/keyclaved.yaml";
   bool init = false;
   bool accept_store = false;
+  bool accept_audit = false;
   bool verbose = false;
 };
 
@@ -33,6 +35,10 @@ Status Run(const Arguments& arguments) {
                           : keys::AcceptStore(config.state, *sealer);
   }
   const SystemClock clock;
+  if (arguments.accept_audit) {
+    const auto sealer = seal::MakeRootSealer(config.sealing, config.producer);
+    return daemon::AcceptAudit(config.state, *sealer, clock);
+  }
   KC_ASSIGN(const std::unique_ptr<daemon::Daemon> keyclaved,
             daemon::Daemon::SetUp(std::move(config), clock));
   KC_CHECK_OK(keyclaved->Drop());
@@ -49,11 +55,18 @@ int main(int argc, char** argv) {
   app.add_option("--config", arguments.config, "configuration file")->capture_default_str();
   CLI::Option* init = app.add_flag("--init", arguments.init,
                                    "make the state (root secret, empty store, witness) and exit");
-  app.add_flag("--accept-store", arguments.accept_store,
-               "after a backup was restored: let this store count as the newest, make the witness "
-               "anew and exit. What happened after it is given up: deleted keys are back, policies "
-               "are the old ones")
-      ->excludes(init);
+  CLI::Option* store =
+      app.add_flag(
+             "--accept-store", arguments.accept_store,
+             "after a backup was restored: let this store count as the newest, make the witness "
+             "anew and exit. What happened after it is given up: deleted keys are back, policies "
+             "are the old ones")
+          ->excludes(init);
+  app.add_flag("--accept-audit", arguments.accept_audit,
+               "after audit records were lost: record the break in a new file of the log, from "
+               "which it goes on, and exit")
+      ->excludes(init)
+      ->excludes(store);
   app.add_flag("--verbose", arguments.verbose, "log refused requests with their reasons");
   app.set_version_flag("--version", KEYCLAVE_VERSION);
   CLI11_PARSE(app, argc, argv);

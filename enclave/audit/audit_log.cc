@@ -5,81 +5,74 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "enclave/audit/line.h"
+#include "enclave/audit/audit_files.h"
 #include "enclave/base/file.h"
-#include "enclave/base/hash.h"
 
 namespace keyclave::audit {
 namespace {
 
-constexpr size_t kMaxFileSize = size_t{64} << 20;  // bytes; then the next file begins
-constexpr size_t kMaxReadSize = size_t{80} << 20;
-
-std::string FileName(uint64_t number) {
-  std::string digits = std::to_string(number);
-  return std::string(8 - std::min<size_t>(8, digits.size()), '0') + digits + ".jsonl";
-}
-
-// The log's files in order: 00000001.jsonl, 00000002.jsonl …
-std::vector<std::string> ListFiles(const std::string& directory) {
-  std::vector<std::string> files;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-    if (entry.path().extension() == ".jsonl") files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
+// For the record of one change, and what others write meanwhile.
+constexpr off_t kRoom = off_t{64} << 10;  // bytes
 
 }  // namespace
 
 struct AuditLog::Impl {
-  Impl(std::string where, const Clock& time, Sign signer)
-      : directory(std::move(where)), clock(time), sign(std::move(signer)) {}
+  Impl(std::string where, const Clock& time, Sign signer, const LogSettings& how)
+      : directory(std::move(where)), clock(time), sign(std::move(signer)), settings(how) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     if (fd >= 0) close(fd);
   }
 
-  Status OpenNewest() KC_REQUIRES(mutex);
+  Status OpenNewest(const std::optional<Mark>& known) KC_REQUIRES(mutex);
+  Status GoOnAfterBreak(const std::optional<Mark>& known) KC_REQUIRES(mutex);
+  // Both read the file's chain; the size of its whole lines.
+  Result<size_t> FollowFile(const std::string& path) KC_REQUIRES(mutex);
   Status Resume(const std::string& path) KC_REQUIRES(mutex);
   Status BeginFile() KC_REQUIRES(mutex);
-  Status Append(std::string_view event, const std::vector<Field>& fields) KC_REQUIRES(mutex);
+  Status BeginFileIfFull() KC_REQUIRES(mutex);
+  // `number`: of the last of them.
+  Status Put(const std::vector<Record>& records, uint64_t* number = nullptr) KC_REQUIRES(mutex);
+  Status WriteText(const std::string& text) KC_REQUIRES(mutex);
+  Status Noted(Status status) KC_REQUIRES(mutex);
 
   const std::string directory;
   const Clock& clock;
   const Sign sign;
+  const LogSettings settings;
   mutable Mutex mutex;
   int fd KC_GUARDED_BY(mutex) = -1;
   off_t size KC_GUARDED_BY(mutex) = 0;
-  uint64_t file_number KC_GUARDED_BY(mutex) = 0;
+  uint64_t number KC_GUARDED_BY(mutex) = 0;  // of the file
   ChainEnd end KC_GUARDED_BY(mutex);
+  Mark head KC_GUARDED_BY(mutex);  // the newest checkpoint; sequence 0: none
+  std::string head_line KC_GUARDED_BY(mutex);
+  uint64_t lost KC_GUARDED_BY(mutex) = 0;
+  std::string trouble KC_GUARDED_BY(mutex);
 };
 
-// Reads the newest file to its end. A last line without its newline was never answered for (a crash
-// while writing): it is cut off. Anything else that does not fit the chain is kAuditBroken.
-Status AuditLog::Impl::Resume(const std::string& path) {
-  KC_ASSIGN(const Bytes content, ReadFile(path, kMaxReadSize));
-  std::string_view text = AsText(content);
-  const size_t whole = text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1;
-  text = text.substr(0, whole);
+// Where it stands is what the file's first line says: what is before it is checked by CheckSince,
+// and by `audit verify`.
+Result<size_t> AuditLog::Impl::FollowFile(const std::string& path) {
   bool first = true;
-  while (!text.empty()) {
-    const size_t newline = text.find('\n');
-    KC_ASSIGN(const Line line, ParseLine(text.substr(0, newline)));
-    if (first) {
-      // Older files are checked by `audit verify`; here the chain starts with what this file's
-      // first line says.
-      end = {line.sequence, line.previous};
-      first = false;
-    }
+  return ForEachLine(path, [&](std::string_view text) KC_REQUIRES(mutex) -> Status {
+    KC_ASSIGN(const Line line, ParseLine(text));
+    if (first) end = {line.sequence, line.previous};
+    first = false;
     KC_CHECK_OK(Follow(end, line));
-    text.remove_prefix(newline + 1);
-  }
+    if (line.event != kCheckpointEvent) return Done{};
+    head = {line.sequence, line.hash};
+    head_line = text;
+    return Done{};
+  });
+}
+
+// A last line without its newline was never answered for (a crash while writing): it is cut off.
+// Anything else that does not fit the chain is kAuditBroken.
+Status AuditLog::Impl::Resume(const std::string& path) {
+  KC_ASSIGN(const size_t whole, FollowFile(path));
   fd = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return ErrnoError(path);
   if (ftruncate(fd, static_cast<off_t>(whole)) != 0) return ErrnoError(path);
@@ -87,80 +80,192 @@ Status AuditLog::Impl::Resume(const std::string& path) {
   return Done{};
 }
 
-Status AuditLog::Impl::OpenNewest() {
+Status AuditLog::Impl::OpenNewest(const std::optional<Mark>& known) {
   const std::vector<std::string> files = ListFiles(directory);
-  if (files.empty()) return BeginFile();
-  const std::string stem = std::filesystem::path(files.back()).stem().string();
-  if (stem.empty() || stem.find_first_not_of("0123456789") != std::string::npos ||
-      stem.size() > 18) {
-    return Fail(Code::kAuditBroken, files.back() + " is no audit file");
+  if (files.empty()) {
+    if (known.has_value()) KC_CHECK_OK(CheckSince(files, *known, end));
+    return BeginFile();
   }
-  file_number = std::stoull(stem);
-  if (files.size() > 1 && std::filesystem::file_size(files.back()) == 0) {
-    return Fail(Code::kAuditBroken, files.back() + " is empty: its records were removed");
+  KC_ASSIGN(number, FileNumber(files.back()));
+  KC_CHECK_OK(Resume(files.back()));
+  // A crash may leave a file without its first line: the chain goes on from the one before.
+  if (size == 0 && files.size() > 1) {
+    KC_ASSIGN(const size_t before, FollowFile(files[files.size() - 2]));
+    if (before == 0)
+      return Fail(Code::kAuditBroken,
+                  files[files.size() - 2] + " is empty: its records were removed");
   }
-  return Resume(files.back());
+  return known.has_value() ? CheckSince(files, *known, end) : Status();
+}
+
+Status AuditLog::Impl::GoOnAfterBreak(const std::optional<Mark>& known) {
+  std::string why = "nothing is wrong with what is there";
+  for (const std::string& path : ListFiles(directory)) {
+    KC_ASSIGN(const uint64_t found, FileNumber(path));
+    number = std::max(number, found);
+    const auto followed = FollowFile(path);
+    if (!followed.ok()) why = followed.error().Text();
+  }
+  if (known.has_value()) {
+    const Status since = CheckSince(ListFiles(directory), *known, end);
+    if (!since.ok()) why = since.error().Text();
+  }
+  const std::string last = std::to_string(end.next - 1);
+  // No number is ever given twice.
+  if (known.has_value() && known->sequence >= end.next)
+    end = {known->sequence + 1, known->hash, true};
+  KC_CHECK_OK(BeginFile());
+  return Put({{"break",
+               {{"why", why},
+                {"last_found", last},
+                {"remembered", known.has_value() ? std::to_string(known->sequence) : "none"}}}});
 }
 
 Status AuditLog::Impl::BeginFile() {
-  const std::string path = directory + "/" + FileName(file_number + 1);
+  const std::string path = directory + "/" + FileName(number + 1);
   KC_CHECK_OK(WriteNewFile(path, {}, 0640));
   const int opened = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (opened < 0) return ErrnoError(path);
   if (fd >= 0) close(fd);
   fd = opened;
   size = 0;
-  ++file_number;
+  ++number;
   return Done{};
 }
 
-Status AuditLog::Impl::Append(std::string_view event, const std::vector<Field>& fields) {
-  const BuiltLine built = BuildLine(end, FormatTime(clock.Now()), event, fields);
-  if (static_cast<size_t>(size) > kMaxFileSize) KC_CHECK_OK(BeginFile());
-  ByteSpan rest = AsBytes(built.text);
+Status AuditLog::Impl::BeginFileIfFull() {
+  return static_cast<size_t>(size) > settings.max_file ? BeginFile() : Status();
+}
+
+// Whole, or nothing of it.
+Status AuditLog::Impl::WriteText(const std::string& text) {
+  ByteSpan rest = AsBytes(text);
   while (!rest.empty()) {
     const ssize_t written = write(fd, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) break;
     rest = rest.subspan(static_cast<size_t>(written));
   }
-  if (!rest.empty() || fdatasync(fd) != 0) {
-    const Error reason = ErrnoError(directory);
-    // Take back the half line, so that the next record begins on a line of its own.
-    const bool undone = ftruncate(fd, size) == 0 && lseek(fd, size, SEEK_SET) == size;
-    return Fail(Code::kAuditUnavailable,
-                reason.Text() + (undone ? "" : " (a partial line remains)"));
+  if (rest.empty() && fdatasync(fd) == 0) {
+    size += static_cast<off_t>(text.size());
+    return Done{};
   }
-  size += static_cast<off_t>(built.text.size());
-  end = built.end;
+  const Error reason = ErrnoError(directory);
+  // Take back the half line, so that the next record begins on a line of its own.
+  const bool undone = ftruncate(fd, size) == 0 && lseek(fd, size, SEEK_SET) == size;
+  return Fail(Code::kAuditUnavailable, reason.Text() + (undone ? "" : " (a partial line remains)"));
+}
+
+Status AuditLog::Impl::Put(const std::vector<Record>& records, uint64_t* number) {
+  const std::string time = FormatTime(clock.Now());
+  std::string text;
+  ChainEnd next = end;
+  Mark newest = head;
+  std::string newest_line = head_line;
+  const auto add = [&](const Record& record) {
+    BuiltLine built = BuildLine(next, time, record.event, record.fields);
+    if (record.event == kCheckpointEvent) {
+      newest = {next.next, built.end.hash};
+      newest_line = built.text.substr(0, built.text.size() - 1);
+    }
+    next = std::move(built.end);
+    text += built.text;
+  };
+  const auto add_checkpoint = [&]() -> Status {
+    KC_ASSIGN(const Bytes signature, sign(CheckpointDigest(next)));
+    add({std::string(kCheckpointEvent), {{"signature", ToBase64(signature)}}});
+    return Done{};
+  };
+  if (size == 0 && next.next > 1) KC_CHECK_OK(add_checkpoint());
+  if (lost != 0) add({"lost", {{"records", std::to_string(lost)}}});
+  for (const Record& record : records) {
+    if (record.event == kCheckpointEvent) {
+      if (!next.is_checkpoint) KC_CHECK_OK(add_checkpoint());
+      continue;
+    }
+    if (number != nullptr) *number = next.next;
+    add(record);
+  }
+  if (next.next - newest.sequence > settings.checkpoint_every && !next.is_checkpoint)
+    KC_CHECK_OK(add_checkpoint());
+  KC_CHECK_OK(WriteText(text));
+  end = std::move(next);
+  head = std::move(newest);
+  head_line = std::move(newest_line);
+  lost = 0;
   return Done{};
+}
+
+Status AuditLog::Impl::Noted(Status status) {
+  trouble = status.ok() ? "" : status.error().Text();
+  return status;
 }
 
 AuditLog::AuditLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 AuditLog::~AuditLog() = default;
 
 Result<std::unique_ptr<AuditLog>> AuditLog::Open(const std::string& directory, const Clock& clock,
-                                                 Sign sign) {
+                                                 Sign sign, const std::optional<Mark>& known,
+                                                 const LogSettings& settings) {
   if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(directory);
-  auto impl = std::make_unique<Impl>(directory, clock, std::move(sign));
+  auto impl = std::make_unique<Impl>(directory, clock, std::move(sign), settings);
   {
     const MutexLock lock(impl->mutex);
-    Status opened = impl->OpenNewest();
+    Status opened = impl->OpenNewest(known);
+    if (!opened.ok()) return std::move(opened).error().In(directory);
+  }
+  return std::unique_ptr<AuditLog>(new AuditLog(std::move(impl)));
+}
+
+Result<std::unique_ptr<AuditLog>> AuditLog::OpenBroken(const std::string& directory,
+                                                       const Clock& clock, Sign sign,
+                                                       const std::optional<Mark>& known,
+                                                       const LogSettings& settings) {
+  if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(directory);
+  auto impl = std::make_unique<Impl>(directory, clock, std::move(sign), settings);
+  {
+    const MutexLock lock(impl->mutex);
+    Status opened = impl->GoOnAfterBreak(known);
     if (!opened.ok()) return std::move(opened).error().In(directory);
   }
   return std::unique_ptr<AuditLog>(new AuditLog(std::move(impl)));
 }
 
 Status AuditLog::Write(std::string_view event, const std::vector<Field>& fields) {
-  const MutexLock lock(impl_->mutex);
-  return impl_->Append(event, fields);
+  KC_ASSIGN(const uint64_t number, WriteNumbered(event, fields));
+  static_cast<void>(number);
+  return Done{};
 }
 
 Result<uint64_t> AuditLog::WriteNumbered(std::string_view event, const std::vector<Field>& fields) {
   const MutexLock lock(impl_->mutex);
-  const uint64_t sequence = impl_->end.next;
-  KC_CHECK_OK(impl_->Append(event, fields));
-  return sequence;
+  uint64_t number = 0;
+  Status written = impl_->BeginFileIfFull();
+  if (written.ok()) written = impl_->Put({{std::string(event), fields}}, &number);
+  if (!written.ok()) ++impl_->lost;
+  KC_CHECK_OK(impl_->Noted(std::move(written)));
+  return number;
+}
+
+Status AuditLog::WriteAll(const std::vector<Record>& records) {
+  const MutexLock lock(impl_->mutex);
+  Status written = impl_->BeginFileIfFull();
+  if (written.ok()) written = impl_->Put(records);
+  return impl_->Noted(std::move(written));
+}
+
+Status AuditLog::EnsureRoom() {
+  const MutexLock lock(impl_->mutex);
+  Status room = impl_->BeginFileIfFull();
+  // A file system that cannot set room aside says so, and is then taken by its word.
+  if (room.ok() && fallocate(impl_->fd, FALLOC_FL_KEEP_SIZE, impl_->size, kRoom) != 0 &&
+      errno != EOPNOTSUPP && errno != ENOSYS) {
+    room = ErrnoError(impl_->directory);
+  }
+  if (!room.ok() && room.code() != Code::kAuditUnavailable)
+    room = Fail(Code::kAuditUnavailable, room.error().Text());
+  if (room.ok()) return room;
+  return impl_->Noted(std::move(room));
 }
 
 Result<Bytes> AuditLog::SignDigest(ByteSpan digest) const { return impl_->sign(digest); }
@@ -168,8 +273,9 @@ Result<Bytes> AuditLog::SignDigest(ByteSpan digest) const { return impl_->sign(d
 Status AuditLog::Checkpoint() {
   const MutexLock lock(impl_->mutex);
   if (impl_->end.next == 1 || impl_->end.is_checkpoint) return Done{};
-  KC_ASSIGN(const Bytes signature, impl_->sign(CheckpointDigest(impl_->end)));
-  return impl_->Append(kCheckpointEvent, {{"signature", ToBase64(signature)}});
+  Status written = impl_->BeginFileIfFull();
+  if (written.ok()) written = impl_->Put({{std::string(kCheckpointEvent), {}}});
+  return impl_->Noted(std::move(written));
 }
 
 Result<std::vector<std::string>> AuditLog::Read(uint64_t from, size_t limit) const {
@@ -181,15 +287,13 @@ Result<std::vector<std::string>> AuditLog::Read(uint64_t from, size_t limit) con
   }
   std::vector<std::string> lines;
   for (const std::string& path : files) {
-    KC_ASSIGN(const Bytes content, ReadFile(path, kMaxReadSize));
-    std::string_view text = AsText(content);
-    while (lines.size() < limit) {
-      const size_t newline = text.find('\n');
-      if (newline == std::string_view::npos) break;
-      KC_ASSIGN(const Line line, ParseLine(text.substr(0, newline)));
-      if (line.sequence >= from) lines.emplace_back(text.substr(0, newline));
-      text.remove_prefix(newline + 1);
-    }
+    KC_ASSIGN(const size_t read, ForEachLine(path, [&](std::string_view text) -> Status {
+                if (lines.size() >= limit) return Done{};
+                KC_ASSIGN(const Line line, ParseLine(text));
+                if (line.sequence >= from) lines.emplace_back(text);
+                return Done{};
+              }));
+    static_cast<void>(read);
     if (lines.size() >= limit) break;
   }
   return lines;
@@ -198,6 +302,26 @@ Result<std::vector<std::string>> AuditLog::Read(uint64_t from, size_t limit) con
 uint64_t AuditLog::next_sequence() const {
   const MutexLock lock(impl_->mutex);
   return impl_->end.next;
+}
+
+std::optional<Mark> AuditLog::head() const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->head.sequence == 0 ? std::nullopt : std::optional(impl_->head);
+}
+
+std::string AuditLog::head_line() const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->head_line;
+}
+
+uint64_t AuditLog::file_number() const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->number;
+}
+
+std::string AuditLog::trouble() const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->trouble;
 }
 
 }  // namespace keyclave::audit

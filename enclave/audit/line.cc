@@ -30,7 +30,10 @@ BuiltLine BuildLine(const ChainEnd& end, const std::string& time, std::string_vi
   json["seq"] = end.next;
   json["time"] = time;
   json["event"] = event;
-  for (const Field& field : fields) json[field.name] = field.value;
+  for (const Field& field : fields) {
+    if (field.members.empty()) json[field.name] = field.value;
+    for (const auto& [name, value] : field.members) json[field.name][name] = value;
+  }
   json["prev"] = end.hash;
   // Names and values may come from outside: what is not UTF-8 is replaced rather than refused, so
   // that nothing escapes audit.

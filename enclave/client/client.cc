@@ -33,7 +33,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kReadHistory:
     case Op::kListApprovals:
     case Op::kListRevocations:
-    case Op::kReadAudit: return true;
+    case Op::kReadAudit:
+    case Op::kAuditHead: return true;
     case Op::kAttest:
     case Op::kCreateToken:
     case Op::kInitToken:

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
-#include "enclave/audit/audit_log.h"
+#include "enclave/audit/line.h"
+#include "enclave/audit/verify.h"
 #include "enclave/base/file.h"
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/key_file.h"
@@ -23,9 +25,17 @@ struct ShowOptions {
   uint64_t limit = 0;  // 0: all
 };
 
+struct ExportOptions {
+  uint64_t from = 1;
+  uint64_t to = UINT64_MAX;
+  std::string out;
+};
+
 struct VerifyOptions {
   std::string path;
   std::string key_file;
+  bool from_checkpoint = false;
+  std::vector<std::string> expected;
 };
 
 // "7  2026-…Z  denial  operation=sign …": the chain's own members are left out.
@@ -52,20 +62,88 @@ std::string LineText(const std::string& line) {
   return text + "\n";
 }
 
-Result<int> Show(const ShowOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  uint64_t next = options.from;
-  uint64_t left = options.limit == 0 ? UINT64_MAX : options.limit;
+Result<uint64_t> SequenceOf(const std::string& line) {
+  KC_ASSIGN(const audit::Line parsed, audit::ParseLine(line));
+  return parsed.sequence;
+}
+
+// Calls `take` with each line from `from` on, oldest first, until it answers false.
+Status ForEachRecord(Enclave& enclave, uint64_t from, uint64_t limit,
+                     const std::function<Result<bool>(const std::string&)>& take) {
+  uint64_t next = from;
+  uint64_t left = limit;
   while (left > 0) {
     KC_ASSIGN(const wire::ReadAuditReply reply,
-              enclave->Call<wire::Op::kReadAudit>({next, std::min(kPage, left)}));
-    // For programs the lines as they are: one JSON object each, fit for `audit verify`.
+              enclave.Call<wire::Op::kReadAudit>({next, std::min(kPage, left)}));
     for (const std::string& line : reply.lines) {
-      Print(globals.json ? line + "\n" : LineText(line));
+      KC_ASSIGN(const bool more, take(line));
+      if (!more) return Done{};
+      KC_ASSIGN(next, SequenceOf(line));
+      ++next;
     }
-    next += reply.lines.size();
     left -= std::min<uint64_t>(left, reply.lines.size());
     if (!reply.more || reply.lines.empty()) break;
+  }
+  return Done{};
+}
+
+Result<int> Show(const ShowOptions& options, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  const uint64_t limit = options.limit == 0 ? UINT64_MAX : options.limit;
+  KC_CHECK_OK(
+      ForEachRecord(*enclave, options.from, limit, [&](const std::string& line) -> Result<bool> {
+        // For programs the lines as they are: one JSON object each, fit for `audit verify`.
+        Print(globals.json ? line + "\n" : LineText(line));
+        return true;
+      }));
+  return kExitOk;
+}
+
+Result<int> Export(const ExportOptions& options, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  std::ofstream file;
+  if (!options.out.empty()) {
+    file.open(options.out, std::ios::binary | std::ios::trunc);
+    if (!file) return ErrnoError(options.out);
+  }
+  uint64_t records = 0;
+  KC_CHECK_OK(ForEachRecord(*enclave, options.from, UINT64_MAX,
+                            [&](const std::string& line) -> Result<bool> {
+                              KC_ASSIGN(const uint64_t sequence, SequenceOf(line));
+                              if (sequence > options.to) return false;
+                              ++records;
+                              if (options.out.empty()) {
+                                Print(line + "\n");
+                              } else if (!(file << line << '\n')) {
+                                return ErrnoError(options.out);
+                              }
+                              return true;
+                            }));
+  if (options.out.empty()) return kExitOk;
+  file.close();
+  if (!file) return ErrnoError(options.out);
+  if (globals.json) {
+    PrintJson({{"file", options.out}, {"records", records}});
+  } else {
+    Print("Wrote " + std::to_string(records) + " records to " + Harmless(options.out) + ".\n");
+  }
+  return kExitOk;
+}
+
+// What the log had come to, for `verify --expect`.
+Result<int> Head(const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  KC_ASSIGN(const wire::AuditHeadReply reply, enclave->Call<wire::Op::kAuditHead>({}));
+  KC_ASSIGN(const wire::StatusReply status, enclave->Call<wire::Op::kStatus>({}));
+  KC_ASSIGN(const audit::Line line, audit::ParseLine(reply.line));
+  const std::string mark = audit::MarkText({line.sequence, line.hash});
+  if (globals.json) {
+    PrintJson({{"enclave", status.enclave_id},
+               {"head", mark},
+               {"checkpoint", Json::parse(reply.line, nullptr, false)},
+               {"key", ToPem(kPublicKey, status.audit_key)}});
+  } else {
+    Print(mark + "\n");
   }
   return kExitOk;
 }
@@ -113,25 +191,76 @@ Result<int> Verify(const VerifyOptions& options, const Globals& globals) {
   if (!options.key_file.empty()) {
     KC_ASSIGN(key, ReadPublicKey(options.key_file));
   }
+  audit::VerifyRules rules{
+      .public_key = key, .from_checkpoint = options.from_checkpoint, .expected = {}};
+  for (const std::string& text : options.expected) {
+    KC_ASSIGN(rules.expected.emplace_back(), audit::ParseMark(text));
+  }
   KC_ASSIGN(const std::vector<std::string> lines, ReadLines(options.path));
-  KC_ASSIGN(const audit::VerifyReport report, audit::VerifyAuditLines(lines, key));
+  KC_ASSIGN(const audit::VerifyReport report, audit::VerifyAuditLines(lines, rules));
   if (globals.json) {
     PrintJson({{"whole", true},
                {"records", report.records},
+               {"first", report.first},
+               {"last", report.last.sequence},
                {"checkpoints", report.checkpoints},
                {"unsigned_tail", report.unsigned_tail},
+               {"expected", rules.expected.size()},
                {"signatures_checked", !key.empty()}});
     return kExitOk;
   }
-  Print(Paint(Colour::kGood, "The chain is whole") + ": " + std::to_string(report.records) +
-        " records, " + std::to_string(report.checkpoints) + " signed checkpoints; " +
-        std::to_string(report.unsigned_tail) + " records after the last one.\n");
+  Print(Paint(Colour::kGood, "The chain is whole") + ": records " + std::to_string(report.first) +
+        " to " + std::to_string(report.last.sequence) + ", " + std::to_string(report.checkpoints) +
+        " signed checkpoints; " + std::to_string(report.unsigned_tail) +
+        " records after the last one.\n");
   if (key.empty()) {
     Print("Signatures were " + Paint(Colour::kWarn, "not checked") +
           ": whoever wrote the file could have made the whole chain. Get the key with `keyclave\n"
           "audit key --out audit.pem` from the enclave, and say --key audit.pem.\n");
   }
   return kExitOk;
+}
+
+void AddExport(CLI::App& group, Invocation& invocation) {
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* command = group.add_subcommand("export", "write records as JSON lines, oldest first");
+  command->add_option("--from", options->from, "the first sequence number")->capture_default_str();
+  command->add_option("--to", options->to, "the last sequence number (default: the newest)");
+  command->add_option("--out", options->out, "the file (default: standard output)")
+      ->type_name("FILE");
+  command->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Export(*options, invocation.globals); };
+  });
+}
+
+void AddVerify(CLI::App& group, Invocation& invocation) {
+  auto verify_options = std::make_shared<VerifyOptions>();
+  CLI::App* verify = group.add_subcommand("verify", "check a copy of the log, without any enclave");
+  verify->add_option("path", verify_options->path, "the file, or the directory of files")
+      ->required()
+      ->type_name("FILE|DIR");
+  verify
+      ->add_option("--key", verify_options->key_file,
+                   "the enclave's audit key (keyclave audit key)")
+      ->type_name("FILE");
+  verify->add_flag("--from-checkpoint", verify_options->from_checkpoint,
+                   "the copy may begin at a checkpoint, as each file does: older files were "
+                   "deleted");
+  verify
+      ->add_option("--expect", verify_options->expected,
+                   "what `keyclave audit head` printed earlier must be in it (repeatable)")
+      ->type_name("NUMBER:HASH");
+  verify->footer(
+      "Finds lines that were edited, removed, doubled or put elsewhere. A tail that was cut off "
+      "shows\n"
+      "only with --expect. Example:\n"
+      "  keyclave audit key --out audit.pem\n"
+      "  keyclave audit verify /var/lib/keyclave/audit --key audit.pem");
+  verify->callback([verify_options, &invocation] {
+    invocation.action = [verify_options, &invocation] {
+      return Verify(*verify_options, invocation.globals);
+    };
+  });
 }
 
 }  // namespace
@@ -162,28 +291,15 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
   });
 
   AddAuditReceipt(*group, invocation);
+  CLI::App* head =
+      group->add_subcommand("head", "print what the log has come to: NUMBER:HASH of a checkpoint");
+  head->footer(
+      "Keep it somewhere else: `audit verify --expect` then finds a log whose end was cut off.");
+  head->callback(
+      [&invocation] { invocation.action = [&invocation] { return Head(invocation.globals); }; });
 
-  auto verify_options = std::make_shared<VerifyOptions>();
-  CLI::App* verify =
-      group->add_subcommand("verify", "check a copy of the log, without any enclave");
-  verify->add_option("path", verify_options->path, "the file, or the directory of files")
-      ->required()
-      ->type_name("FILE|DIR");
-  verify
-      ->add_option("--key", verify_options->key_file,
-                   "the enclave's audit key (keyclave audit key)")
-      ->type_name("FILE");
-  verify->footer(
-      "Finds lines that were edited, removed, doubled or put elsewhere. A tail that was cut off "
-      "shows\n"
-      "only up to the last signed checkpoint. Example:\n"
-      "  keyclave audit key --out audit.pem\n"
-      "  keyclave audit verify /var/lib/keyclave/audit --key audit.pem");
-  verify->callback([verify_options, &invocation] {
-    invocation.action = [verify_options, &invocation] {
-      return Verify(*verify_options, invocation.globals);
-    };
-  });
+  AddExport(*group, invocation);
+  AddVerify(*group, invocation);
 }
 
 }  // namespace keyclave::ctl

@@ -90,6 +90,8 @@ std::string_view HowToMend(Code code) {
     case Code::kCertificateMismatch:
       return "import the certificate of a key that is in this token, or say --no-key for one whose "
              "key is elsewhere";
+    case Code::kAuditUnavailable:
+      return "make room on the disk of the state directory; keys stay usable meanwhile";
     case Code::kStoreExists: return "nothing was changed: move the old files away first";
     default: return HowToMendPolicy(code);
   }

@@ -1,6 +1,6 @@
 #include "enclave/ctl/receipt_file.h"
 
-#include "enclave/audit/audit_log.h"
+#include "enclave/audit/verify.h"
 #include "enclave/base/clock.h"
 #include "enclave/base/file.h"
 

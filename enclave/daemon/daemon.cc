@@ -5,6 +5,7 @@
 #include "attest/produce/produce.h"
 #include "enclave/daemon/audit_key.h"
 #include "enclave/daemon/process.h"
+#include "enclave/daemon/record_keeping.h"
 #include "enclave/ops/dispatch.h"
 #include "enclave/seal/seal.h"
 #include "enclave/server/sandbox.h"
@@ -12,8 +13,6 @@
 
 namespace keyclave::daemon {
 namespace {
-
-constexpr std::chrono::seconds kUsageInterval{60};  // usage counts and checkpoints
 
 // The enclave's own evidence, made and verified once before anybody asks for it: a machine that
 // cannot prove itself does not start.
@@ -56,7 +55,6 @@ struct Daemon::Parts {
 
   Status OpenState();
   Status OpenNetwork();
-  void WriteUsage() const;
   void OnSessionEnd(const session::Session& ended) const;
 
   const config::DaemonConfig config;
@@ -84,7 +82,7 @@ Status Daemon::Parts::OpenState() {
   KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer));
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);
-  KC_ASSIGN(audit, audit::AuditLog::Open(config.state + "/audit", clock, std::move(key.sign)));
+  KC_ASSIGN(audit, OpenAudit(config.state, *store, clock, std::move(key.sign)));
   return Done{};
 }
 
@@ -113,19 +111,6 @@ Status Daemon::Parts::OpenNetwork() {
   KC_ASSIGN(server, server::Server::Create(std::move(network), *sessions, *dispatcher, clock));
   service->server_stats = &server->stats();
   return server->Listen();
-}
-
-void Daemon::Parts::WriteUsage() const {
-  Status written;
-  for (const auto& [use, count] : service->uses.TakeCounts()) {
-    if (!written.ok()) break;
-    written =
-        audit->Write("usage", {{"object", ToHex(use.object)},
-                               {"operation", std::string(authz::OperationName(use.operation))},
-                               {"count", std::to_string(count)}});
-  }
-  if (written.ok()) written = audit->Checkpoint();
-  if (!written.ok()) Log(LogLevel::kError, written.error().Text());
 }
 
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -165,20 +150,14 @@ Status Daemon::Serve() {
   for (const Endpoint& endpoint : parts_->config.listen)
     Log(LogLevel::kInfo, "listening on " + endpoint.Text());
   NotifyManager("READY=1");
-  auto next_usage = parts_->clock.Steady() + kUsageInterval;
-  while (!WaitForEnd(std::chrono::seconds(1))) {
-    if (parts_->clock.Steady() < next_usage) continue;
-    parts_->WriteUsage();
-    next_usage = parts_->clock.Steady() + kUsageInterval;
-  }
+  RecordKeeping records(*parts_->service, parts_->clock);
+  while (!WaitForEnd(std::chrono::seconds(1))) records.Tick();
   NotifyManager("STOPPING=1");
   parts_->server->Stop();
   if (const Status closed = parts_->service->limits.Close(); !closed.ok())
     Log(LogLevel::kWarning,
         "uses that were set aside are not given back: " + closed.error().Text());
-  parts_->WriteUsage();
-  KC_CHECK_OK(parts_->audit->Write("stop", {}));
-  return parts_->audit->Checkpoint();
+  return records.Finish();
 }
 
 }  // namespace keyclave::daemon

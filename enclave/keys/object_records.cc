@@ -64,6 +64,14 @@ RecordChange UsageChange(const wire::TokenId& token, const Usage& usage) {
   return {{UsageRecordKey(token, usage.key), 0, {}, wire::Encode(usage)}};
 }
 
+// The only record of the enclave's own, so far.
+RecordChange AuditMarkChange(const AuditMark& mark) {
+  RecordKey key{RecordType::kEnclave, {}, {}};
+  const ByteArray<32> digest = Sha256(AsBytes("audit mark"));
+  std::copy_n(digest.begin(), key.id.size(), key.id.begin());
+  return {{key, 0, {}, wire::Encode(mark)}};
+}
+
 RecordChange Removal(const RecordKey& key) { return {{key, 0, {}, {}}, true}; }
 
 Result<Token> ParseToken(const Record& record) {
@@ -85,6 +93,12 @@ Result<Usage> ParseUsage(const Record& record) {
   if (UsageRecordKey(record.key.token, usage.key).id != record.key.id)
     return Contradiction("a usage");
   return usage;
+}
+
+Result<AuditMark> ParseAuditMark(const Record& record) {
+  KC_ASSIGN(AuditMark mark, wire::Decode<AuditMark>(record.body));
+  if (AuditMarkChange(mark).record.key.id != record.key.id) return Contradiction("an audit mark");
+  return mark;
 }
 
 Result<StoredObject> ParseObject(const Record& record) {

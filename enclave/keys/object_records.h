@@ -19,12 +19,14 @@ RecordChange ObjectChange(const Object& object, const SecretBytes& material,
 RecordChange TokenRecordChange(const wire::TokenId& token, const TokenRecord& record);
 RecordKey UsageRecordKey(const wire::TokenId& token, const Usage::Key& key);
 RecordChange UsageChange(const wire::TokenId& token, const Usage& usage);
+RecordChange AuditMarkChange(const AuditMark& mark);
 RecordChange Removal(const RecordKey& key);
 
 // kStoreCorrupt: a record that was sealed by us and says something else than we would.
 Result<Token> ParseToken(const Record& record);
 Result<Document> ParsePolicy(const Record& record);
 Result<Usage> ParseUsage(const Record& record);
+Result<AuditMark> ParseAuditMark(const Record& record);
 struct StoredObject {
   Object object;
   SecretBytes material;

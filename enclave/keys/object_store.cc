@@ -32,6 +32,7 @@ struct Loaded {
   std::vector<ObjectPtr> objects;
   std::vector<std::pair<wire::TokenId, TokenRecord>> records;
   std::vector<std::pair<wire::TokenId, Usage>> usages;
+  std::optional<AuditMark> audit_mark;
 
   Status Take(const Record& record) {
     switch (record.key.type) {
@@ -61,7 +62,10 @@ struct Loaded {
         usages.emplace_back(record.key.token, std::move(usage));
         return Done{};
       }
-      case RecordType::kEnclave:
+      case RecordType::kEnclave: {
+        KC_ASSIGN(audit_mark, ParseAuditMark(record));
+        return Done{};
+      }
       case RecordType::kTombstone: break;
     }
     return Fail(Code::kStoreCorrupt, "a record of a type that is not used");
@@ -89,6 +93,7 @@ Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
   KC_ASSIGN(vault, Vault::Open(std::move(store), std::move(witness), std::move(root_secret),
                                [&](const Record& record) { return loaded.Take(record); }));
   const WriterLock lock(state_mutex);
+  audit_mark = std::move(loaded.audit_mark);
   for (Token& token : loaded.tokens) {
     const wire::TokenId id = token.id;
     tokens[id].token = std::move(token);

@@ -130,6 +130,17 @@ struct Usage {
   }
 };
 
+// The newest checkpoint of the audit log that the vault knows of (docs/audit.md).
+struct AuditMark {
+  uint64_t sequence = 0;
+  std::string hash;
+  template <class V>
+  void Visit(V&& v) {
+    v(1, sequence);
+    v(2, hash);
+  }
+};
+
 struct NewObject {
   Object object;  // id and version are filled in
   SecretBytes
@@ -217,6 +228,10 @@ class ObjectStore {
     size_t of_all = 0;
   };
   UsageCount CountUsages(const wire::ObjectId& object) const;
+
+  // Of no epoch.
+  std::optional<AuditMark> audit_mark() const;
+  Status SetAuditMark(const AuditMark& mark);
 
   // The key behind an object, from the cache or unsealed; kObjectNotFound for objects that are no
   // keys.

@@ -77,6 +77,7 @@ struct ObjectStore::Impl {
   uint64_t last_rules_generation KC_GUARDED_BY(state_mutex) = 0;
   std::map<wire::ObjectId, std::map<Usage::Key, Usage>> usages KC_GUARDED_BY(state_mutex);
   size_t usage_count KC_GUARDED_BY(state_mutex) = 0;  // of all objects together
+  std::optional<AuditMark> audit_mark KC_GUARDED_BY(state_mutex);
   uint64_t epoch_salt = 0;
   uint64_t epoch KC_GUARDED_BY(state_mutex) = 0;
 };

@@ -1,4 +1,5 @@
-// What has been used up of objects' limits.
+// What is counted beside the objects: what has been used up of their limits, and how far the audit
+// log has come.
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/object_store_impl.h"
 
@@ -42,6 +43,19 @@ ObjectStore::UsageCount ObjectStore::CountUsages(const wire::ObjectId& object) c
   const ReaderLock lock(impl_->state_mutex);
   const auto found = impl_->usages.find(object);
   return {found == impl_->usages.end() ? 0 : found->second.size(), impl_->usage_count};
+}
+
+std::optional<AuditMark> ObjectStore::audit_mark() const {
+  const ReaderLock lock(impl_->state_mutex);
+  return impl_->audit_mark;
+}
+
+Status ObjectStore::SetAuditMark(const AuditMark& mark) {
+  const MutexLock writing(impl_->write_mutex);
+  KC_CHECK_OK(impl_->vault->Commit({AuditMarkChange(mark)}));
+  const WriterLock lock(impl_->state_mutex);
+  impl_->audit_mark = mark;
+  return Done{};
 }
 
 void ObjectStore::Impl::SetUsage(const Usage& usage) {

@@ -2,6 +2,7 @@
 #include "enclave/ops/access.h"
 
 #include "enclave/base/log.h"
+#include "enclave/ops/audit_fields.h"
 #include "enclave/ops/grants.h"
 
 namespace keyclave::ops {
@@ -29,29 +30,27 @@ Error Deny(Call& call, const keys::Object& object, const UseOf& use, const Error
   call.service.denials.Record(object.id,
                               {call.now, use.operation, std::string(use.family), CallerName(call),
                                call.session.identity(), reason.Text()});
-  const Status written =
-      call.service.audit.Write("denial", {{"object", ToHex(object.id)},
-                                          {"policy", object.policy},
-                                          {"operation", std::string(OperationName(use.operation))},
-                                          {"mechanism", std::string(use.family)},
-                                          {"code", std::string(CodeName(refusal.code()))},
-                                          {"caller", CallerName(call)}});
+  std::vector<audit::Field> fields = ObjectFields(object);
+  fields.push_back({"operation", std::string(OperationName(use.operation))});
+  fields.push_back({"mechanism", std::string(use.family)});
+  fields.push_back({"code", std::string(CodeName(refusal.code()))});
+  AddCaller(call, fields);
+  const Status written = call.service.audit.Write("denial", fields);
   if (!written.ok()) Log(LogLevel::kError, written.error().Text());
   return refusal;
 }
 
 // A disk that is full stops changes, but not the servers that use their keys: the daemon's log then
 // has the grant.
-void AuditFirstUse(Call& call, const keys::Object& object, const UseOf& use) {
-  const auto identity = call.session.identity();
-  if (!call.service.uses.Note(call.session.id(), identity->verified_at, {object.id, use.operation}))
-    return;
-  const Status written =
-      call.service.audit.Write("grant", {{"object", ToHex(object.id)},
-                                         {"policy", object.policy},
-                                         {"operation", std::string(OperationName(use.operation))},
-                                         {"mechanism", std::string(use.family)},
-                                         {"caller", CallerName(call)}});
+void AuditFirstUse(Call& call, const keys::Object& object, const UseOf& use, size_t permit) {
+  const UseLedger::Use noted{object.id, use.operation};
+  if (!call.service.uses.Note(call.session.id(), call.session.identity(), noted)) return;
+  std::vector<audit::Field> fields = ObjectFields(object);
+  fields.push_back({"permit", permit == 0 ? "own object" : std::to_string(permit)});
+  fields.push_back({"operation", std::string(OperationName(use.operation))});
+  fields.push_back({"mechanism", std::string(use.family)});
+  AddCaller(call, fields);
+  const Status written = call.service.audit.Write("grant", fields);
   if (!written.ok()) {
     Log(LogLevel::kError,
         "grant of " + ToHex(object.id) + " to " + CallerName(call) + ": " + written.error().Text());
@@ -164,7 +163,7 @@ Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, co
   }
   KC_CHECK_OK(login);
   KC_CHECK_OK(pinned);
-  AuditFirstUse(call, *object, use);
+  AuditFirstUse(call, *object, use, permit);
   return AuthorizedObject(std::move(object), permit);
 }
 

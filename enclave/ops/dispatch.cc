@@ -1,6 +1,7 @@
 #include "enclave/ops/dispatch.h"
 
 #include "enclave/base/log.h"
+#include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
 
 namespace keyclave::ops {
@@ -22,6 +23,7 @@ constexpr Row MakeRow(AuditClass audit, Pace pace = Pace::kQuick,
 
 constexpr auto kNone = AuditClass::kNone;
 constexpr auto kChange = AuditClass::kChange;
+constexpr auto kRelease = AuditClass::kRelease;
 using authz::Operation;
 
 constexpr Row kTable[] = {
@@ -54,7 +56,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kVerify, Use<Operation::kVerify>, Verify>(kNone),
     MakeRow<Op::kEncrypt, Use<Operation::kEncrypt>, Encrypt>(kNone),
     MakeRow<Op::kDecrypt, Use<Operation::kDecrypt>, Decrypt>(kNone),
-    MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kChange),
+    MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kRelease),
     MakeRow<Op::kRelease, ReleaseTo, Release>(kNone, Pace::kSlow),
     MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
     MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
@@ -66,6 +68,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kShowPolicy, InspectToken, ShowPolicy>(kNone),
     MakeRow<Op::kExplain, ExplainObject, ExplainDenial>(kNone),
     MakeRow<Op::kReadAudit, AuditReader, ReadAudit>(kNone, Pace::kSlow),
+    MakeRow<Op::kAuditHead, AuditReader, AuditHead>(kNone, Pace::kSlow),
 
     MakeRow<Op::kAdminister, Anyone, Administer>(kNone, Pace::kSlow),
     MakeRow<Op::kOwnerLogin, SignedBySomebody, OwnerLogin>(kChange),
@@ -96,12 +99,12 @@ std::string Signers(const Call& call) {
   return names;
 }
 
-Status AuditChange(Call& call) {
+Status AuditSuccess(Call& call, AuditClass audit) {
   std::vector<audit::Field> fields = {{"operation", std::string(wire::OpName(call.op))}};
   fields.insert(fields.end(), call.audit_fields.begin(), call.audit_fields.end());
   if (call.authority) fields.push_back({"signed_by", Signers(call)});
-  fields.push_back({"caller", CallerName(call)});
-  return call.service.audit.Write("change", fields);
+  AddCaller(call, fields);
+  return call.service.audit.Write(audit == AuditClass::kRelease ? "release" : "change", fields);
 }
 
 }  // namespace
@@ -127,8 +130,10 @@ Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
 }
 
 Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
+  // What cannot be recorded is not done.
+  if (row.audit != AuditClass::kNone) KC_CHECK_OK(call.service.audit.EnsureRoom());
   auto reply = row.run(call, fields);
-  if (reply.ok() && row.audit == AuditClass::kChange) KC_CHECK_OK(AuditChange(call));
+  if (reply.ok() && row.audit != AuditClass::kNone) KC_CHECK_OK(AuditSuccess(call, row.audit));
   return reply;
 }
 

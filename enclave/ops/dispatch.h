@@ -15,8 +15,10 @@ enum class SessionNeed {
 };
 
 enum class AuditClass {
-  kNone,    // reads; uses of keys are audited by AuthorizeUse
-  kChange,  // every success is a record, written before the reply
+  kNone,     // reads; uses of keys are audited by AuthorizeUse
+  kChange,   // every success is a record, written before the reply; without room for it nothing is
+             // done
+  kRelease,  // the same, for what lets a key leave
 };
 
 enum class Pace {

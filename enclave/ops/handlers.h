@@ -89,7 +89,6 @@ ReplyOf<Op::kListPolicies> ListPolicies(Call&, const wire::ListPoliciesRequest&,
                                         const InspectedToken&);
 ReplyOf<Op::kShowPolicy> ShowPolicy(Call&, const wire::ShowPolicyRequest&, const InspectedToken&);
 ReplyOf<Op::kExplain> ExplainDenial(Call&, const wire::ExplainRequest&, const AuthorizedObject&);
-ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const AuditReader::Proof&);
 
 // set_ops.cc
 ReplyOf<Op::kApplySet> ApplySet(Call&, const wire::ApplySetRequest&, const AuthorizedToken&);
@@ -107,5 +106,10 @@ ReplyOf<Op::kListRevocations> ListRevocations(Call&, const wire::ListRevocations
                                               const InspectedToken&);
 ReplyOf<Op::kLiftRevocation> LiftRevocation(Call&, const wire::LiftRevocationRequest&,
                                             const AuthorizedToken&);
+
+// audit_ops.cc
+ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const AuditReader::Proof&);
+
+ReplyOf<Op::kAuditHead> AuditHead(Call&, const wire::AuditHeadRequest&, const AuditReader::Proof&);
 
 }  // namespace keyclave::ops

@@ -8,7 +8,6 @@ namespace keyclave::ops {
 namespace {
 
 constexpr size_t kMaxPolicyText = size_t{256} << 10;  // bytes
-constexpr size_t kMaxAuditLines = 1000;
 
 wire::PolicyInfo Describe(const Call& call, const keys::Token& token,
                           const keys::Document& policy) {
@@ -154,16 +153,6 @@ ReplyOf<Op::kExplain> ExplainDenial(Call& call, const wire::ExplainRequest& requ
   reply.caller = subject.caller;
   reply.claims = ClaimTexts(subject.identity->claims);
   KC_CHECK_OK(ExplainUnder(call, key.object(), subject, reply));
-  return reply;
-}
-
-ReplyOf<Op::kReadAudit> ReadAudit(Call& call, const wire::ReadAuditRequest& request,
-                                  const AuditReader::Proof& /*proof*/) {
-  const size_t limit = std::clamp<size_t>(request.limit, 1, kMaxAuditLines);
-  wire::ReadAuditReply reply;
-  KC_ASSIGN(reply.lines, call.service.audit.Read(request.from, limit + 1));
-  reply.more = reply.lines.size() > limit;
-  if (reply.more) reply.lines.pop_back();
   return reply;
 }
 

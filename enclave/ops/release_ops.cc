@@ -1,6 +1,7 @@
 // Release: a key or data object, wrapped for a public key of the caller's evidence, with a receipt.
 
 #include "enclave/base/hash.h"
+#include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
 #include "enclave/ops/release.h"
 #include "enclave/wire/receipt.h"
@@ -37,17 +38,16 @@ Result<wire::ReleaseReceipt> BuildReceipt(Call& call, const ReleaseTo::Proof& pr
 }
 
 // The record is on disk before anything is handed out.
-Result<uint64_t> Record(Call& call, const wire::ReleaseReceipt& receipt) {
-  return call.service.audit.WriteNumbered(
-      "release", {{"object", ToHex(receipt.object)},
-                  {"policy", receipt.policy},
-                  {"policy_version", std::to_string(receipt.policy_version)},
-                  {"permit", std::to_string(receipt.permit)},
-                  {"form", receipt.form},
-                  {"recipient", receipt.recipient},
-                  {"recipient_key", ToHex(receipt.recipient_spki)},
-                  {"evidence", ToHex(receipt.evidence)},
-                  {"caller", CallerName(call)}});
+Result<uint64_t> Record(Call& call, const keys::Object& object,
+                        const wire::ReleaseReceipt& receipt) {
+  std::vector<audit::Field> fields = ObjectFields(object);
+  fields.push_back({"policy_version", std::to_string(receipt.policy_version)});
+  fields.push_back({"permit", std::to_string(receipt.permit)});
+  fields.push_back({"form", receipt.form});
+  fields.push_back({"recipient", receipt.recipient});
+  fields.push_back({"recipient_key", ToHex(receipt.recipient_spki)});
+  AddCaller(call, fields);
+  return call.service.audit.WriteNumbered("release", fields);
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ ReplyOf<Op::kRelease> Release(Call& call, const wire::ReleaseRequest& request,
   KC_ASSIGN(wire::ReleaseReceipt receipt, BuildReceipt(call, proof));
   receipt.wrapped = Sha256(reply.wrapped);
   receipt.nonce = request.nonce;
-  KC_ASSIGN(receipt.audit_sequence, Record(call, receipt));
+  KC_ASSIGN(receipt.audit_sequence, Record(call, object, receipt));
   reply.receipt = wire::Encode(receipt);
   KC_ASSIGN(reply.signature, call.service.audit.SignDigest(wire::ReceiptDigest(reply.receipt)));
   return reply;

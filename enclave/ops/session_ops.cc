@@ -38,6 +38,11 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   reply.tee = service.config.tee;
   reply.simulated = service.config.IsSimulated();
   reply.warnings = service.warnings;
+  if (const std::string trouble = service.audit.trouble(); !trouble.empty()) {
+    reply.warnings.push_back(
+        "nothing can be recorded, so changes and releases are refused (signatures go on)" +
+        (call.is_operator ? ": " + trouble : ""));
+  }
   reply.audit_key = service.audit_key;
   if (!call.is_operator) return reply;
   reply.started = service.started;

@@ -4,13 +4,27 @@
 
 namespace keyclave::ops {
 
-bool UseLedger::Note(uint64_t session, int64_t verified_at, const Use& use) {
+void UseLedger::Add(const Total& total) {
+  Key key{total.use, total.identity == nullptr ? session::CallerId{} : total.identity->caller};
+  auto found = totals_.find(key);
+  if (found == totals_.end() && totals_.size() >= kMaxTotals) {
+    key = {{{}, total.use.operation}, {}};
+    found = totals_.find(key);
+  }
+  if (found == totals_.end()) {
+    const bool several = key.use.object == wire::ObjectId{};
+    found = totals_.emplace(key, Total{key.use, several ? nullptr : total.identity, 0}).first;
+  }
+  found->second.count += total.count;
+}
+
+bool UseLedger::Note(uint64_t session, const IdentityPtr& identity, const Use& use) {
   const MutexLock lock(mutex_);
-  ++counts_[use];
+  Add({use, identity, 1});
   Seen& seen = sessions_[session];
-  if (seen.verified_at != verified_at) {
+  if (seen.verified_at != identity->verified_at) {
     seen.uses.clear();
-    seen.verified_at = verified_at;
+    seen.verified_at = identity->verified_at;
   }
   return seen.uses.insert(use).second;
 }
@@ -20,13 +34,20 @@ void UseLedger::Forget(uint64_t session) {
   sessions_.erase(session);
 }
 
-std::vector<std::pair<UseLedger::Use, uint64_t>> UseLedger::TakeCounts() {
-  std::map<Use, uint64_t> taken;
+std::vector<UseLedger::Total> UseLedger::TakeTotals() {
+  std::map<Key, Total> taken;
   {
     const MutexLock lock(mutex_);
-    taken.swap(counts_);
+    taken.swap(totals_);
   }
-  return {taken.begin(), taken.end()};
+  std::vector<Total> totals;
+  for (auto& [key, total] : taken) totals.push_back(std::move(total));
+  return totals;
+}
+
+void UseLedger::Restore(const std::vector<Total>& totals) {
+  const MutexLock lock(mutex_);
+  for (const Total& total : totals) Add(total);
 }
 
 }  // namespace keyclave::ops

@@ -203,6 +203,12 @@ struct ReadAuditReply {
   KC_FIELDS_2(lines, more)
 };
 
+using AuditHeadRequest = Empty;
+struct AuditHeadReply {
+  std::string line;  // the newest checkpoint, made now if there was more to sign; JSON
+  KC_FIELDS_1(line)
+};
+
 // ---- reference-value sets ----
 
 struct ApplySetRequest {

@@ -10,26 +10,55 @@ namespace {
 constexpr UseLedger::Use kUse = {{1}, authz::Operation::kSign};
 constexpr UseLedger::Use kOtherUse = {{1}, authz::Operation::kDecrypt};
 
-TEST(UseLedgerTest, FirstUseOfEachKindBySessionAndEvidence) {
-  UseLedger ledger;
-  EXPECT_TRUE(ledger.Note(1, 100, kUse));
-  EXPECT_FALSE(ledger.Note(1, 100, kUse));
-  EXPECT_TRUE(ledger.Note(1, 100, kOtherUse));
-  EXPECT_TRUE(ledger.Note(2, 100, kUse));
-  EXPECT_TRUE(ledger.Note(1, 200, kUse)) << "new evidence is a new grant";
-  ledger.Forget(2);
-  EXPECT_TRUE(ledger.Note(2, 100, kUse));
+UseLedger::IdentityPtr Identity(UnixTime verified_at, uint8_t caller) {
+  auto identity = std::make_shared<session::Session::Identity>();
+  identity->verified_at = verified_at;
+  identity->caller = {caller};
+  return identity;
 }
 
-TEST(UseLedgerTest, CountsAreTakenOnce) {
+TEST(UseLedgerTest, FirstUseOfEachKindBySessionAndEvidence) {
   UseLedger ledger;
-  for (int i = 0; i < 3; ++i) ledger.Note(1, 100, kUse);
-  ledger.Note(2, 100, kOtherUse);
-  const auto counts = ledger.TakeCounts();
-  ASSERT_EQ(counts.size(), 2U);
-  EXPECT_EQ(counts[0].second, 3U);
-  EXPECT_EQ(counts[1].second, 1U);
-  EXPECT_TRUE(ledger.TakeCounts().empty());
+  EXPECT_TRUE(ledger.Note(1, Identity(100, 1), kUse));
+  EXPECT_FALSE(ledger.Note(1, Identity(100, 1), kUse));
+  EXPECT_TRUE(ledger.Note(1, Identity(100, 1), kOtherUse));
+  EXPECT_TRUE(ledger.Note(2, Identity(100, 1), kUse));
+  EXPECT_TRUE(ledger.Note(1, Identity(200, 1), kUse)) << "new evidence is a new grant";
+  ledger.Forget(2);
+  EXPECT_TRUE(ledger.Note(2, Identity(100, 1), kUse));
+}
+
+TEST(UseLedgerTest, TotalsArePerCallerAndTakenOnce) {
+  UseLedger ledger;
+  for (int i = 0; i < 3; ++i) ledger.Note(1, Identity(100, 1), kUse);
+  ledger.Note(2, Identity(100, 1), kUse);  // the same caller's other session
+  ledger.Note(3, Identity(100, 2), kUse);
+  ledger.Note(2, Identity(100, 1), kOtherUse);
+  const auto totals = ledger.TakeTotals();
+  ASSERT_EQ(totals.size(), 3U);
+  EXPECT_EQ(totals[0].count, 4U);
+  EXPECT_EQ(totals[1].count, 1U);
+  EXPECT_EQ(totals[1].identity->caller[0], 2U);
+  EXPECT_EQ(totals[2].count, 1U);
+  EXPECT_TRUE(ledger.TakeTotals().empty());
+  ledger.Note(1, Identity(100, 1), kUse);
+  ledger.Restore(totals);
+  EXPECT_EQ(ledger.TakeTotals()[0].count, 5U)
+      << "what could not be written is of the next interval";
+}
+
+TEST(UseLedgerTest, TooManyToTellApartAreCountedTogether) {
+  UseLedger ledger;
+  for (size_t i = 0; i < UseLedger::kMaxTotals + 100; ++i) {
+    UseLedger::Use use{{9, static_cast<uint8_t>(i), static_cast<uint8_t>(i >> 8)},
+                       authz::Operation::kSign};
+    ledger.Note(1, Identity(100, 1), use);
+  }
+  const auto totals = ledger.TakeTotals();
+  ASSERT_EQ(totals.size(), UseLedger::kMaxTotals + 1);
+  EXPECT_EQ(totals[0].use.object, wire::ObjectId{});
+  EXPECT_EQ(totals[0].identity, nullptr);
+  EXPECT_EQ(totals[0].count, 100U);
 }
 
 class LimitTest : public EnclaveFixture {};
@@ -60,6 +89,18 @@ TEST_F(LimitTest, GrantsAreAuditedOnceDenialsEachTime) {
   for (int i = 0; i < 3; ++i)
     EXPECT_EQ(Run<wire::Op::kDecrypt>(*caller, decrypt).code(), Code::kDenied);
   EXPECT_EQ(count("denial"), 3);
+  const auto lines = audit_->Read(1, 1000).value();
+  for (const std::string& line : lines) {
+    const bool of_caller = line.find("\"event\":\"grant\"") != std::string::npos ||
+                           line.find("\"event\":\"denial\"") != std::string::npos;
+    if (!of_caller) continue;
+    EXPECT_NE(line.find("\"claims\":{\"tee\":\"simulated\",\"measurement\":\""), std::string::npos)
+        << line;
+    EXPECT_NE(line.find("\"policy_digest\":\""), std::string::npos) << line;
+    EXPECT_NE(line.find("\"evidence\":\""), std::string::npos) << line;
+    const bool grant = line.find("\"event\":\"grant\"") != std::string::npos;
+    EXPECT_EQ(line.find("\"permit\":\"1\"") != std::string::npos, grant) << line;
+  }
 }
 
 }  // namespace

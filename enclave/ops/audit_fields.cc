@@ -1,0 +1,38 @@
+#include "enclave/ops/audit_fields.h"
+
+#include "enclave/ops/access.h"
+
+namespace keyclave::ops {
+namespace {
+
+constexpr std::string_view kClaims[] = {"tee", "measurement", "signer",    "product_id",
+                                        "svn", "platform_id", "tcb_status"};
+constexpr size_t kMaxValue = 256;  // characters: evidence may say more than a log should hold
+
+}  // namespace
+
+void AddIdentity(const session::Session::Identity& identity, std::vector<audit::Field>& fields) {
+  if (!identity.attested) return;
+  audit::Field claims{"claims", {}};
+  for (const std::string_view name : kClaims) {
+    const attest::Claim* claim = identity.claims.Find(name);
+    if (claim == nullptr) continue;
+    claims.members.emplace_back(name, attest::ToText(claim->value).substr(0, kMaxValue));
+  }
+  fields.push_back(std::move(claims));
+  fields.push_back({"evidence", ToHex(identity.evidence)});
+}
+
+void AddCaller(const Call& call, std::vector<audit::Field>& fields) {
+  fields.push_back({"caller", CallerName(call)});
+  AddIdentity(*call.session.identity(), fields);
+}
+
+std::vector<audit::Field> ObjectFields(const keys::Object& object) {
+  const Bytes* digest = object.attributes.Find(kCkaPolicyDigest);
+  return {{"object", ToHex(object.id)},
+          {"policy", object.policy},
+          {"policy_digest", digest == nullptr ? "" : ToHex(*digest)}};
+}
+
+}  // namespace keyclave::ops
