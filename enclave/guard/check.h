@@ -14,8 +14,9 @@ namespace keyclave::guard {
 struct Context {
   const mech::MechRow& row;          // of the mechanism that signs it
   const wire::Mechanism& mechanism;  // with its parameter
-  ByteSpan public_key_info;          // the signing key's SubjectPublicKeyInfo, DER
-  ByteSpan issuer;  // DER of the CA's own name; empty: its certificate is not there
+  ByteSpan public_key_info = {};     // the signing key's SubjectPublicKeyInfo, DER
+  // DER of the names in the CA's own certificates; none: the issuer may be anybody.
+  std::span<const Bytes> issuers = {};
   UnixTime now = 0;
 };
 

@@ -189,7 +189,8 @@ Status CheckTbs(const X509Constraints& constraints, ByteSpan message, const Cont
   KC_CHECK_OK(CheckSignatureAlgorithm(x509, context));
   const Bytes issuer = Encode<const X509_NAME>(X509_get_issuer_name(x509), i2d_X509_NAME);
   if (X509_NAME_entry_count(X509_get_issuer_name(x509)) == 0) return Refuse("it has no issuer");
-  if (!context.issuer.empty() && !Equal(issuer, context.issuer))
+  const auto issuers = context.issuers;
+  if (!issuers.empty() && std::find(issuers.begin(), issuers.end(), issuer) == issuers.end())
     return Refuse("its issuer is not the subject of the CA's own certificate");
   KC_CHECK_OK(CheckValidity(constraints, x509, context.now));
   const ASN1_BIT_STRING* issuer_uid = nullptr;

@@ -1,7 +1,7 @@
 #include "enclave/ops/conditions.h"
 
-#include "enclave/guard/check.h"
 #include "enclave/ops/approvals.h"
+#include "enclave/ops/input_check.h"
 
 namespace keyclave::ops {
 
@@ -26,35 +26,8 @@ Status UseConditions::CheckBinding() {
 
 Status UseConditions::CheckInput(const authz::InputRule& rule) {
   if (ignore_input_) return Done{};
-  if (use_.mechanism == nullptr) return Fail(Code::kInputRefused);
-  KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(use_.mechanism->type));
-  const Bytes* spki = object_.attributes.Find(CKA_PUBLIC_KEY_INFO);
-  const std::vector<Bytes> issuers = IssuerNames();
-  const guard::Context context{.row = *entry.row,
-                               .mechanism = *use_.mechanism,
-                               .public_key_info = spki == nullptr ? ByteSpan() : ByteSpan(*spki),
-                               .issuer = issuers.empty() ? ByteSpan() : ByteSpan(issuers.front()),
-                               .now = call_.now};
-  return guard::CheckInput(rule, use_.input, context);
-}
-
-// The subjects of the certificates beside the key, which a certificate that it signs may name as
-// its issuer.
-std::vector<Bytes> UseConditions::IssuerNames() const {
-  std::vector<Bytes> names;
-  const Bytes* id = object_.attributes.Find(CKA_ID);
-  if (id == nullptr || id->empty()) return names;
-  wire::AttributeList match;
-  match.SetUlong(CKA_CLASS, CKO_CERTIFICATE);
-  match.Set(CKA_ID, *id);
-  constexpr size_t kMaxCertificates = 16;
-  const auto any = [](const keys::Object& object) { return object.session == 0; };
-  for (const keys::ObjectPtr& certificate :
-       call_.service.store.Find(object_.token, match, std::nullopt, kMaxCertificates, any)) {
-    const Bytes* subject = certificate->attributes.Find(CKA_SUBJECT);
-    if (subject != nullptr && !subject->empty()) names.push_back(*subject);
-  }
-  return names;
+  if (use_.mechanism == nullptr) return Fail(Code::kInputRefused, "there is no message");
+  return CheckSignInput(call_, object_, *use_.mechanism, use_.input, rule);
 }
 
 Status UseConditions::CheckWrap(const authz::WrapForms& forms) {

@@ -25,7 +25,6 @@ class UseConditions final : public authz::Conditions {
  private:
   // A claim that evidence (not the channel) tells of the caller; empty if there is none.
   std::string AttestedText(std::string_view name) const;
-  std::vector<Bytes> IssuerNames() const;
 
   Call& call_;
   const keys::Object& object_;

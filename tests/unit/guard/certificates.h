@@ -92,4 +92,33 @@ inline mech::X509Cert Make(const Certificate& what, EVP_PKEY* ca,
 inline Bytes Tbs(X509* certificate) { return Der(certificate, i2d_re_X509_tbs); }
 inline Bytes SpkiOf(EVP_PKEY* key) { return Der(key, i2d_PUBKEY); }
 
+// The CA of the tests, what its policy permits, and the verdict over a certificate under it.
+inline EVP_PKEY* CaKey() {
+  static EVP_PKEY* const key = NewKey().release();
+  return key;
+}
+
+inline authz::X509Constraints Permitted() {
+  return {.dns = {"www.example.com", ".inner.example", "*.wild.example"},
+          .ip = {{{10, 1, 0, 0}, 16}, {Bytes(16), 127}},
+          .email = {"example.com"},
+          .uri = {"example.com", ".inner.example"},
+          .max_days = 90};
+}
+
+inline authz::InputRule Rule(authz::X509Constraints constraints) {
+  return {.forms = {authz::InputForm::kX509Tbs}, .x509 = std::move(constraints)};
+}
+
+inline Status Judge(const Certificate& certificate,
+                    authz::X509Constraints constraints = Permitted(), Scene scene = {}) {
+  scene.public_key_info = SpkiOf(CaKey());
+  return Check(Rule(std::move(constraints)), Tbs(Make(certificate, CaKey()).get()), scene);
+}
+
+inline void ExpectAccepted(const Status& status, const char* file = __builtin_FILE(),
+                           int line = __builtin_LINE()) {
+  if (!status.ok()) ADD_FAILURE_AT(file, line) << status.error().Text();
+}
+
 }  // namespace keyclave::guard

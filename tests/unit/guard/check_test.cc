@@ -38,6 +38,17 @@ TEST(CheckInput, EveryMechanismThatHashesOrTakesMessagesWorks) {
   }
 }
 
+// A row that says nothing counts as one that takes digests: these are meant.
+TEST(CheckInput, TheMechanismsThatTakeDigests) {
+  std::vector<uint64_t> digests;
+  for (const mech::MechEntry& entry : mech::AllMechanisms()) {
+    if ((entry.row->flags & CKF_SIGN) != 0 && entry.row->input == mech::SignInput::kDigest)
+      digests.push_back(entry.row->type);
+  }
+  EXPECT_THAT(digests, testing::UnorderedElementsAre(CKM_RSA_PKCS, CKM_RSA_X_509, CKM_RSA_PKCS_PSS,
+                                                     CKM_ECDSA));
+}
+
 TEST(CheckInput, ShaOneDoesNotTellMessagesApart) {
   ExpectRefused(Check(kServer, Tls13("server", 32), {.mechanism = Mech(CKM_ECDSA_SHA1)}), "SHA-1");
   EXPECT_TRUE(

@@ -22,7 +22,7 @@ inline wire::Mechanism Mech(uint64_t type) {
 struct Scene {
   wire::Mechanism mechanism = Mech(CKM_ECDSA_SHA256);
   Bytes public_key_info = {};
-  Bytes issuer = {};
+  std::vector<Bytes> issuers = {};
   UnixTime now = kNow;
 };
 
@@ -32,7 +32,7 @@ inline Status Check(const authz::InputRule& rule, ByteSpan message, const Scene&
                     Context{.row = *entry.row,
                             .mechanism = scene.mechanism,
                             .public_key_info = scene.public_key_info,
-                            .issuer = scene.issuer,
+                            .issuers = scene.issuers,
                             .now = scene.now});
 }
 
