@@ -45,7 +45,7 @@ struct AuditLog::Impl {
   mutable Mutex mutex;
   int fd KC_GUARDED_BY(mutex) = -1;
   off_t size KC_GUARDED_BY(mutex) = 0;
-  uint64_t number KC_GUARDED_BY(mutex) = 0;  // of the file
+  uint64_t file_number KC_GUARDED_BY(mutex) = 0;
   ChainEnd end KC_GUARDED_BY(mutex);
   Mark head KC_GUARDED_BY(mutex);  // the newest checkpoint; sequence 0: none
   std::string head_line KC_GUARDED_BY(mutex);
@@ -86,7 +86,7 @@ Status AuditLog::Impl::OpenNewest(const std::optional<Mark>& known) {
     if (known.has_value()) KC_CHECK_OK(CheckSince(files, *known, end));
     return BeginFile();
   }
-  KC_ASSIGN(number, FileNumber(files.back()));
+  KC_ASSIGN(file_number, FileNumber(files.back()));
   KC_CHECK_OK(Resume(files.back()));
   // A crash may leave a file without its first line: the chain goes on from the one before.
   if (size == 0 && files.size() > 1) {
@@ -102,7 +102,7 @@ Status AuditLog::Impl::GoOnAfterBreak(const std::optional<Mark>& known) {
   std::string why = "nothing is wrong with what is there";
   for (const std::string& path : ListFiles(directory)) {
     KC_ASSIGN(const uint64_t found, FileNumber(path));
-    number = std::max(number, found);
+    file_number = std::max(file_number, found);
     const auto followed = FollowFile(path);
     if (!followed.ok()) why = followed.error().Text();
   }
@@ -122,14 +122,14 @@ Status AuditLog::Impl::GoOnAfterBreak(const std::optional<Mark>& known) {
 }
 
 Status AuditLog::Impl::BeginFile() {
-  const std::string path = directory + "/" + FileName(number + 1);
+  const std::string path = directory + "/" + FileName(file_number + 1);
   KC_CHECK_OK(WriteNewFile(path, {}, 0640));
   const int opened = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (opened < 0) return ErrnoError(path);
   if (fd >= 0) close(fd);
   fd = opened;
   size = 0;
-  ++number;
+  ++file_number;
   return Done{};
 }
 
@@ -316,7 +316,7 @@ std::string AuditLog::head_line() const {
 
 uint64_t AuditLog::file_number() const {
   const MutexLock lock(impl_->mutex);
-  return impl_->number;
+  return impl_->file_number;
 }
 
 std::string AuditLog::trouble() const {

@@ -242,6 +242,12 @@ Result<Token> ObjectStore::FindToken(const wire::TokenId& id) const {
   return state->token;
 }
 
+bool ObjectStore::HasUserPin(const wire::TokenId& id) const {
+  const ReaderLock lock(impl_->state_mutex);
+  const auto found = impl_->tokens.find(id);
+  return found != impl_->tokens.end() && !found->second.token.user_pin.salt.empty();
+}
+
 // Without a name: the only token, if there is but one.
 Result<Token> ObjectStore::FindTokenByName(const std::optional<std::string>& label,
                                            const std::optional<std::string>& serial) const {

@@ -167,6 +167,7 @@ class ObjectStore {
 
   std::vector<Token> Tokens() const;                       // by slot
   Result<Token> FindToken(const wire::TokenId& id) const;  // kTokenNotFound
+  bool HasUserPin(const wire::TokenId& id) const;          // false for a token that is not there
   Result<Token> FindTokenByName(const std::optional<std::string>& label,
                                 const std::optional<std::string>& serial) const;
   // Fills in id and slot. kTokenExists for a label in use.

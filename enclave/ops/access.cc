@@ -57,16 +57,31 @@ void AuditFirstUse(Call& call, const keys::Object& object, const UseOf& use, siz
   }
 }
 
+struct Resolved {
+  keys::ObjectPtr object;
+  ObjectGrants grants;  // empty for the caller's own session object
+};
+
 // The object that `ref` names among those that the caller may see; what it may not see is found out
 // only to record the denial.
-Result<keys::ObjectPtr> ResolveFor(Call& call, const wire::ObjectRef& ref, const UseOf& use) {
+Result<Resolved> ResolveFor(Call& call, const wire::ObjectRef& ref, const UseOf& use) {
   const keys::ObjectStore& store = call.service.store;
+  std::optional<std::pair<wire::ObjectId, ObjectGrants>> latest;
   const auto granted = [&](const keys::Object& object) {
-    return object.session != 0 ? IsOwn(call, object)
-                               : ObjectGrants::Of(call, object).AllowsAnything(call.now);
+    if (object.session != 0) return IsOwn(call, object);
+    latest.emplace(object.id, ObjectGrants::Of(call, object));
+    return latest->second.AllowsAnything(call.now);
   };
   auto found = store.Resolve(ref, granted);
-  if (found.ok() || found.code() == Code::kObjectAmbiguous) return found;
+  if (found.ok()) {
+    // Nearly always the last one that was looked at; evaluated grants are cached in any case.
+    if (latest && latest->first == (*found)->id)
+      return Resolved{*std::move(found), std::move(latest->second)};
+    if (IsOwn(call, **found)) return Resolved{*std::move(found), {}};
+    ObjectGrants grants = ObjectGrants::Of(call, **found);
+    return Resolved{*std::move(found), std::move(grants)};
+  }
+  if (found.code() == Code::kObjectAmbiguous) return std::move(found).error();
   const auto hidden =
       store.Resolve(ref, [](const keys::Object& object) { return object.session == 0; });
   if (hidden.ok()) {
@@ -82,10 +97,10 @@ Result<keys::ObjectPtr> ResolveFor(Call& call, const wire::ObjectRef& ref, const
     if (!named) continue;
     if (Inspects(call, candidate) ||
         GrantOf(call, candidate.id, candidate.default_policy)->AllowsAnything(call.now))
-      return found;
+      return std::move(found).error();
     told = false;
   }
-  return told ? found.error() : Refusal(call, Fail(Code::kDenied));
+  return told ? std::move(found).error() : Refusal(call, Fail(Code::kDenied));
 }
 
 // The object among those of tokens that the caller administers (or inspects), and its own.
@@ -128,15 +143,14 @@ std::string CallerName(const Call& call) {
   return name + ", session " + std::to_string(call.session.id());
 }
 
-Status RequireLogin(Call& call, const keys::Token& token, bool private_object) {
-  if (!private_object || token.user_pin.salt.empty()) return Done{};
-  if (call.session.LoginOf(token.id) == wire::LoginState::kUser) return Done{};
+Status RequireLogin(Call& call, const wire::TokenId& token, bool private_object) {
+  if (!private_object || !call.service.store.HasUserPin(token)) return Done{};
+  if (call.session.LoginOf(token) == wire::LoginState::kUser) return Done{};
   return Fail(Code::kNotLoggedIn);
 }
 
 bool IsVisible(Call& call, const keys::Object& object, bool* needs_evidence) {
-  const auto token = call.service.store.FindToken(object.token);
-  if (!token.ok() || !RequireLogin(call, *token, object.IsPrivate()).ok()) return false;
+  if (!RequireLogin(call, object.token, object.IsPrivate()).ok()) return false;
   if (object.session != 0) return IsOwn(call, object);
   const ObjectGrants grants = ObjectGrants::Of(call, object);
   if (grants.AllowsAnything(call.now)) return true;
@@ -146,25 +160,24 @@ bool IsVisible(Call& call, const keys::Object& object, bool* needs_evidence) {
 }
 
 Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, const UseOf& use) {
-  KC_ASSIGN(keys::ObjectPtr object, ResolveFor(call, ref, use));
-  // Before the grant is asked: a limit is not to be counted for what a missing PIN stops.
-  KC_ASSIGN(const keys::Token token, call.service.store.FindToken(object->token));
-  const Status login = RequireLogin(call, token, object->IsPrivate());
-  const Status pinned = CheckPinned(call, ref, *object);
+  KC_ASSIGN(Resolved resolved, ResolveFor(call, ref, use));
+  const keys::Object& object = *resolved.object;
+  // Before the grant is asked: a limit is not to be counted for what a missing PIN or a pin stops.
+  const Status login = RequireLogin(call, object.token, object.IsPrivate());
+  const Status pinned = CheckPinned(call, ref, object);
   size_t permit = 0;
-  if (!IsOwn(call, *object)) {
-    const ObjectGrants grants = ObjectGrants::Of(call, *object);
-    const bool permits = grants.Permits(use.operation, call.now);
-    if (!login.ok() && permits) return login.error();
-    if (!pinned.ok() && permits) return pinned.error();
-    const auto verdict = grants.Check(call, *object, use);
-    if (!verdict.ok()) return Deny(call, *object, use, verdict.error());
+  if (!IsOwn(call, object)) {
+    const bool stopped = !login.ok() || !pinned.ok();
+    if (stopped && resolved.grants.Permits(use.operation, call.now))
+      return login.ok() ? pinned.error() : login.error();
+    const auto verdict = resolved.grants.Check(call, object, use);
+    if (!verdict.ok()) return Deny(call, object, use, verdict.error());
     permit = *verdict;
   }
   KC_CHECK_OK(login);
   KC_CHECK_OK(pinned);
-  AuditFirstUse(call, *object, use, permit);
-  return AuthorizedObject(std::move(object), permit);
+  AuditFirstUse(call, object, use, permit);
+  return AuthorizedObject(std::move(resolved.object), permit);
 }
 
 Result<AuthorizedObject> AuthorizeChange(Call& call, const wire::ObjectRef& ref) {
@@ -180,8 +193,7 @@ Result<AuthorizedObject> AuthorizeChange(Call& call, const wire::ObjectRef& ref)
     return exists ? Fail(Code::kOwnersOnly) : std::move(managed).error();
   }
   KC_CHECK_OK(CheckPinned(call, ref, **owned));
-  KC_ASSIGN(const keys::Token token, call.service.store.FindToken((*owned)->token));
-  KC_CHECK_OK(RequireLogin(call, token, (*owned)->IsPrivate()));
+  KC_CHECK_OK(RequireLogin(call, (*owned)->token, (*owned)->IsPrivate()));
   return AuthorizedObject(*std::move(owned));
 }
 

@@ -126,7 +126,7 @@ Status RequireHighestQuorum(Call& call, const keys::Token& token);
 bool IsVisible(Call& call, const keys::Object& object, bool* needs_evidence);
 // kNotLoggedIn if the token has a user PIN, the object is private and the session has not given the
 // PIN.
-Status RequireLogin(Call& call, const keys::Token& token, bool private_object);
+Status RequireLogin(Call& call, const wire::TokenId& token, bool private_object);
 // What the caller may see of an object: data objects keep their value unless `read` is granted.
 wire::ObjectInfo DescribeFor(Call& call, const keys::Object& object);
 

@@ -52,6 +52,7 @@ Status UseConditions::CheckApprovals(const authz::Quorum& quorum) {
 }
 
 Status UseConditions::TakeLimit(size_t permit, const authz::LimitRule& limit) {
+  if (count_nothing_) return Done{};
   return call_.service.limits.Take(
       {.object = object_.id, .policy = policy_, .permit = permit, .caller = identity_->caller},
       limit);

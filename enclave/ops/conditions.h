@@ -15,6 +15,8 @@ class UseConditions final : public authz::Conditions {
       : call_(call), object_(object), use_(use), policy_(policy), identity_(std::move(identity)) {}
   // For explaining: what is signed and how a key leaves is not known, and not asked.
   void IgnoreInput() { ignore_input_ = true; }
+  // For asking whether a use would be allowed.
+  void CountNothing() { count_nothing_ = true; }
 
   Status CheckBinding() override;
   Status CheckInput(const authz::InputRule& rule) override;
@@ -32,6 +34,7 @@ class UseConditions final : public authz::Conditions {
   const std::string_view policy_;
   const Identity identity_;
   bool ignore_input_ = false;
+  bool count_nothing_ = false;
 };
 
 }  // namespace keyclave::ops

@@ -170,7 +170,7 @@ Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedC
     const bool persistent = object.attributes.IsTrue(CKA_TOKEN);
     if (persistent && !creation.may_persist())
       return Fail(Code::kDenied, "token objects need the policy's create or manage");
-    KC_CHECK_OK(RequireLogin(call, token, object.IsPrivate()));
+    KC_CHECK_OK(RequireLogin(call, token.id, object.IsPrivate()));
     object.token = token.id;
     object.session = persistent ? 0 : call.session.id();
     object.has_material = !item.material.empty();

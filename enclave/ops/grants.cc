@@ -35,43 +35,50 @@ bool NeedsFreshEvidence(const authz::Grant& grant, UnixTime now) {
 
 ObjectGrants ObjectGrants::Of(Call& call, const keys::Object& object) {
   ObjectGrants grants;
-  grants.grants_.push_back(
-      {object.policy,
-       GrantFor(call, object.token, call.service.policies.OfObject(call.service.store, object))});
+  const keys::ObjectStore& store = call.service.store;
+  grants.own_ = GrantFor(call, object.token, call.service.policies.OfObject(store, object));
   for (const std::string& inherited : object.inherited)
-    grants.grants_.push_back({inherited, GrantOf(call, object.token, inherited)});
-  grants.revoked_ =
-      call.service.rules.Of(call.service.store, object.token)->objects.contains(object.id);
+    grants.inherited_.push_back(GrantOf(call, object.token, inherited));
+  grants.revoked_ = call.service.rules.Of(store, object.token)->objects.contains(object.id);
   return grants;
+}
+
+template <class Holds>
+bool ObjectGrants::All(const Holds& holds) const {
+  return holds(*own_) && std::all_of(inherited_.begin(), inherited_.end(),
+                                     [&](const GrantPtr& grant) { return holds(*grant); });
 }
 
 Result<size_t> ObjectGrants::Check(Call& call, const keys::Object& object, const UseOf& use) const {
   if (revoked_) return Fail(Code::kRevoked, "the object");
+  const auto check = [&](const authz::Grant& grant, std::string_view policy, bool counting) {
+    UseConditions conditions(call, object, use, policy, call.session.identity());
+    if (!counting) conditions.CountNothing();
+    return grant.Check(use.operation, use.family, call.now, conditions);
+  };
+  if (inherited_.empty()) return check(*own_, object.policy, /*counting=*/true);
+  // Nothing is counted for what another policy refuses.
   std::optional<size_t> permit;
-  for (const One& one : grants_) {
-    UseConditions conditions(call, object, use, one.policy, call.session.identity());
-    KC_ASSIGN(const size_t number,
-              one.grant->Check(use.operation, use.family, call.now, conditions));
-    if (!permit) permit = number;
+  for (const bool counting : {false, true}) {
+    KC_ASSIGN(permit, check(*own_, object.policy, counting));
+    for (size_t i = 0; i < inherited_.size(); ++i)
+      KC_CHECK_OK(check(*inherited_[i], object.inherited[i], counting));
   }
   return *permit;
 }
 
 bool ObjectGrants::Permits(authz::Operation operation, UnixTime now) const {
-  return !revoked_ && std::all_of(grants_.begin(), grants_.end(), [&](const One& one) {
-    return one.grant->Check(operation, {}, now).ok();
-  });
+  return !revoked_ &&
+         All([&](const authz::Grant& grant) { return grant.Check(operation, {}, now).ok(); });
 }
 
 bool ObjectGrants::AllowsAnything(UnixTime now) const {
-  return std::all_of(grants_.begin(), grants_.end(),
-                     [&](const One& one) { return one.grant->AllowsAnything(now); });
+  return All([&](const authz::Grant& grant) { return grant.AllowsAnything(now); });
 }
 
 bool ObjectGrants::NeedsFreshEvidence(UnixTime now) const {
-  return !revoked_ && std::any_of(grants_.begin(), grants_.end(), [&](const One& one) {
-    return ops::NeedsFreshEvidence(*one.grant, now);
-  });
+  return !revoked_ &&
+         !All([&](const authz::Grant& grant) { return !ops::NeedsFreshEvidence(grant, now); });
 }
 
 }  // namespace keyclave::ops

@@ -21,11 +21,12 @@ class ObjectGrants {
   bool NeedsFreshEvidence(UnixTime now) const;
 
  private:
-  struct One {
-    std::string policy;
-    std::shared_ptr<const authz::Grant> grant;
-  };
-  std::vector<One> grants_;
+  using GrantPtr = std::shared_ptr<const authz::Grant>;
+  template <class Holds>
+  bool All(const Holds& holds) const;
+
+  GrantPtr own_;
+  std::vector<GrantPtr> inherited_;  // in the order of the object's policies
   bool revoked_ = false;
 };
 

@@ -60,6 +60,7 @@ TEST_F(ObjectStoreTest, TokenChangesThatCannotBeAreRefused) {
   changed.id = {};
   EXPECT_EQ(store_->UpdateToken(changed).code(), Code::kTokenNotFound);
 }
+// lesson 12: a key and its policy are sealed together.
 TEST_F(ObjectStoreTest, NewPolicyVersionSealsItsObjectsAnew) {
   MustOk(store_->PutPolicy(token_.id, TestPolicy("other", 1)));
   const ObjectPtr mine = Insert("mine", "01");

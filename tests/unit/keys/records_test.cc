@@ -104,6 +104,7 @@ TEST_F(Records, RowOpensOnlyWholeAndUnderItsOwnId) {
   EXPECT_EQ(RowSealer(other_keys).Open(row, sealed).code(), Code::kSealFailed);
 }
 
+// lesson 25: what authenticates a row has a length for every field, and a key of its own.
 TEST_F(Records, RowsPartsCannotBeMixed) {
   RowHeader header = TestHeader();
   const store::RowId row = sealer_.IdOf(header.key);
@@ -123,6 +124,7 @@ TEST_F(Records, RowOfANewerFormatIsNewer) {
   EXPECT_EQ(sealer_.Open(row, sealed).code(), Code::kStoreNewer);
 }
 
+// lesson 28
 TEST_F(Records, NothingOfARecordIsReadableInItsRow) {
   const RowHeader header = TestHeader();
   const std::string body(300, 'A');

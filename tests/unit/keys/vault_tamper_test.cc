@@ -125,6 +125,7 @@ TEST_F(Tampering, ShortenedLengthenedAndEmptiedRowsAreNoticed) {
   ExpectWhole();
 }
 
+// lesson 24: a row opens under its own name only.
 TEST_F(Tampering, SwappedRowsAreNoticed) {
   const Bytes first = ReadRow(1);
   const Bytes second = ReadRow(2);
@@ -177,6 +178,7 @@ TEST_F(Tampering, RowOfAnotherTimeIsExtra) {
   ExpectRefused(Code::kStoreCorrupt, "1 row extra beside 5");
 }
 
+// lesson 23: who has the store cannot write to it: rows are sealed under a secret, not to a public key.
 TEST_F(Tampering, MadeUpRowIsNoticed) {
   const ByteArray<32> id{1, 2, 3};
   Sql("INSERT INTO record (id, sealed) VALUES (?1, ?2)", id, Bytes(400, 1));
