@@ -8,6 +8,7 @@
 
 #include "enclave/audit/audit_files.h"
 #include "enclave/base/file.h"
+#include "enclave/base/log.h"
 
 namespace keyclave::audit {
 namespace {
@@ -197,7 +198,11 @@ Status AuditLog::Impl::Put(const std::vector<Record>& records, uint64_t* number)
 }
 
 Status AuditLog::Impl::Noted(Status status) {
+  const bool was_good = trouble.empty();
   trouble = status.ok() ? "" : status.error().Text();
+  if (was_good && !status.ok())
+    Log(LogLevel::kError, trouble + ": changes and releases are refused while this lasts");
+  if (!was_good && status.ok()) Log(LogLevel::kInfo, "the audit log can be written again");
   return status;
 }
 
