@@ -38,6 +38,28 @@ std::optional<FailedTerm> FailedBinding(const ClaimSet& claims, const Expression
   return FailedTerm{"token.bound", "is true", "false", 0};
 }
 
+std::optional<UnixTime> CollateralDeadline(const ClaimSet& claims, uint64_t grace) {
+  const Claim* claim = claims.Find(kCollateralExpiredAt);
+  if (claim == nullptr) return std::nullopt;
+  // Whatever is not the time that VerifyEvidence wrote has passed long ago.
+  const auto* text = std::get_if<std::string>(&claim->value);
+  const auto expired_at = text == nullptr || claim->origin != Origin::kAttested
+                              ? Result<UnixTime>(Fail(Code::kMalformed))
+                              : ParseTime(*text);
+  if (!expired_at.ok()) return 0;
+  return *expired_at + static_cast<UnixTime>(std::min(grace, kMaxCollateralGrace));
+}
+
+std::optional<FailedTerm> FailedCollateral(const ClaimSet& claims, uint64_t grace, UnixTime now) {
+  const auto deadline = CollateralDeadline(claims, grace);
+  if (!deadline.has_value() || now < *deadline) return std::nullopt;
+  const std::string wanted = grace == 0
+                                 ? "none that is past its nextUpdate"
+                                 : "at most " + std::to_string(grace) + " s past its nextUpdate";
+  return FailedTerm{"collateral", wanted,
+                    "past since " + ToText(claims.Find(kCollateralExpiredAt)->value), 0};
+}
+
 Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
                            const ClaimSet& transport, UnixTime now) {
   ClaimSet claims = verified.claims();
@@ -47,6 +69,7 @@ Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
   auto failed = expect.FirstFailure(claims, now);
   if (!failed.has_value()) failed = FailedProtection(claims, AcceptedBy(expect));
   if (!failed.has_value()) failed = FailedBinding(claims, expect);
+  if (!failed.has_value()) failed = FailedCollateral(claims, 0, now);
   if (failed.has_value()) {
     return FailWanted(Code::kAppraisalFailed, failed->term, failed->wanted, failed->got);
   }

@@ -21,6 +21,7 @@ class Appraised {
 // first failing term, wanted and got. Simulated evidence, and that of a TEE in debug mode,
 // satisfies only an expression that names it (`tee: {is: simulated}`, `debug: {is: true}`);
 // the same holds for `co-resident`, and for tokens that are bound to no session.
+// Evidence that was verified with late collateral satisfies none.
 Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
                            const ClaimSet& transport, UnixTime now);
 
@@ -40,5 +41,12 @@ std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, const Accepte
 // Whether evidence is of this session, or the expression wants in as many words what is not
 // (`token.bound: {is: false}`): nullopt; else the term that fails.
 std::optional<FailedTerm> FailedBinding(const ClaimSet& claims, const Expression& expression);
+
+// Whether collateral that the evidence was verified with counts: nullopt if all of it was current,
+// or was late (kCollateralExpiredAt) and counts for `grace` seconds after that, which `now` is
+// still in.
+std::optional<FailedTerm> FailedCollateral(const ClaimSet& claims, uint64_t grace, UnixTime now);
+// The first second at which FailedCollateral would fail; nullopt: never.
+std::optional<UnixTime> CollateralDeadline(const ClaimSet& claims, uint64_t grace);
 
 }  // namespace keyclave::attest

@@ -4,6 +4,27 @@
 #include "attest/vendor_roots.h"
 
 namespace keyclave::attest {
+namespace {
+
+// First without patience: whatever verifies so is not touched by how much of it there is.
+Result<ClaimSet> VerifyClaims(const Unverified& evidence, const VerifyContext& context) {
+  VerifyContext strict = context;
+  strict.collateral_grace = 0;
+  strict.collateral_expired_at = nullptr;
+  auto current = evidence.type().verify(evidence.parsed(), strict);
+  if (current.ok() || current.code() != Code::kCollateralExpired || context.collateral_grace == 0)
+    return current;
+  std::optional<UnixTime> expired_at;
+  VerifyContext patient = context;
+  patient.collateral_grace = std::min(context.collateral_grace, kMaxCollateralGrace);
+  patient.collateral_expired_at = &expired_at;
+  KC_ASSIGN(ClaimSet claims, evidence.type().verify(evidence.parsed(), patient));
+  if (!expired_at.has_value()) return current;
+  claims.Set(std::string(kCollateralExpiredAt), FormatTime(*expired_at));
+  return claims;
+}
+
+}  // namespace
 
 std::vector<Certificate> Trust::RootsFor(std::string_view type) const {
   std::vector<Certificate> all = VendorRoots(type);
@@ -41,7 +62,7 @@ Result<Verified> VerifyEvidence(const Unverified& evidence, const VerifyContext&
   if (std::find(accepted.begin(), accepted.end(), name) == accepted.end())
     return Fail(Code::kEvidenceNotAccepted, name);
   if (!context.binding.for_session()) return Fail(Code::kInternal, "evidence without a session");
-  KC_ASSIGN(ClaimSet claims, type.verify(evidence.parsed(), context));
+  KC_ASSIGN(ClaimSet claims, VerifyClaims(evidence, context));
   return Verified(name, std::move(claims), context.now);
 }
 
@@ -52,7 +73,7 @@ std::vector<CollateralNeed> CollateralNeeds(const Unverified& evidence,
 }
 
 Result<ClaimSet> ExamineEvidence(const Unverified& evidence, const VerifyContext& context) {
-  return evidence.type().verify(evidence.parsed(), context);
+  return VerifyClaims(evidence, context);
 }
 
 }  // namespace keyclave::attest

@@ -124,7 +124,20 @@ struct VerifyContext {
   ExpectedBinding binding;
   // Who is at the other end of the unix socket, for `co-resident`; null elsewhere.
   const struct PeerProcess* peer = nullptr;
+  // For so many seconds after its nextUpdate, collateral (TCB info, identities, revocation lists)
+  // is used all the same where there is none that is current; at most kMaxCollateralGrace. What
+  // verified so has the claim kCollateralExpiredAt, and is worth nothing to whoever does not ask
+  // for that by FailedCollateral (appraise.h).
+  uint64_t collateral_grace = 0;
+  // Set by VerifyEvidence, for the types.
+  std::optional<UnixTime>* collateral_expired_at = nullptr;
+
+  CollateralTime CollateralAt() const { return {now, collateral_grace, collateral_expired_at}; }
 };
+
+// The earliest nextUpdate of what was used though that had passed, as a time; absent if all was
+// current. Policies cannot name it.
+inline constexpr std::string_view kCollateralExpiredAt = "collateral_expired_at";
 
 inline constexpr size_t kMaxEvidence = size_t{64} << 10;  // bytes
 

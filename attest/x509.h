@@ -4,6 +4,7 @@
 
 #include <gnutls/x509.h>
 
+#include "attest/collateral_time.h"
 #include "attest/memo.h"
 #include "attest/public_key.h"
 #include "enclave/base/clock.h"
@@ -104,6 +105,6 @@ enum class ListRule : uint8_t { kRequired, kWhereKnown };
 // kEvidenceRevoked; kCollateralMissing (an issuer of the path has no list here),
 // kCollateralExpired, kCollateralInvalid (the list's signature).
 Status CheckRevocation(const CertificatePath& path, const std::vector<RevocationList>& lists,
-                       UnixTime now, ListRule rule = ListRule::kRequired);
+                       const CollateralTime& time, ListRule rule = ListRule::kRequired);
 
 }  // namespace keyclave::attest

@@ -103,27 +103,39 @@ Error WrongTime(const RevocationList& list, UnixTime now) {
                     FormatTime(now));
 }
 
-// The newest list of this issuer that is valid now; nullptr if there is none.
-const RevocationList* Newest(const std::vector<RevocationList>& lists, const Bytes& issuer,
-                             UnixTime now, const RevocationList** stale) {
-  const RevocationList* newest = nullptr;
+// An issuer's lists: the newest that is valid now, the newest that is late, and any other.
+struct ListsOf {
+  const RevocationList* current = nullptr;
+  const RevocationList* late = nullptr;
+  const RevocationList* stale = nullptr;
+};
+
+ListsOf Sort(const std::vector<RevocationList>& lists, const Bytes& issuer, UnixTime now) {
+  ListsOf sorted;
+  const auto offer = [](const RevocationList*& best, const RevocationList& list) {
+    if (best == nullptr || list.this_update() > best->this_update()) best = &list;
+  };
   for (const RevocationList& list : lists) {
     if (!Equal(list.issuer(), issuer)) continue;
-    if (!InTime(list, now)) {
-      *stale = &list;
-    } else if (newest == nullptr || list.this_update() > newest->this_update()) {
-      newest = &list;
+    if (InTime(list, now)) {
+      offer(sorted.current, list);
+    } else {
+      sorted.stale = &list;
+      if (list.this_update() <= now) offer(sorted.late, list);
     }
   }
-  return newest;
+  return sorted;
 }
 
 Status CheckOne(const Certificate& certificate, const Certificate& issuer,
-                const std::vector<RevocationList>& lists, UnixTime now) {
-  const RevocationList* stale = nullptr;
-  const RevocationList* list = Newest(lists, certificate.issuer(), now, &stale);
+                const std::vector<RevocationList>& lists, const CollateralTime& time) {
+  const ListsOf found = Sort(lists, certificate.issuer(), time.now);
+  const RevocationList* list = found.current;
+  if (list == nullptr && found.late != nullptr &&
+      time.Bear(found.late->this_update(), found.late->next_update()))
+    list = found.late;
   if (list == nullptr) {
-    if (stale != nullptr) return WrongTime(*stale, now);
+    if (found.stale != nullptr) return WrongTime(*found.stale, time.now);
     return Fail(Code::kCollateralMissing, "revocation list of " + certificate.IssuerText());
   }
   KC_CHECK_OK(list->VerifyUnder(issuer));
@@ -155,13 +167,13 @@ Status CheckRevocationList(const RevocationList& list, const Certificate& issuer
 }
 
 Status CheckRevocation(const CertificatePath& path, const std::vector<RevocationList>& lists,
-                       UnixTime now, ListRule rule) {
+                       const CollateralTime& time, ListRule rule) {
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     const bool known = std::any_of(lists.begin(), lists.end(), [&](const RevocationList& list) {
       return Equal(list.issuer(), path[i].issuer());
     });
     if (known || rule == ListRule::kRequired)
-      KC_CHECK_OK(CheckOne(path[i], path[i + 1], lists, now));
+      KC_CHECK_OK(CheckOne(path[i], path[i + 1], lists, time));
   }
   return Done{};
 }

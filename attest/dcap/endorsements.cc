@@ -17,10 +17,10 @@ std::string Upper(std::string text) {
 // the same key and the same serial number.
 class TcbSigners {
  public:
-  TcbSigners(Tee tee, const Trust& trust, UnixTime now, ListRule rule)
+  TcbSigners(Tee tee, const Trust& trust, const CollateralTime& time, ListRule rule)
       : collateral_(*trust.collateral),
         roots_(trust.RootsFor(TypeName(tee))),
-        now_(now),
+        time_(time),
         rule_(rule) {
     for (const Certificate& certificate : collateral_.certificates()) {
       if (certificate.CommonName() == kTcbSigning) signers_.push_back({certificate, std::nullopt});
@@ -53,13 +53,13 @@ class TcbSigners {
   // Issued by the root itself: a certificate of the same name under one of its other authorities is
   // nobody's.
   Status Check(const Certificate& certificate) const {
-    const auto path = BuildPath(certificate, {}, roots_, {.now = now_});
+    const auto path = BuildPath(certificate, {}, roots_, {.now = time_.now});
     if (!path.ok()) {
       const bool in_time = path.code() != Code::kEvidenceTime;
       return Fail(in_time ? Code::kCollateralInvalid : Code::kCollateralExpired,
                   std::string(kTcbSigning) + ": " + path.error().Text());
     }
-    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), now_, rule_);
+    Status revocation = CheckRevocation(*path, collateral_.revocation_lists(), time_, rule_);
     if (revocation.ok() || revocation.code() != Code::kEvidenceRevoked) return revocation;
     return Fail(Code::kCollateralInvalid,
                 std::string(kTcbSigning) + ": revoked, " + revocation.error().detail());
@@ -67,7 +67,7 @@ class TcbSigners {
 
   const Collateral& collateral_;
   std::vector<Certificate> roots_;
-  UnixTime now_;
+  CollateralTime time_;
   ListRule rule_;
   std::vector<Signer> signers_;
 };
@@ -76,10 +76,11 @@ class TcbSigners {
 template <class T>
 class Choice {
  public:
-  explicit Choice(UnixTime now) : now_(now) {}
+  explicit Choice(const CollateralTime& time) : time_(time) {}
 
   void Offer(const T& statement) {
-    const T*& better = statement.ValidAt(now_) ? best_ : stale_;
+    const bool late = statement.issue_date <= time_.now && time_.IsLate(statement.next_update);
+    const T*& better = statement.ValidAt(time_.now) ? best_ : late ? late_ : early_;
     if (better == nullptr || Rank(statement) > Rank(*better)) better = &statement;
   }
   // What could not be read is an error only where nothing else serves.
@@ -88,11 +89,13 @@ class Choice {
   }
   Result<const T*> Best(const std::string& what, const std::string& url) && {
     if (best_ != nullptr) return best_;
-    if (stale_ != nullptr)
+    if (late_ != nullptr && time_.Bear(late_->issue_date, late_->next_update)) return late_;
+    const T* stale = late_ != nullptr ? late_ : early_;
+    if (stale != nullptr)
       return FailWanted(Code::kCollateralExpired,
-                        what + " (" + stale_->source + "; newer: " + url + ")",
-                        FormatTime(stale_->issue_date) + " to " + FormatTime(stale_->next_update),
-                        FormatTime(now_));
+                        what + " (" + stale->source + "; newer: " + url + ")",
+                        FormatTime(stale->issue_date) + " to " + FormatTime(stale->next_update),
+                        FormatTime(time_.now));
     if (unreadable_.has_value()) return *std::move(unreadable_);
     return Fail(Code::kCollateralMissing, what + ": " + url);
   }
@@ -101,9 +104,10 @@ class Choice {
   static std::pair<uint64_t, UnixTime> Rank(const T& statement) {
     return {statement.evaluation_number, statement.issue_date};
   }
-  UnixTime now_;
+  CollateralTime time_;
   const T* best_ = nullptr;
-  const T* stale_ = nullptr;
+  const T* late_ = nullptr;   // past its nextUpdate
+  const T* early_ = nullptr;  // not issued yet
   std::optional<Error> unreadable_;
 };
 
@@ -114,10 +118,10 @@ std::string ServicePath(Tee tee) {
 }  // namespace
 
 Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
-                                     UnixTime now) {
+                                     const CollateralTime& time) {
   const std::string fmspc = ToHex(platform.fmspc);
   const std::string upper = Upper(fmspc);
-  Choice<TcbInfo> choice(now);
+  Choice<TcbInfo> choice(time);
   for (const Document& document : trust.collateral->documents()) {
     if (document.kind() != DocumentKind::kTcbInfo) continue;
     // A folder may hold those of many platforms; what does not even name this one is not parsed.
@@ -135,8 +139,9 @@ Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const
                                 TcbInfoUrl(tee, platform.fmspc));
 }
 
-Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now) {
-  Choice<EnclaveIdentity> choice(now);
+Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust,
+                                                const CollateralTime& time) {
+  Choice<EnclaveIdentity> choice(time);
   for (const Document& document : trust.collateral->documents()) {
     if (document.kind() != DocumentKind::kEnclaveIdentity) continue;
     const auto& identity = document.Parsed(ParseEnclaveIdentity);
@@ -149,20 +154,21 @@ Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, Uni
   return std::move(choice).Best(QeIdentityText(tee), QeIdentityUrl(tee));
 }
 
-Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, UnixTime now,
-                      ListRule rule) {
-  KC_CHECK_OK(TcbSigners(tee, trust, now, rule).Verify(statement));
-  if (statement.ValidAt(now)) return Done{};
+Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust,
+                      const CollateralTime& time, ListRule rule) {
+  KC_CHECK_OK(TcbSigners(tee, trust, time, rule).Verify(statement));
+  if (statement.ValidAt(time.now) || time.Bear(statement.issue_date, statement.next_update))
+    return Done{};
   return FailWanted(Code::kCollateralExpired, statement.source,
                     FormatTime(statement.issue_date) + " to " + FormatTime(statement.next_update),
-                    FormatTime(now));
+                    FormatTime(time.now));
 }
 
 Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
-                                      UnixTime now) {
-  KC_ASSIGN(const TcbInfo* tcb_info, ChooseTcbInfo(tee, platform, trust, now));
-  KC_ASSIGN(const EnclaveIdentity* qe_identity, ChooseQeIdentity(tee, trust, now));
-  TcbSigners signers(tee, trust, now, ListRule::kRequired);
+                                      const CollateralTime& time) {
+  KC_ASSIGN(const TcbInfo* tcb_info, ChooseTcbInfo(tee, platform, trust, time));
+  KC_ASSIGN(const EnclaveIdentity* qe_identity, ChooseQeIdentity(tee, trust, time));
+  TcbSigners signers(tee, trust, time, ListRule::kRequired);
   KC_CHECK_OK(signers.Verify(*tcb_info));
   KC_CHECK_OK(signers.Verify(*qe_identity));
   return Endorsements{tcb_info, qe_identity};

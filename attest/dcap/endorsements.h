@@ -14,20 +14,21 @@ struct Endorsements {
   const EnclaveIdentity* qe_identity;
 };
 
-// Of several that are valid, those with the highest tcbEvaluationDataNumber.
-// kCollateralMissing (names what, and where Intel publishes it), kCollateralExpired,
-// kCollateralInvalid.
+// Of several that are valid, those with the highest tcbEvaluationDataNumber; where none is, of
+// those that are late. kCollateralMissing (names what, and where Intel publishes it),
+// kCollateralExpired, kCollateralInvalid.
 Result<Endorsements> FindEndorsements(Tee tee, const PckPlatform& platform, const Trust& trust,
-                                      UnixTime now);
+                                      const CollateralTime& time);
 
 // The steps of FindEndorsements. The best that the collateral has, its signature not verified:
 Result<const TcbInfo*> ChooseTcbInfo(Tee tee, const PckPlatform& platform, const Trust& trust,
-                                     UnixTime now);
-Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust, UnixTime now);
+                                     const CollateralTime& time);
+Result<const EnclaveIdentity*> ChooseQeIdentity(Tee tee, const Trust& trust,
+                                                const CollateralTime& time);
 // Valid at the time, and signed by Intel's TCB signing key, whose certificate is in the collateral
 // and good itself. kCollateral….
-Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust, UnixTime now,
-                      ListRule rule = ListRule::kRequired);
+Status CheckStatement(const Statement& statement, Tee tee, const Trust& trust,
+                      const CollateralTime& time, ListRule rule = ListRule::kRequired);
 
 // What they are, and where Intel publishes them.
 std::string TcbInfoText(Tee tee, ByteSpan fmspc, ByteSpan pceid);

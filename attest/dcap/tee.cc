@@ -11,7 +11,8 @@ Result<std::any> ParseAny(ByteSpan bytes, Tee tee) {
 
 Result<ClaimSet> VerifyAny(const std::any& parsed, const VerifyContext& context) {
   const auto& quote = std::any_cast<const Quote&>(parsed);
-  KC_ASSIGN(const VerifiedQuote verified, VerifyQuote(quote, context.trust, context.now));
+  KC_ASSIGN(const VerifiedQuote verified,
+            VerifyQuote(quote, context.trust, context.CollateralAt()));
   KC_CHECK_OK(context.binding.Check(quote.report_data()));
   return ClaimsOf(quote, verified);
 }

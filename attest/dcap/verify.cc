@@ -65,8 +65,9 @@ Status VerifySignatures(const Quote& quote, const Certificate& pck) {
 }
 
 // Where to get a list is said beside which one it is.
-Status VerifyRevocation(const CertificatePath& path, const Trust& trust, UnixTime now) {
-  Status status = CheckRevocation(path, trust.collateral->revocation_lists(), now);
+Status VerifyRevocation(const CertificatePath& path, const Trust& trust,
+                        const CollateralTime& time) {
+  Status status = CheckRevocation(path, trust.collateral->revocation_lists(), time);
   if (status.ok()) return status;
   if (status.code() != Code::kCollateralMissing && status.code() != Code::kCollateralExpired)
     return status;
@@ -129,15 +130,16 @@ bool VerifiedQuote::RelaunchAdvised() const {
   return current_tcb.has_value() && out_of_date(tcb.status) && !out_of_date(current_tcb->status);
 }
 
-Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust, UnixTime now) {
-  KC_ASSIGN(const CertificatePath path, VerifyChain(quote, trust, now));
+Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust,
+                                  const CollateralTime& time) {
+  KC_ASSIGN(const CertificatePath path, VerifyChain(quote, trust, time.now));
   KC_CHECK_OK(VerifySignatures(quote, path[0]));
-  KC_CHECK_OK(VerifyRevocation(path, trust, now));
+  KC_CHECK_OK(VerifyRevocation(path, trust, time));
   VerifiedQuote verified;
   verified.pck_ca = path[1].CommonName();
   KC_ASSIGN(verified.platform, ParsePckPlatform(path[0]));
   KC_ASSIGN(const Endorsements endorsements,
-            FindEndorsements(quote.tee(), verified.platform, trust, now));
+            FindEndorsements(quote.tee(), verified.platform, trust, time));
   verified.tcb_evaluation_number = endorsements.tcb_info->evaluation_number;
   KC_CHECK_OK(CheckEnclave(*endorsements.qe_identity, quote.qe_report));
   KC_CHECK_OK(EvaluateInto(quote, endorsements, verified));
@@ -176,10 +178,10 @@ std::vector<CollateralNeed> QuoteCollateralNeeds(const Quote& quote, const Trust
   return needs;
 }
 
-Result<ClaimSet> VerifyTdQuote(ByteSpan quote, const Trust& trust, UnixTime now,
+Result<ClaimSet> VerifyTdQuote(ByteSpan quote, const Trust& trust, const CollateralTime& time,
                                Bytes* report_data) {
   KC_ASSIGN(const Quote parsed, ParseQuote(quote, Tee::kTdx));
-  KC_ASSIGN(const VerifiedQuote verified, VerifyQuote(parsed, trust, now));
+  KC_ASSIGN(const VerifiedQuote verified, VerifyQuote(parsed, trust, time));
   *report_data = ToBytes(parsed.report_data());
   return ClaimsOf(parsed, verified);
 }

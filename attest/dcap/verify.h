@@ -36,7 +36,8 @@ struct VerifiedQuote {
 
 // Genuine at this time; what it is bound to (report_data) is the caller's to check. Errors as
 // VerifyEvidence's, without kEvidenceBinding.
-Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust, UnixTime now);
+Result<VerifiedQuote> VerifyQuote(const Quote& quote, const Trust& trust,
+                                  const CollateralTime& time);
 
 // What VerifyQuote needs beside the quote. One need, with the error, where the quote's own chain
 // does not hold: what else it needs is then not known.
@@ -49,7 +50,7 @@ ClaimSet ClaimsOf(const Quote& quote, const VerifiedQuote& verified);
 // Parses and verifies a TD quote that other evidence brings along (Azure's confidential VMs), and
 // hands out its claims and its 64 bytes of report data, which the caller must compare with what
 // that evidence is about.
-Result<ClaimSet> VerifyTdQuote(ByteSpan quote, const Trust& trust, UnixTime now,
+Result<ClaimSet> VerifyTdQuote(ByteSpan quote, const Trust& trust, const CollateralTime& time,
                                Bytes* report_data);
 
 // Every field, in Intel's words; nothing of it is verified.

@@ -88,10 +88,11 @@ std::vector<Certificate> IssuersOf(const Certificate& leaf, const std::vector<Ce
 }
 
 Status VerifyUnder(const SnpLeaf& leaf, const SnpReport& report,
-                   const std::vector<Certificate>& brought, const Trust& trust, UnixTime now) {
+                   const std::vector<Certificate>& brought, const Trust& trust,
+                   const CollateralTime& time) {
   KC_CHECK_OK(leaf.certificate.key().VerifyEcdsa(SignatureScheme::kEcdsaP384Sha384,
                                                  report.signed_bytes, report.r, report.s));
-  return CheckLeaf(leaf, brought, trust, now);
+  return CheckLeaf(leaf, brought, trust, time);
 }
 
 }  // namespace
@@ -111,12 +112,12 @@ std::string SnpVcekUrl(SnpProduct product, ByteSpan hwid, const SnpTcb& tcb) {
 }
 
 Status CheckLeaf(const SnpLeaf& leaf, const std::vector<Certificate>& brought, const Trust& trust,
-                 UnixTime now) {
+                 const CollateralTime& time) {
   const Collateral& collateral = *trust.collateral;
   KC_ASSIGN(const CertificatePath path,
             BuildPath(leaf.certificate, IssuersOf(leaf.certificate, brought, collateral),
-                      trust.RootsFor(kType), {.now = now}));
-  KC_CHECK_OK(CheckRevocation(path, collateral.revocation_lists(), now, ListRule::kWhereKnown));
+                      trust.RootsFor(kType), {.now = time.now}));
+  KC_CHECK_OK(CheckRevocation(path, collateral.revocation_lists(), time, ListRule::kWhereKnown));
   return CheckAuthorities(leaf.endorsement, path);
 }
 
@@ -140,7 +141,7 @@ std::vector<CollateralNeed> SnpCollateralNeeds(const SnpReport& report,
 }
 
 Result<ClaimSet> VerifySnpReport(const SnpReport& report, const std::vector<Certificate>& brought,
-                                 const Trust& trust, UnixTime now) {
+                                 const Trust& trust, const CollateralTime& time) {
   if (report.signing_key == SnpSigningKey::kNone)
     return Fail(Code::kEvidenceSignature, "the report says that nothing signed it");
   if (report.signing_key == SnpSigningKey::kVcek && report.ChipIdIsMasked())
@@ -149,7 +150,7 @@ Result<ClaimSet> VerifySnpReport(const SnpReport& report, const std::vector<Cert
   KC_ASSIGN(const std::vector<SnpLeaf> leaves, FindLeaves(report, brought, *trust.collateral));
   std::optional<Error> first;
   for (const SnpLeaf& leaf : leaves) {
-    auto verified = VerifyUnder(leaf, report, brought, trust, now);
+    auto verified = VerifyUnder(leaf, report, brought, trust, time);
     if (verified.ok()) return SnpClaims(report, leaf.endorsement);
     if (!first.has_value()) first = std::move(verified).error();
   }

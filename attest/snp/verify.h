@@ -39,7 +39,7 @@ namespace keyclave::attest {
 // kCollateralMissing (names the chip, the TCB and where AMD hands out the certificate),
 // Collateral….
 Result<ClaimSet> VerifySnpReport(const SnpReport& report, const std::vector<Certificate>& brought,
-                                 const Trust& trust, UnixTime now);
+                                 const Trust& trust, const CollateralTime& time);
 
 // A VCEK or VLEK with what it says.
 struct SnpLeaf {
@@ -50,7 +50,7 @@ struct SnpLeaf {
 // The leaf's path to AMD's root, revocation, and the names on the way; certificates and lists as
 // above. kEvidenceChain, kEvidenceTime, kEvidenceRevoked, kEvidenceIdentity, Collateral….
 Status CheckLeaf(const SnpLeaf& leaf, const std::vector<Certificate>& brought, const Trust& trust,
-                 UnixTime now);
+                 const CollateralTime& time);
 
 // What VerifySnpReport needs beside the report and what it brought: its leaf.
 std::vector<CollateralNeed> SnpCollateralNeeds(const SnpReport& report,

@@ -44,8 +44,8 @@ Result<std::any> Parse(ByteSpan bytes) {
 
 Result<ClaimSet> Verify(const std::any& parsed, const VerifyContext& context) {
   const auto& evidence = std::any_cast<const Parsed&>(parsed);
-  KC_ASSIGN(ClaimSet claims,
-            VerifySnpReport(evidence.report, evidence.certificates, context.trust, context.now));
+  KC_ASSIGN(ClaimSet claims, VerifySnpReport(evidence.report, evidence.certificates, context.trust,
+                                             context.CollateralAt()));
   KC_CHECK_OK(context.binding.Check(evidence.report.report_data));
   return claims;
 }

@@ -55,7 +55,7 @@ Status CheckKnownLists(const CertificatePath& path, const VerifyContext& context
     const bool known = std::any_of(lists.begin(), lists.end(), [&](const RevocationList& list) {
       return Equal(list.issuer(), path[i].issuer());
     });
-    if (known) KC_CHECK_OK(CheckRevocation({path[i], path[i + 1]}, lists, context.now));
+    if (known) KC_CHECK_OK(CheckRevocation({path[i], path[i + 1]}, lists, context.CollateralAt()));
   }
   return Done{};
 }

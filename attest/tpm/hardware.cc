@@ -24,13 +24,15 @@ Result<HardwareReport> VerifySnp(ByteSpan report, const std::vector<Certificate>
                                  const VerifyContext& context) {
   const auto parsed = ParseSnpReport(report);
   if (!parsed.ok()) return AsEvidence(parsed.error());
-  KC_ASSIGN(ClaimSet claims, VerifySnpReport(*parsed, certificates, context.trust, context.now));
+  KC_ASSIGN(ClaimSet claims,
+            VerifySnpReport(*parsed, certificates, context.trust, context.CollateralAt()));
   return HardwareReport{std::move(claims), ToBytes(parsed->report_data)};
 }
 
 Result<HardwareReport> VerifyTdx(ByteSpan quote, const VerifyContext& context) {
   HardwareReport report;
-  auto claims = dcap::VerifyTdQuote(quote, context.trust, context.now, &report.report_data);
+  auto claims =
+      dcap::VerifyTdQuote(quote, context.trust, context.CollateralAt(), &report.report_data);
   if (!claims.ok()) return AsEvidence(claims.error());
   report.claims = *std::move(claims);
   return report;

@@ -174,11 +174,15 @@ Grant Evaluate(const Policy& policy, const ClaimSet& claims, UnixTime attested_a
                const TokenRules& rules) {
   const UnixTime stale_at = NextChange(policy, rules, now);
   if (FindRevocation(rules, claims, now) != nullptr) return Grant::OfRevoked(stale_at);
+  if (attest::FailedCollateral(claims, policy.collateral_grace(), now).has_value())
+    return {{}, stale_at};
+  const UnixTime current_until =
+      attest::CollateralDeadline(claims, policy.collateral_grace()).value_or(kForever);
   std::vector<Grant::Entry> entries;
   for (size_t i = 0; i < policy.permits().size(); ++i) {
     const Permit& permit = policy.permits()[i];
     if (FailedEvidence(permit, claims, now, rules).has_value()) continue;
-    const UnixTime valid_until = permit.valid_until.value_or(kForever);
+    const UnixTime valid_until = std::min(permit.valid_until.value_or(kForever), current_until);
     const UnixTime age_limit = AgeLimit(permit, attested_at);
     entries.push_back(Grant::Entry{.permit = permit,
                                    .number = i + 1,
@@ -242,6 +246,8 @@ std::vector<PermitVerdict> Explain(const Policy& policy, const ClaimSet& claims,
                           .wanted = {},
                           .got = {}};
     auto failed = FirstFailure(permit, claims, attested_at, now, operation, family, rules);
+    if (!failed.has_value())
+      failed = attest::FailedCollateral(claims, policy.collateral_grace(), now);
     if (!failed.has_value() && conditions != nullptr)
       failed = FailedCondition(permit, verdict.permit, *conditions, operation);
     if (failed.has_value()) {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "enclave/authz/families.h"
+#include "enclave/authz/verifier_trouble.h"
 #include "enclave/base/hash.h"
 
 namespace keyclave::authz {
@@ -210,6 +211,9 @@ Result<Policy> Policy::Parse(std::string_view text, std::string_view file_name) 
     KC_ASSIGN(policy.locked_, locked->AsBool());
     if (policy.locked_ && policy.change_.has_value())
       return locked->Bad("nobody changes what is locked: leave `change` out");
+  }
+  if (const auto trouble = map.Take("on_verifier_trouble")) {
+    KC_ASSIGN(policy.collateral_grace_, ParseVerifierTrouble(*trouble));
   }
   KC_ASSIGN(const YamlValue permit, map.Require("permit"));
   KC_CHECK_OK(map.Finish());

@@ -78,6 +78,8 @@ class Policy {
   // of the token.
   const std::optional<Quorum>& change() const { return change_; }
   bool locked() const { return locked_; }
+  // `on_verifier_trouble`: for how many seconds after its nextUpdate collateral counts.
+  uint64_t collateral_grace() const { return collateral_grace_; }
   const std::vector<Permit>& permits() const { return permits_; }
   // Of the sets that its permits compare with.
   const std::set<std::string, std::less<>>& set_names() const { return set_names_; }
@@ -96,6 +98,7 @@ class Policy {
   ByteArray<32> digest_{};
   std::optional<Quorum> change_;
   bool locked_ = false;
+  uint64_t collateral_grace_ = 0;
   std::vector<Permit> permits_;
   std::set<std::string, std::less<>> set_names_;
 };

@@ -1,5 +1,6 @@
 // A policy as canonical YAML: what it says, without the author's order, spacing and comments.
 #include "enclave/authz/policy.h"
+#include "enclave/authz/verifier_trouble.h"
 
 namespace keyclave::authz {
 namespace {
@@ -40,6 +41,8 @@ std::string Policy::Print() const {
   std::string out = "policy: \"" + name_ + "\"\nversion: " + std::to_string(version_) + "\n";
   if (change_.has_value()) out += "change: " + change_->Print() + "\n";
   if (locked_) out += "locked: true\n";
+  if (collateral_grace_ != 0)
+    out += "on_verifier_trouble: " + PrintVerifierTrouble(collateral_grace_) + "\n";
   out += "permit:\n";
   for (const Permit& permit : permits_) PrintPermit(permit, out);
   return out;

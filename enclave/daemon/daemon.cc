@@ -102,6 +102,7 @@ Status Daemon::Parts::OpenNetwork() {
   // The dispatcher needs the server's counters and the server the dispatcher: counters are what
   // both are handed.
   service = std::make_unique<ops::Service>(config, clock, *store, *sessions, *handshake, *audit);
+  handshake->collateral_grace = [this] { return service->policies.MostCollateralGrace(*store); };
   service->started = clock.Now();
   service->warnings = warnings;
   service->claims = claims;

@@ -21,6 +21,24 @@ Result<PolicyCache::PolicyPtr> PolicyCache::Named(const keys::ObjectStore& store
   return Parsed(text);
 }
 
+uint64_t PolicyCache::MostCollateralGrace(const keys::ObjectStore& store) {
+  const uint64_t epoch = store.epoch();
+  {
+    const ReaderLock lock(mutex_);
+    if (grace_.epoch == epoch) return grace_.seconds;
+  }
+  Grace found{.epoch = epoch, .seconds = 0};
+  for (const keys::Token& token : store.Tokens()) {
+    for (const keys::Document& text : store.Policies(token.id)) {
+      const auto policy = Parsed(text);
+      if (policy.ok()) found.seconds = std::max(found.seconds, (*policy)->collateral_grace());
+    }
+  }
+  const WriterLock lock(mutex_);
+  grace_ = found;
+  return found.seconds;
+}
+
 Result<PolicyCache::PolicyPtr> PolicyCache::Parsed(const keys::Document& text) {
   {
     const ReaderLock lock(mutex_);

@@ -16,11 +16,18 @@ class PolicyCache {
   Result<PolicyPtr> OfObject(const keys::ObjectStore& store, const keys::Object& object);
   Result<PolicyPtr> Named(const keys::ObjectStore& store, const wire::TokenId& token,
                           const std::string& name);
+  // The longest that a policy of this store lets late collateral count, in seconds.
+  uint64_t MostCollateralGrace(const keys::ObjectStore& store);
 
  private:
   Result<PolicyPtr> Parsed(const keys::Document& text);
 
   SharedMutex mutex_;
+  struct Grace {
+    uint64_t epoch = 0;  // of the store that it was found in
+    uint64_t seconds = 0;
+  };
+  Grace grace_ KC_GUARDED_BY(mutex_);
   std::map<ByteArray<32>, PolicyPtr> by_digest_ KC_GUARDED_BY(mutex_);
 };
 

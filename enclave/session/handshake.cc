@@ -77,14 +77,19 @@ Result<wire::AttestReply> HandleAttest(const HandshakeContext& context, Connecti
   if (request.evidence_type == "co-resident" && connection.socket >= 0) {
     KC_ASSIGN(process, attest::ReadPeerProcess(connection.socket));
   }
-  KC_ASSIGN(const attest::Verified verified,
-            attest::VerifyEvidence(unverified,
-                                   attest::VerifyContext{.trust = context.trust,
-                                                         .now = now,
-                                                         .binding = ComputeReportData(binding),
-                                                         .peer = process ? &*process : nullptr}));
+  attest::VerifyContext verify{.trust = context.trust,
+                               .now = now,
+                               .binding = ComputeReportData(binding),
+                               .peer = process ? &*process : nullptr};
+  auto verified = attest::VerifyEvidence(unverified, verify);
+  if (!verified.ok() && verified.code() == Code::kCollateralExpired && context.collateral_grace) {
+    // Policies then say for themselves whether that will do.
+    verify.collateral_grace = context.collateral_grace();
+    verified = attest::VerifyEvidence(unverified, verify);
+  }
+  if (!verified.ok()) return std::move(verified).error();
   connection.session->SetEvidence(
-      verified, now + static_cast<int64_t>(context.evidence_max_age),
+      *verified, now + static_cast<int64_t>(context.evidence_max_age),
       {.evidence = Sha256(request.evidence), .runtime = std::move(runtime)});
   return wire::AttestReply{.session_seconds = context.evidence_max_age};
 }

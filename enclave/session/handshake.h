@@ -9,6 +9,8 @@
 // holds its claims. The nonce is used up whether it succeeded or not.
 #pragma once
 
+#include <functional>
+
 #include "attest/tee_type.h"
 #include "enclave/session/connection.h"
 
@@ -25,6 +27,9 @@ struct HandshakeContext {
   bool simulated = false;
   uint64_t evidence_max_age = 0;  // seconds that a session lives after its evidence was verified
   const Clock& clock;
+  // The most that any policy in force lets late collateral count, in seconds: asked only when that
+  // matters. Without it none does.
+  std::function<uint64_t()> collateral_grace = {};
 };
 
 // kEvidenceUnavailable, kEvidenceUnknownType.
