@@ -1,4 +1,4 @@
-// Owned GnuTLS objects, for attest/*.cc only.
+// Owned GnuTLS objects, for .cc files of attest/ and enclave/ctl only.
 #pragma once
 
 #include <gnutls/abstract.h>

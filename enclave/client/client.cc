@@ -189,6 +189,13 @@ Status Client::Logout(const wire::TokenId& token) {
   return Done{};
 }
 
+Result<SessionId> Client::Session() {
+  const Deadline deadline = std::chrono::steady_clock::now() + config_.deadline;
+  State& state = Current();
+  KC_ASSIGN(State::Lease lease, state.Take(State::Which::kAny, deadline));
+  return state.SessionOf(lease.channel());
+}
+
 Result<attest::ClaimSet> Client::EnclaveClaims() {
   const Deadline deadline = std::chrono::steady_clock::now() + config_.deadline;
   State& state = Current();

@@ -35,6 +35,13 @@ struct ClientStats {
   uint64_t attestations = 0;  // Attest requests sent
 };
 
+// What a statement that opens a session for an owner names.
+struct SessionId {
+  std::string enclave_id;   // 32 hexadecimal digits
+  ByteArray<32> tls_key{};  // SHA-256 of this process's SubjectPublicKeyInfo
+  uint64_t session = 0;     // its number in this run of the daemon
+};
+
 class Client {
  public:
   explicit Client(ClientConfig config);
@@ -71,6 +78,8 @@ class Client {
 
   // What the enclave proved on the newest channel (opens one if there is none).
   Result<attest::ClaimSet> EnclaveClaims();
+  // The session that the next call is made in (opens a channel if there is none).
+  Result<SessionId> Session();
 
  private:
   class State;

@@ -6,6 +6,7 @@
 #include "attest/simulated_root.h"
 #include "attest/trust_config.h"
 #include "enclave/base/file.h"
+#include "enclave/base/name.h"
 #include "enclave/client/release_key.h"
 #include "enclave/wire/messages.h"
 
@@ -147,6 +148,22 @@ Status ReadLimits(YamlMap& map, ClientConfig& config) {
   return Done{};
 }
 
+Status ReadOwner(YamlMap& map, ClientConfig& config) {
+  const auto owner = map.Take("owner");
+  if (!owner.has_value()) return Done{};
+  KC_ASSIGN(YamlMap fields, owner->AsMap());
+  KC_ASSIGN(const YamlValue name, fields.Require("name"));
+  KC_ASSIGN(const YamlValue key, fields.Require("key"));
+  OwnerConfig read;
+  KC_ASSIGN(read.name, name.AsText());
+  if (!IsName(read.name)) return name.Bad(kNameRule);
+  KC_ASSIGN(read.key, key.AsText());
+  if (!read.key.starts_with("/") && !read.key.starts_with("pkcs11:"))
+    return key.Bad("must be an absolute path or a pkcs11: URI");
+  config.owner = std::move(read);
+  return fields.Finish();
+}
+
 }  // namespace
 
 std::string DefaultConfigPath() {
@@ -189,6 +206,7 @@ Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string&
   KC_CHECK_OK(ReadReleaseKeys(map, config));
   KC_CHECK_OK(ReadPolicyDigests(map, config));
   KC_CHECK_OK(ReadLimits(map, config));
+  KC_CHECK_OK(ReadOwner(map, config));
   KC_CHECK_OK(map.Finish());
   return config;
 }

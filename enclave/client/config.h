@@ -17,6 +17,9 @@
 //   deadline: 5s        # per call
 //   renew_before: 60s   # evidence is renewed so long before it expires
 //   max_connections: 16 # per process, at most 256
+//   owner:              # whom `keyclave` signs for where a token has owners
+//     name: ops
+//     key: /root/ops.pem   # or a pkcs11: URI
 #pragma once
 
 #include <chrono>
@@ -32,6 +35,12 @@ using keyclave::Endpoint;
 
 inline constexpr size_t kMaxConnections = 256;
 
+// Only the command line reads the key.
+struct OwnerConfig {
+  std::string name;
+  std::string key;
+};
+
 struct ClientConfig {
   std::string source;  // the file's path, for messages
   Endpoint endpoint;
@@ -46,6 +55,7 @@ struct ClientConfig {
   std::chrono::milliseconds deadline{5000};
   std::chrono::seconds renew_before{60};
   size_t max_connections = 16;
+  std::optional<OwnerConfig> owner = {};
 };
 
 // KEYCLAVE_CONFIG if set (ignored in set-user-id programs), else /etc/keyclave/client.yaml.

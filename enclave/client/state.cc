@@ -163,6 +163,7 @@ Status Client::State::ProveBoth(Channel& channel, Prove prove, Deadline deadline
     ++enclave.evidence;
   }
   const std::chrono::seconds life(std::min<uint64_t>(seconds, INT32_MAX));
+  enclave.id = hello.enclave_id;
   enclave.session = hello.session;
   enclave.session_until = Now() + life;
   enclave.renew_at = enclave.session_until - std::min(config_.renew_before, life / 2);
@@ -214,6 +215,11 @@ void Client::State::Saw(const Channel::Reply& reply) {
 
 std::shared_ptr<const attest::ClaimSet> Client::State::ClaimsOf(const Channel& channel) const {
   return KnownOf(channel).claims;
+}
+
+SessionId Client::State::SessionOf(const Channel& channel) const {
+  const Enclave enclave = KnownOf(channel);
+  return {.enclave_id = enclave.id, .tls_key = channel.own_spki(), .session = enclave.session};
 }
 
 ClientStats Client::State::stats() const {

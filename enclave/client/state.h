@@ -73,6 +73,7 @@ class Client::State {
 
   void Saw(const Channel::Reply& reply);
   std::shared_ptr<const attest::ClaimSet> ClaimsOf(const Channel& channel) const;
+  SessionId SessionOf(const Channel& channel) const;
   uint64_t epoch() const { return epoch_.load(); }
   uint64_t generation() const { return generation_.load(); }
   ClientStats stats() const;
@@ -82,6 +83,7 @@ class Client::State {
   // What is known of one run of the daemon, by its TLS key.
   struct Enclave {
     std::shared_ptr<const attest::ClaimSet> claims;
+    std::string id;
     Deadline appraised_until{};
     uint64_t session = 0;
     Deadline session_until{};

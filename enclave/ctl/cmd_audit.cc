@@ -22,11 +22,13 @@ constexpr size_t kMaxFile = size_t{1} << 30;  // bytes
 constexpr std::string_view kPublicKey = "PUBLIC KEY";
 
 struct ShowOptions {
+  TokenChoice token;
   uint64_t from = 1;
   uint64_t limit = 0;  // 0: all
 };
 
 struct ExportOptions {
+  TokenChoice token;
   uint64_t from = 1;
   uint64_t to = UINT64_MAX;
   std::string out;
@@ -88,8 +90,18 @@ Status ForEachRecord(Enclave& enclave, uint64_t from, uint64_t limit,
   return Done{};
 }
 
+// Owners and auditors are those of a token; operators need to name none.
+Result<std::unique_ptr<Enclave>> OpenFor(const TokenChoice& choice, const Globals& globals) {
+  KC_ASSIGN(std::unique_ptr<Enclave> enclave, Enclave::Open(globals, choice));
+  if (!enclave->signers().empty()) {
+    const auto token = enclave->Token(choice.label);
+    if (!token.ok() && !choice.label.empty()) return token.error();
+  }
+  return enclave;
+}
+
 Result<int> Show(const ShowOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  KC_ASSIGN(const auto enclave, OpenFor(options.token, globals));
   const uint64_t limit = options.limit == 0 ? UINT64_MAX : options.limit;
   KC_CHECK_OK(
       ForEachRecord(*enclave, options.from, limit, [&](const std::string& line) -> Result<bool> {
@@ -101,7 +113,7 @@ Result<int> Show(const ShowOptions& options, const Globals& globals) {
 }
 
 Result<int> Export(const ExportOptions& options, const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+  KC_ASSIGN(const auto enclave, OpenFor(options.token, globals));
   std::ofstream file;
   if (!options.out.empty()) {
     file.open(options.out, std::ios::binary | std::ios::trunc);
@@ -132,8 +144,8 @@ Result<int> Export(const ExportOptions& options, const Globals& globals) {
 }
 
 // What the log had come to, for `verify --expect`.
-Result<int> Head(const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
+Result<int> Head(const TokenChoice& choice, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, OpenFor(choice, globals));
   KC_ASSIGN(const wire::AuditHeadReply reply, enclave->Call<wire::Op::kAuditHead>({}));
   KC_ASSIGN(const wire::StatusReply status, enclave->Call<wire::Op::kStatus>({}));
   KC_ASSIGN(const audit::Line line, audit::ParseLine(reply.line));
@@ -225,6 +237,8 @@ Result<int> Verify(const VerifyOptions& options, const Globals& globals) {
 void AddExport(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<ExportOptions>();
   CLI::App* command = group.add_subcommand("export", "write records as JSON lines, oldest first");
+  AddTokenLabel(*command, options->token.label);
+  AddOwnerOptions(*command, options->token.owner);
   command->add_option("--from", options->from, "the first sequence number")->capture_default_str();
   command->add_option("--to", options->to, "the last sequence number (default: the newest)");
   command->add_option("--out", options->out, "the file (default: standard output)")
@@ -272,6 +286,8 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
 
   auto show_options = std::make_shared<ShowOptions>();
   CLI::App* show = group->add_subcommand("show", "show records, oldest first");
+  AddTokenLabel(*show, show_options->token.label);
+  AddOwnerOptions(*show, show_options->token.owner);
   show->add_option("--from", show_options->from, "the first sequence number")
       ->capture_default_str();
   show->add_option("--limit", show_options->limit, "how many (default: all)");
@@ -296,8 +312,12 @@ void AddAudit(CLI::App& app, Invocation& invocation) {
       group->add_subcommand("head", "print what the log has come to: NUMBER:HASH of a checkpoint");
   head->footer(
       "Keep it somewhere else: `audit verify --expect` then finds a log whose end was cut off.");
-  head->callback(
-      [&invocation] { invocation.action = [&invocation] { return Head(invocation.globals); }; });
+  auto head_token = std::make_shared<TokenChoice>();
+  AddTokenLabel(*head, head_token->label);
+  AddOwnerOptions(*head, head_token->owner);
+  head->callback([head_token, &invocation] {
+    invocation.action = [head_token, &invocation] { return Head(*head_token, invocation.globals); };
+  });
 
   AddExport(*group, invocation);
   AddVerify(*group, invocation);

@@ -59,8 +59,10 @@ wire::AttributeList CertificateAttributes(const Certificate& certificate) {
 
 // Stores a certificate beside its key (or alone, where `options.no_key`), under the key's label, id
 // and policy unless the options name others.
-Result<wire::ObjectInfo> Store(Enclave& enclave, const wire::TokenInfo& token,
-                               const Certificate& certificate, const ImportOptions& options) {
+// nullopt: it waits for signatures (--out).
+Result<std::optional<wire::ObjectInfo>> Store(Enclave& enclave, const wire::TokenInfo& token,
+                                              const Certificate& certificate,
+                                              const ImportOptions& options) {
   wire::AttributeList attributes = CertificateAttributes(certificate);
   std::string label = options.label;
   Bytes id;
@@ -89,8 +91,9 @@ Result<wire::ObjectInfo> Store(Enclave& enclave, const wire::TokenInfo& token,
                                                  " holds this certificate already, as " +
                                                  present.front().attributes.Text(CKA_LABEL));
   }
-  KC_ASSIGN(const auto reply, enclave.Call<wire::Op::kCreateObject>({token.id, attributes}));
-  return reply.object;
+  KC_ASSIGN(const auto reply, enclave.Change<wire::Op::kCreateObject>({token.id, attributes}));
+  if (!reply) return std::optional<wire::ObjectInfo>();
+  return std::optional<wire::ObjectInfo>(reply->object);
 }
 
 Result<wire::TokenInfo> TokenOf(Enclave& enclave, const wire::ObjectInfo& object) {
@@ -114,7 +117,9 @@ Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
   if (options.attest) {
     KC_ASSIGN(request.attest, ParseNonce(options.nonce));
   }
-  KC_ASSIGN(const wire::CertifyReply reply, enclave->Call<wire::Op::kCertify>(request));
+  KC_ASSIGN(const auto made, enclave->Change<wire::Op::kCertify>(request));
+  if (!made) return Fail(Code::kInternal, "a certificate in a request file");
+  const wire::CertifyReply& reply = *made;
   const std::string pem = ToPem(self_signed ? "CERTIFICATE" : "CERTIFICATE REQUEST", reply.der);
   if (!options.out.empty()) KC_CHECK_OK(ReplaceFile(options.out, AsBytes(pem), 0644));
   if (options.import) {
@@ -138,7 +143,9 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
   const Certificate& certificate = certificates.front();
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
-  KC_ASSIGN(const wire::ObjectInfo stored, Store(*enclave, token, certificate, options));
+  KC_ASSIGN(const auto kept, Store(*enclave, token, certificate, options));
+  if (!kept) return enclave->WriteRequests(globals.json);
+  const wire::ObjectInfo& stored = *kept;
   if (globals.json) {
     PrintJson(ObjectJson(stored));
     return kExitOk;
@@ -205,6 +212,7 @@ void AddCert(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = group->add_subcommand("import", "store a certificate beside its key");
   AddTokenOptions(*command, options->token);
+  AddChangeOptions(*command, options->token.owner);
   command->add_option("file", options->file, "PEM or DER; of several the first")
       ->required()
       ->type_name("FILE");

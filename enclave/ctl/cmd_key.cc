@@ -75,6 +75,7 @@ Result<int> List(const ListOptions& options, const Globals& globals) {
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
   KC_ASSIGN(std::vector<wire::ObjectInfo> objects, enclave->Objects(token.id, {}));
+  if (objects.empty()) KC_CHECK_OK(enclave->SawAll());
   if (!options.all) std::erase_if(objects, [](const auto& object) { return !IsKey(object); });
   if (globals.json) {
     Json list = Json::array();
@@ -141,7 +142,7 @@ Result<int> Delete(const DeleteOptions& options, const Globals& globals) {
   const std::string name = TypeText(object.attributes) + " " + ClassText(object.attributes) + " " +
                            Harmless(object.attributes.Text(CKA_LABEL)) + " (id " +
                            IdText(object.attributes) + ")";
-  if (!options.yes) {
+  if (!options.yes && options.key.token.owner.out.empty()) {
     KC_ASSIGN(const bool sure, Confirm("Delete the " + name + "? It cannot be brought back."));
     if (!sure) {
       PrintNote("Nothing was deleted.\n");
@@ -150,11 +151,13 @@ Result<int> Delete(const DeleteOptions& options, const Globals& globals) {
   }
   KC_ASSIGN(const auto objects, WithPublicHalf(*enclave, object));
   Json deleted = Json::array();
+  bool is_file = false;
   for (const wire::ObjectInfo& each : objects) {
-    KC_ASSIGN(const auto reply, enclave->Call<wire::Op::kDestroyObject>({RefTo(each)}));
-    static_cast<void>(reply);
+    KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kDestroyObject>({RefTo(each)}));
+    is_file = !reply.has_value();
     deleted.push_back(ObjectJson(each));
   }
+  if (is_file) return enclave->WriteRequests(globals.json);
   if (globals.json) {
     PrintJson({{"deleted", deleted}});
   } else {
@@ -242,6 +245,7 @@ void AddKey(CLI::App& app, Invocation& invocation) {
   auto delete_options = std::make_shared<DeleteOptions>();
   CLI::App* remove = group->add_subcommand("delete", "delete a key and its public key");
   AddKeyArgument(*remove, delete_options->key);
+  AddChangeOptions(*remove, delete_options->key.token.owner);
   remove->add_flag("--yes", delete_options->yes, "do not ask");
   remove->callback([delete_options, &invocation] {
     invocation.action = [delete_options, &invocation] {

@@ -171,8 +171,9 @@ Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
     request.mechanism.type = CKM_AES_KEY_GEN;
     request.attributes = std::move(templates.private_attributes);
     request.attributes.SetUlong(CKA_VALUE_LEN, type.size / 8);
-    KC_ASSIGN(const auto reply, enclave->Call<wire::Op::kGenerateKey>(request));
-    return Report("Generated", token, reply.object, globals.json);
+    KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kGenerateKey>(request));
+    if (!reply) return enclave->WriteRequests(globals.json);
+    return Report("Generated", token, reply->object, globals.json);
   }
   wire::GenerateKeyPairRequest request;
   request.token = token.id;
@@ -186,11 +187,16 @@ Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
     request.mechanism.type = CKM_EC_KEY_PAIR_GEN;
     request.public_attributes.Set(CKA_EC_PARAMS, type.curve);
   }
-  KC_ASSIGN(const auto reply, enclave->Call<wire::Op::kGenerateKeyPair>(request));
-  return Report("Generated", token, reply.private_key, globals.json);
+  KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kGenerateKeyPair>(request));
+  if (!reply) return enclave->WriteRequests(globals.json);
+  return Report("Generated", token, reply->private_key, globals.json);
 }
 
 Result<int> Import(const ImportOptions& options, const Globals& globals) {
+  if (!options.key.token.owner.out.empty())
+    return Fail(Code::kInvalidArgument,
+                "an import cannot be put into a file (--out): the private key would be in it. Sign "
+                "with enough owners at once (--owner, repeated)");
   KC_ASSIGN(PrivateKeyFile file, ReadPrivateKey(options.file, [&]() -> Result<SecretBytes> {
               if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
               return AskSecret("passphrase of " + options.file);
@@ -204,8 +210,9 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
   request.pkcs8 = std::move(file.pkcs8);
   request.public_attributes = std::move(templates.public_attributes);
   request.private_attributes = std::move(templates.private_attributes);
-  KC_ASSIGN(const auto reply, enclave->Call<wire::Op::kImportKey>(request));
-  const int code = Report("Imported", token, reply.private_key, globals.json);
+  KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kImportKey>(request));
+  if (!reply) return Fail(Code::kInternal, "an import in a file");
+  const int code = Report("Imported", token, reply->private_key, globals.json);
   if (!globals.json) {
     Print("The file " + Harmless(options.file) +
           " still holds the key: destroy it and its copies (shred -u) once the key is in use.\n");
@@ -215,6 +222,7 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
 
 void AddNewKeyOptions(CLI::App& command, NewKeyOptions& options) {
   AddTokenOptions(command, options.token);
+  AddChangeOptions(command, options.token.owner);
   command.add_option("--label", options.label, "the key's name in the token")->required();
   command.add_option("--id", options.id, "CKA_ID, hexadecimal (default: 8 random bytes)")
       ->type_name("HEX");

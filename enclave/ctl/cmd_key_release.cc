@@ -79,7 +79,8 @@ Result<int> Release(const ReleaseOptions& options, const Globals& globals) {
     KC_ASSIGN(recipient, RecipientOf(key.spki, options.form));
   }
   NameInEvidence(config, recipient.spki);
-  Enclave enclave(std::move(config), options.token.pin_file);
+  KC_ASSIGN(const auto opened, Enclave::Open(std::move(config), options.token));
+  Enclave& enclave = *opened;
   KC_ASSIGN(const wire::ObjectInfo object, enclave.Object(options.key, options.token.label));
   wire::ReleaseRequest request;
   request.object = RefTo(object);

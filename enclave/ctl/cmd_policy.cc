@@ -1,4 +1,4 @@
-// keyclave policy: check policies offline; apply, list and show those of a token.
+// keyclave policy: check policies offline; list and show those of a token.
 #include "enclave/ctl/cmd_policy.h"
 
 #include <memory>
@@ -18,9 +18,8 @@ struct CheckOptions {
 
 struct TokenOptions {
   TokenChoice token;
-  std::string file;
   std::string name;
-  bool make_default = false;
+  bool canonical = false;
 };
 
 std::string Joined(const std::set<std::string, std::less<>>& words) {
@@ -94,30 +93,8 @@ Json InfoJson(const wire::PolicyInfo& policy) {
           {"version", policy.version},
           {"digest", ToHex(policy.digest)},
           {"objects", policy.objects},
-          {"default", policy.is_default}};
-}
-
-Result<int> Apply(const TokenOptions& options, const Globals& globals) {
-  KC_ASSIGN(const Bytes text, ReadFile(options.file, kMaxPolicyText));
-  // Mistakes are told here, with the file's name and line, before anything is sent.
-  KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(AsText(text), options.file));
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
-  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
-  KC_ASSIGN(const wire::ApplyPolicyReply reply,
-            enclave->Call<wire::Op::kApplyPolicy>(
-                {token.id, std::string(AsText(text)), options.make_default}));
-  if (globals.json) {
-    Json document = InfoJson(reply.policy);
-    document["warnings"] = reply.warnings;
-    PrintJson(document);
-    return kExitOk;
-  }
-  Print("Policy " + Harmless(reply.policy.name) + " version " +
-        std::to_string(reply.policy.version) + " now governs " +
-        std::to_string(reply.policy.objects) + " objects of token " + Harmless(token.label) +
-        (reply.policy.is_default ? ", and new ones by default" : "") + ".\n");
-  PrintWarnings(reply.warnings);
-  return kExitOk;
+          {"default", policy.is_default},
+          {"signed_by", policy.by.value_or(std::vector<std::string>())}};
 }
 
 Result<int> List(const TokenOptions& options, const Globals& globals) {
@@ -147,12 +124,17 @@ Result<int> Show(const TokenOptions& options, const Globals& globals) {
   const std::string& name = options.name.empty() ? token.default_policy : options.name;
   KC_ASSIGN(const wire::ShowPolicyReply reply,
             enclave->Call<wire::Op::kShowPolicy>({token.id, name}));
+  std::string text = reply.text;
+  if (options.canonical) {
+    KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(text, name));
+    text = policy.Print();
+  }
   if (globals.json) {
     Json document = InfoJson(reply.policy);
-    document["text"] = reply.text;
+    document["text"] = text;
     PrintJson(document);
   } else {
-    Print(reply.text);
+    Print(text);
   }
   return kExitOk;
 }
@@ -191,16 +173,7 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
     };
   });
 
-  auto apply_options = std::make_shared<TokenOptions>();
-  CLI::App* apply = AddTokenCommand(*group, invocation, "apply", "add or replace a token's policy",
-                                    Apply, apply_options);
-  apply->add_option("file", apply_options->file)->required()->type_name("FILE");
-  apply->add_flag("--default", apply_options->make_default,
-                  "make it the policy of objects that name none");
-
-  apply->footer(
-      "A policy of the same name is replaced; its version must rise. Example:\n"
-      "  keyclave policy apply --token edge edge.yaml");
+  AddPolicyApply(*group, invocation);
   AddTokenCommand(*group, invocation, "list", "list a token's policies", List,
                   std::make_shared<TokenOptions>());
   auto show_options = std::make_shared<TokenOptions>();
@@ -208,6 +181,9 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
       AddTokenCommand(*group, invocation, "show", "show a policy's text", Show, show_options);
   show->add_option("name", show_options->name, "its name (default: the token's default policy)");
   AddPolicyConvert(*group, invocation);
+  show->add_flag("--canonical", show_options->canonical,
+                 "as it is understood, with every key written out");
+  AddPolicyHistory(*group, invocation);
 }
 
 }  // namespace keyclave::ctl

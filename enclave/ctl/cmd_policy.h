@@ -1,4 +1,4 @@
-// The subcommands of `keyclave policy` that work without any enclave; each in its own file.
+// The subcommands of `keyclave policy` that are not in cmd_policy.cc.
 #pragma once
 
 #include "enclave/ctl/command.h"
@@ -6,6 +6,8 @@
 namespace keyclave::ctl {
 
 void AddPolicyConvert(CLI::App& group, Invocation& invocation);
+void AddPolicyApply(CLI::App& group, Invocation& invocation);    // cmd_policy_apply.cc: apply, sign
+void AddPolicyHistory(CLI::App& group, Invocation& invocation);  // cmd_policy_history.cc
 
 inline constexpr size_t kMaxPolicyText = size_t{1} << 20;  // bytes
 

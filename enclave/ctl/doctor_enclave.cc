@@ -63,6 +63,23 @@ void CheckClock(UnixTime now, UnixTime daemon_started, Findings& findings) {
   }
 }
 
+// Only a token's birth gives it owners, so this is for the next one.
+void CheckOwners(Enclave& enclave, Findings& findings) {
+  const auto reply = enclave.Call<wire::Op::kListTokens>({});
+  if (!reply.ok()) return;
+  std::string labels;
+  for (const wire::TokenInfo& token : reply->tokens) {
+    if (token.initialized && !token.owners)
+      labels.append(labels.empty() ? "" : ", ").append(token.label);
+  }
+  if (labels.empty()) return;
+  findings.push_back(
+      {208, Severity::kWarning,
+       "tokens without owners: " + labels + ": this machine's operators decide over their keys",
+       "make tokens with `keyclave token create --owner NAME=KEY` and move the keys "
+       "there"});
+}
+
 }  // namespace
 
 std::optional<client::ClientConfig> CheckClientConfig(const std::string& path, Findings& findings) {
@@ -108,6 +125,8 @@ void CheckEnclave(const Globals& globals, const client::ClientConfig& config, Fi
       findings.push_back({206, Severity::kWarning,
                           "SIMULATED enclave: it protects no key from root on its machine",
                           "for trying Keyclave out only"});
+    } else {
+      CheckOwners(**enclave, findings);
     }
     for (const std::string& warning : status->warnings) {
       findings.push_back({207, Severity::kNote, "the daemon warns: " + warning, ""});

@@ -57,12 +57,19 @@ Result<wire::TokenInfo> PickToken(std::vector<wire::TokenInfo> tokens, const wir
 
 Result<std::unique_ptr<Enclave>> Enclave::Open(const Globals& globals, const TokenChoice& choice) {
   KC_ASSIGN(client::ClientConfig config, client::LoadClientConfig(globals.config));
-  return std::make_unique<Enclave>(std::move(config), choice.pin_file);
+  return Open(std::move(config), choice);
+}
+
+Result<std::unique_ptr<Enclave>> Enclave::Open(client::ClientConfig config,
+                                               const TokenChoice& choice) {
+  KC_ASSIGN(Signers signers, Signers::Choose(choice.owner, config.owner));
+  return std::make_unique<Enclave>(std::move(config), choice, std::move(signers));
 }
 
 Status Enclave::Login() {
   const std::string what = "PIN of token " + Harmless(token_->label);
-  KC_ASSIGN(SecretBytes pin, pin_file_.empty() ? AskSecret(what) : ReadSecretFile(pin_file_));
+  KC_ASSIGN(SecretBytes pin,
+            choice_.pin_file.empty() ? AskSecret(what) : ReadSecretFile(choice_.pin_file));
   return client_.Login(token_->id, wire::LoginState::kUser, std::move(pin));
 }
 
@@ -82,10 +89,13 @@ Result<std::vector<wire::ObjectInfo>> Enclave::Objects(const wire::TokenId& toke
   request.match = match;
   request.limit = kPage;
   while (true) {
-    if (is_operator_) request.all = true;
+    if (wants_all_) request.all = true;
     auto page = Call<wire::Op::kFindObjects>(request);
-    if (!page.ok() && page.code() == Code::kOperatorOnly && is_operator_) {
-      is_operator_ = false;
+    const bool some_only = !page.ok() && wants_all_ &&
+                           (page.code() == Code::kOperatorOnly || page.code() == Code::kOwnersOnly);
+    if (some_only) {
+      if (page.code() == Code::kOwnersOnly) left_out_ = page.error();
+      wants_all_ = false;
       request.all.reset();
       continue;
     }
@@ -94,6 +104,11 @@ Result<std::vector<wire::ObjectInfo>> Enclave::Objects(const wire::TokenId& toke
     if (!page->more || page->objects.empty()) return objects;
     request.after = objects.back().id;
   }
+}
+
+Status Enclave::SawAll() const {
+  if (left_out_) return *left_out_;
+  return Done{};
 }
 
 // What a URI pins must be so before a command goes on with the object.
@@ -122,6 +137,7 @@ Result<wire::ObjectInfo> Enclave::Object(const std::string& name, const std::str
   token_ = token;
   KC_ASSIGN(std::vector<wire::ObjectInfo> found, Objects(token.id, MatchOf(ref)));
   if (found.empty()) {
+    KC_CHECK_OK(SawAll());
     return Fail(Code::kObjectNotFound, name + " in token " + token.label);
   }
   int best = Rank(found.front());
@@ -147,6 +163,7 @@ void AddTokenOptions(CLI::App& command, TokenChoice& choice) {
       .add_option("--pin-file", choice.pin_file,
                   "read the token's PIN from here, if it has one (-: stdin; default: ask)")
       ->type_name("FILE");
+  AddOwnerOptions(command, choice.owner);
 }
 
 wire::ObjectRef RefTo(const wire::ObjectInfo& object) {

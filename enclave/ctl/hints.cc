@@ -22,8 +22,8 @@ std::string_view HowToMendPolicy(Code code) {
     case Code::kOwnersOnly:
       return "this token has owners: sign the request with an owner's key (--owner NAME=KEY)";
     case Code::kQuorum:
-      return "write the request to a file (--out), let the others sign it (keyclave sign FILE), "
-             "then send it (keyclave apply FILE)";
+      return "write the request to a file (--out), let the others sign it (keyclave request "
+             "sign FILE), then send it (keyclave request send FILE)";
     case Code::kSequence: return "make the request anew: another one was carried out since";
     case Code::kStatementExpired: return "make the request anew, with a later --expires";
     case Code::kOwnerUnknown: return "see who they are: keyclave owner list";

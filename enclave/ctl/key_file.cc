@@ -129,6 +129,14 @@ Result<PrivateKey> Import(const std::string& path, ByteSpan file, const Passphra
   return key;
 }
 
+Result<SecretBytes> ToPkcs8(const std::string& path, gnutls_x509_privkey_t key) {
+  Output pkcs8;
+  const int rc = gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_DER, nullptr,
+                                                   GNUTLS_PKCS_PLAIN, pkcs8.out());
+  if (rc != 0) return BadKey(path, gnutls_strerror(rc));
+  return SecretBytes::CopyOf(pkcs8.bytes());
+}
+
 Result<Certificate> Describe(gnutls_x509_crt_t crt) {
   Certificate certificate;
   Output der;
@@ -182,11 +190,14 @@ Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase&
   if (algorithm == GNUTLS_PK_RSA && gnutls_x509_privkey_verify_params(key.get()) != 0) {
     return BadKey(path, "the parts of the RSA key do not belong together: it is damaged");
   }
-  Output pkcs8;
-  const int rc = gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_DER, nullptr,
-                                                   GNUTLS_PKCS_PLAIN, pkcs8.out());
-  if (rc != 0) return BadKey(path, gnutls_strerror(rc));
-  return PrivateKeyFile{SecretBytes::CopyOf(pkcs8.bytes()), algorithm == GNUTLS_PK_RSA};
+  KC_ASSIGN(SecretBytes pkcs8, ToPkcs8(path, key.get()));
+  return PrivateKeyFile{std::move(pkcs8), algorithm == GNUTLS_PK_RSA};
+}
+
+Result<SecretBytes> ReadSigningKey(const std::string& path, const Passphrase& passphrase) {
+  KC_ASSIGN(const Bytes file, ReadFile(path, kMaxFile));
+  KC_ASSIGN(const PrivateKey key, Import(path, file, passphrase));
+  return ToPkcs8(path, key.get());
 }
 
 Result<Certificate> ParseCertificate(ByteSpan der) {

@@ -21,6 +21,9 @@ struct PrivateKeyFile {
 // that is neither RSA nor EC.
 Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase);
 
+// The same of any kind of key, as PKCS#8 (DER, unencrypted).
+Result<SecretBytes> ReadSigningKey(const std::string& path, const Passphrase& passphrase);
+
 struct Certificate {
   Bytes der;
   Bytes public_key_info;  // SubjectPublicKeyInfo, DER

@@ -5,7 +5,8 @@ import json
 
 from lab import KEYCLAVE, LabTest, main
 
-COMMANDS = ["init", "dev", "run", "status", "doctor", "token", "key", "cert", "policy", "explain", "evidence", "audit"]
+COMMANDS = ["init", "dev", "run", "status", "doctor", "token", "owner", "request", "key", "cert", "policy",
+            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit"]
 
 
 class Usage(LabTest):

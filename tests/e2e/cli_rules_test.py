@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Sets, approvals and revocations from the command line, and what they do to a session that is open."""
+# ctest: TIMEOUT=600
+
+import os
+
+from lab import main
+from owned import APPROVED, MEASUREMENT, SET, OwnedTest, Workload
+
+
+class Rules(OwnedTest):
+    def setUp(self):
+        self.workload = Workload(self.lab)
+        self.addCleanup(self.workload.close)
+
+    @classmethod
+    def make_token(cls):
+        super().make_token()
+        lab = cls.lab
+        lab.cli("set", "apply", "--token", "edge", lab.write("workloads.yaml", SET), *cls.ops)
+        lab.cli("policy", "apply", "--token", "edge", lab.write("drill.yaml", APPROVED), *cls.ops)
+        lab.cli("key", "generate", "--token", "edge", "--type", "ec:p256", "--label", "drill", "--policy", "drill", *cls.ops)
+        lab.cli("set", "add", "workloads", "--token", "edge", "--value", MEASUREMENT, "--reason", "release 4.2", *cls.security)
+
+    def revoke(self, *arguments, owner=None):
+        answer = self.lab.cli("revoke", *arguments, "--token", "edge", "--reason", "a test", *(owner or self.ops), json=True)
+        self.assertEqual(self.workload.sign("www") == "signed", False)
+        listed = self.lab.cli("revoke", "list", "--token", "edge", *self.ops, json=True)["revocations"]
+        self.assertEqual([r["id"] for r in listed], [answer["id"]])
+        self.assertIn("more owners", self.refused("revoke", "lift", answer["id"], "--token", "edge", *self.ops))
+        self.lab.cli("revoke", "lift", answer["id"], "--token", "edge", *self.ops, *self.security)
+        self.assertEqual(self.workload.sign("www"), "signed")
+
+    def test_a_set_is_followed_at_once(self):
+        self.assertEqual(self.workload.sign("www"), "signed")
+        shown = self.lab.cli("set", "show", "workloads", "--token", "edge", *self.ops, json=True)
+        self.assertIn("# what may run at the edge", shown["text"])
+        without = shown["text"].replace(MEASUREMENT, "cd" * 32).replace(f"version: {shown['version']}",
+                                                                        f"version: {shown['version'] + 1}")
+        path = self.lab.write("without.yaml", without)
+        diff = self.lab.cli("set", "diff", path, "--token", "edge", *self.ops, json=True)
+        self.assertEqual([line[:5] for line in diff["differences"]], ["- " + MEASUREMENT[:3], "+ cdc"])
+        process = self.lab.cli("set", "apply", "--token", "edge", path, *self.ops, check=False)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("cd" * 32, process.stderr)
+        self.lab.cli("set", "apply", "--token", "edge", path, *self.ops, "--yes")
+        self.assertNotEqual(self.workload.sign("www"), "signed")
+        self.lab.cli("set", "add", "workloads", "--token", "edge", "--value", MEASUREMENT, "--reason", "back", *self.vault)
+        self.assertEqual(self.workload.sign("www"), "signed")
+        self.lab.cli("set", "history", "workloads", "--token", "edge", "--verify", *self.ops)
+
+    # lesson 15: two approvals are those of two owners.
+    def test_approvals(self):
+        self.assertNotEqual(self.workload.sign("drill"), "signed")
+        approve = ("approve", "drill", "--token", "edge", "--operation", "sign", "--reason", "a drill")
+        self.lab.cli(*approve, "--tee", "simulated", "--measurement", MEASUREMENT, *self.ops)
+        self.lab.cli(*approve, "--tee", "simulated", "--measurement", MEASUREMENT, *self.ops)
+        self.assertNotEqual(self.workload.sign("drill"), "signed")
+        self.lab.cli(*approve, "--last-denied", "--for", "10m", *self.security)
+        self.assertEqual(self.workload.sign("drill"), "signed")
+        listed = self.lab.cli("approvals", "list", "--token", "edge", *self.vault, json=True)["approvals"]
+        self.assertEqual({(a["operation"], a["measurement"], *a["by"]) for a in listed},
+                         {("sign", MEASUREMENT, "ops"), ("sign", MEASUREMENT, "security")})
+
+    def test_revoking_evidence(self):
+        self.revoke("evidence", "--measurement", MEASUREMENT)
+        self.revoke("evidence", "tee: {is: simulated}", owner=self.vault)
+
+    def test_revoking_callers(self):
+        self.revoke("caller", "--uid", str(os.getuid()))
+
+    def test_revoking_a_key(self):
+        self.revoke("key", "www")
+
+    def test_weakening_is_told_and_asked(self):
+        version = self.next_version()
+        weaker = self.lab.write("weaker.yaml", self.policy(version).read_text().replace("[sign]", "[sign, decrypt]"))
+        process = self.lab.cli("policy", "apply", "--token", "edge", weaker, *self.ops, *self.vault, check=False)
+        self.assertEqual(process.returncode, 1, process.stderr)
+        self.assertIn("permit 1", process.stderr)
+        self.assertEqual(self.next_version(), version)
+        self.lab.cli("policy", "apply", "--token", "edge", weaker, *self.ops, *self.vault, "--yes")
+        self.assertEqual(self.next_version(), version + 1)
+
+    def test_a_restart_keeps_everything(self):
+        revoked = self.lab.cli("revoke", "evidence", "--measurement", "ef" * 32, "--token", "edge", "--reason", "x",
+                               *self.ops, json=True)["id"]
+        before = self.lab.cli("owner", "list", "--token", "edge", json=True)
+        self.lab.stop()
+        self.lab.start_daemon()
+        self.assertEqual(self.lab.cli("owner", "list", "--token", "edge", json=True), before)
+        listed = self.lab.cli("revoke", "list", "--token", "edge", *self.ops, json=True)["revocations"]
+        self.assertIn(revoked, [r["id"] for r in listed])
+        self.lab.cli("revoke", "lift", revoked, "--token", "edge", *self.ops, *self.vault)
+        self.lab.cli("set", "history", "workloads", "--token", "edge", "--verify", *self.ops)
+        self.assertEqual(self.workload.sign("www"), "signed")
+
+
+
+if __name__ == "__main__":
+    main()
