@@ -209,7 +209,7 @@ class Limits(unittest.TestCase):
         self.assertEqual(list(lines_with(r"/(work|home|Users)/\w|\bDESIGN(\.md)?\b|\bSTYLE\.md\b|\b(the|your) brief\b", paths)), [])
 
     def test_each_lesson_is_where_the_threat_model_says(self):
-        rows = re.findall(r"^\| (\d+) \|.*\|(.*)\|$", (ROOT / "docs/threat_model.md").read_text(), re.M)
+        rows = re.findall(r"^\| (\d+b?) \|.*\|(.*)\|$", (ROOT / "docs/threat_model.md").read_text(), re.M)
         self.assertGreater(len(rows), 15)
         for number, where in rows:
             for pattern in re.findall(r"`(tests/[^`]+)`", where):
@@ -217,7 +217,8 @@ class Limits(unittest.TestCase):
                 self.assertTrue(paths, pattern)
                 for path in paths:
                     if "*" not in pattern:
-                        self.assertRegex(path.read_text(), rf"\b[lL]esson {number}\b", f"{pattern} does not name lesson {number}")
+                        named = re.search(rf"\b[lL]esson {number}\b", path.read_text())
+                        self.assertTrue(named, f"{pattern} does not name lesson {number}")
 
     def test_documents_that_the_code_names_exist(self):
         missing = []

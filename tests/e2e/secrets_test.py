@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Secrets stay where they are: not in logs, records, arguments, environment or files, however much goes wrong.
 
-lesson 30 (and 32, 33: no request names a file, and the README's way is the safe one)
+lesson 30, lesson 32, lesson 33 (no request names a file, and the README's way is the safe one)
 """
 
 import base64

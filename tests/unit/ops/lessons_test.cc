@@ -34,8 +34,8 @@ TEST_F(LessonsTest, NothingThatChangesIsForStrangers) {
   const uint64_t epoch = store_->epoch();
   for (const wire::Op op : kAllOps) {
     if (FindRow(op)->audit == AuditClass::kNone) continue;
-    for (const Bytes& fields : {wire::Encode(wire::Empty{}), wire::Encode(wire::ListOwnersRequest{
-                                                                 .token = token_})}) {
+    for (const Bytes& fields :
+         {wire::Encode(wire::Empty{}), wire::Encode(wire::ListOwnersRequest{.token = token_})}) {
       const auto code = Send(*stranger, op, fields);
       ASSERT_TRUE(code.ok());
       EXPECT_NE(*code, 0U) << wire::OpName(op);
@@ -89,16 +89,15 @@ TEST_F(LessonsTest, DestroyingANameDestroysThatNameOnly) {
   }
 }
 
-// lesson 41: how long evidence, grants and approvals last is in policies and statements, which owners
-// sign. The daemon's own limit shortens it and never lengthens it.
+// lesson 41: how long evidence, grants and approvals last is in policies and statements, which
+// owners sign. The daemon's own limit shortens it and never lengthens it.
 TEST_F(LessonsTest, NobodyButThePolicySaysHowLong) {
   MakeOwnedToken(PolicyText("edge", "sign", OwnMeasurement(), "    max_age: 60s\n"));
   ASSERT_TRUE(MakeOwnedKey("key").ok());
   const auto caller = Connect(1000);
   EXPECT_TRUE(Run<wire::Op::kSign>(*caller, SignWith(ByLabel("key"))).ok());
   clock_.now += 60;
-  EXPECT_EQ(Run<wire::Op::kSign>(*caller, SignWith(ByLabel("key"))).code(),
-            Code::kEvidenceExpired);
+  EXPECT_EQ(Run<wire::Op::kSign>(*caller, SignWith(ByLabel("key"))).code(), Code::kEvidenceExpired);
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ TEST_F(OwnerTest, EveryKindOfKeySigns) {
             Code::kOwnersOnly);
 }
 
-// lesson 21, 22: owners are named when the token is made, each proves its key, and nobody becomes
-// one by coming first.
+// lesson 21, lesson 22: owners are named when the token is made, each proves its key, and nobody
+// becomes one by coming first.
 TEST_F(OwnerTest, EnrolmentNeedsTheKeysOwnProof) {
   const auto root = Connect(0);
   wire::CreateTokenRequest request;

@@ -232,7 +232,7 @@ TEST_F(RulesTest, AGuardedKeySignsItsKindOfMessageAndNoDigests) {
   EXPECT_EQ(Run<wire::Op::kSign>(*caller, request).code(), Code::kInputRefused);
 }
 
-// lesson 14, 20: a workload makes keys where it may, and they are its own.
+// lesson 14, lesson 20: a workload makes keys where it may, and they are its own.
 TEST_F(RulesTest, AKeyIsBoundToWhoMadeIt) {
   MakeOwnedToken(When("create, sign", "measurement: {exists: true}", "    bind: self\n"));
   const auto caller = Connect(1000);
