@@ -32,10 +32,14 @@ std::optional<FailedTerm> FailedProtection(const ClaimSet& claims, const Accepte
 }
 
 std::optional<FailedTerm> FailedBinding(const ClaimSet& claims, const Expression& expression) {
+  const Claim* tee = FindAttested(claims, "tee");
   const Claim* bound = FindAttested(claims, "token.bound");
-  if (bound == nullptr || ToText(bound->value) == "true" || expression.MentionsUnbound())
-    return std::nullopt;
-  return FailedTerm{"token.bound", "is true", "false", 0};
+  // Every token says whether it is; other evidence cannot be anything but bound.
+  const bool is_token = tee != nullptr && ToText(tee->value) == "token";
+  if (bound == nullptr && !is_token) return std::nullopt;
+  if (bound != nullptr && ToText(bound->value) == "true") return std::nullopt;
+  if (bound != nullptr && expression.MentionsUnbound()) return std::nullopt;
+  return FailedTerm{"token.bound", "is true", bound == nullptr ? "absent" : "false", 0};
 }
 
 std::optional<UnixTime> CollateralDeadline(const ClaimSet& claims, uint64_t grace) {

@@ -142,24 +142,19 @@ class NoConditions final : public Conditions {
   Status TakeLimit(size_t /*permit*/, const LimitRule& /*limit*/) override { return Done{}; }
 };
 
-// Which refusal a caller is told if there are several: that which it can mend soonest.
-int Rank(Code code) {
-  switch (code) {
-    case Code::kEvidenceExpired: return 3;
-    case Code::kMechanismDenied: return 1;
-    case Code::kDenied: return 0;
-    default: return 2;  // a condition's
-  }
-}
-
 }  // namespace
 
 Grant::Grant(std::vector<Entry> entries, UnixTime stale_at)
     : entries_(std::move(entries)), stale_at_(stale_at) {
   for (size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
     for (size_t operation = 0; operation < kOperationCount; ++operation) {
-      if (entries_[i].permit.operations.Has(static_cast<Operation>(operation)))
-        by_operation_.at(operation).push_back(static_cast<uint16_t>(i));
+      if (!entry.permit.operations.Has(static_cast<Operation>(operation))) continue;
+      by_operation_.at(operation).push_back(Slot{.mechanisms = entry.mechanisms,
+                                                 .from = entry.from,
+                                                 .until = entry.until,
+                                                 .index = static_cast<uint32_t>(i),
+                                                 .until_age = entry.until_age});
     }
   }
 }
@@ -197,28 +192,28 @@ Grant Evaluate(const Policy& policy, const ClaimSet& claims, UnixTime attested_a
 Result<size_t> Grant::Check(Operation operation, std::string_view family, UnixTime now,
                             Conditions& conditions) const {
   if (revoked_) return Fail(Code::kRevoked);
-  std::optional<Error> refusal;
-  const auto keep = [&](Error error) {
-    if (!refusal.has_value() || Rank(error.code()) > Rank(refusal->code()))
-      refusal = std::move(error);
-  };
+  bool expired = false;
+  bool other_mechanism = false;
+  std::optional<Error> unmet;  // the first condition that was not met
   const uint64_t asked = family.empty() ? ~uint64_t{0} : FamilyBit(family);
-  for (const uint16_t index : by_operation_.at(static_cast<size_t>(operation))) {
-    const Entry& entry = entries_[index];
-    if (now < entry.from || (now >= entry.until && !entry.until_age)) continue;
-    if ((entry.mechanisms & asked) == 0) {
-      keep(Fail(Code::kMechanismDenied));
-    } else if (now >= entry.until) {
-      keep(Fail(Code::kEvidenceExpired));
+  for (const Slot& slot : by_operation_.at(static_cast<size_t>(operation))) {
+    if (now < slot.from || (now >= slot.until && !slot.until_age)) continue;
+    if ((slot.mechanisms & asked) == 0) {
+      other_mechanism = true;
+    } else if (now >= slot.until) {
+      expired = true;
     } else {
-      const Status met =
+      const Entry& entry = entries_[slot.index];
+      Status met =
           CheckConditions(entry.permit, entry.number, conditions, operation, /*counting=*/true);
       if (met.ok()) return entry.number;
-      keep(met.error());
+      if (!unmet.has_value()) unmet = std::move(met).error();
     }
   }
-  if (refusal.has_value()) return *std::move(refusal);
-  return Fail(Code::kDenied);
+  // Of several reasons the caller is told that which it can mend soonest.
+  if (expired) return Fail(Code::kEvidenceExpired);
+  if (unmet.has_value()) return *std::move(unmet);
+  return Fail(other_mechanism ? Code::kMechanismDenied : Code::kDenied);
 }
 
 Status Grant::Check(Operation operation, std::string_view family, UnixTime now) const {

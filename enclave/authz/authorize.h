@@ -51,8 +51,17 @@ class Grant {
   bool IsStale(UnixTime now) const { return now >= stale_at_; }
 
  private:
+  // What decides of an entry, beside each other in memory: most of a large policy is passed over.
+  struct Slot {
+    uint64_t mechanisms = 0;
+    UnixTime from = 0;
+    UnixTime until = 0;
+    uint32_t index = 0;  // into entries_
+    bool until_age = false;
+  };
+
   std::vector<Entry> entries_;
-  std::array<std::vector<uint16_t>, kOperationCount> by_operation_;  // into entries_
+  std::array<std::vector<Slot>, kOperationCount> by_operation_;
   UnixTime stale_at_ = 0;
   bool revoked_ = false;
 };

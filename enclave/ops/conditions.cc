@@ -5,8 +5,14 @@
 
 namespace keyclave::ops {
 
-std::string UseConditions::AttestedText(std::string_view name) const {
-  const attest::Claim* claim = identity_->claims.Find(name);
+// Fetched when something asks for it: most permits have no condition.
+const session::Session::Identity& UseConditions::Who() {
+  if (identity_ == nullptr) identity_ = call_.session.identity();
+  return *identity_;
+}
+
+std::string UseConditions::AttestedText(std::string_view name) {
+  const attest::Claim* claim = Who().claims.Find(name);
   if (claim == nullptr || claim->origin != attest::Origin::kAttested) return {};
   return attest::ToText(claim->value);
 }
@@ -54,8 +60,7 @@ Status UseConditions::CheckApprovals(const authz::Quorum& quorum) {
 Status UseConditions::TakeLimit(size_t permit, const authz::LimitRule& limit) {
   if (count_nothing_) return Done{};
   return call_.service.limits.Take(
-      {.object = object_.id, .policy = policy_, .permit = permit, .caller = identity_->caller},
-      limit);
+      {.object = object_.id, .policy = policy_, .permit = permit, .caller = Who().caller}, limit);
 }
 
 }  // namespace keyclave::ops

@@ -9,9 +9,10 @@ namespace keyclave::ops {
 class UseConditions final : public authz::Conditions {
  public:
   using Identity = std::shared_ptr<const session::Session::Identity>;
-  // For one use under one policy of the object, by whoever has this identity.
+  // For one use under one policy of the object, by whoever has this identity; without one, by the
+  // calling session.
   UseConditions(Call& call, const keys::Object& object, const UseOf& use, std::string_view policy,
-                Identity identity)
+                Identity identity = nullptr)
       : call_(call), object_(object), use_(use), policy_(policy), identity_(std::move(identity)) {}
   // For explaining: what is signed and how a key leaves is not known, and not asked.
   void IgnoreInput() { ignore_input_ = true; }
@@ -26,13 +27,14 @@ class UseConditions final : public authz::Conditions {
 
  private:
   // A claim that evidence (not the channel) tells of the caller; empty if there is none.
-  std::string AttestedText(std::string_view name) const;
+  std::string AttestedText(std::string_view name);
+  const session::Session::Identity& Who();
 
   Call& call_;
   const keys::Object& object_;
   const UseOf& use_;
   const std::string_view policy_;
-  const Identity identity_;
+  Identity identity_;
   bool ignore_input_ = false;
   bool count_nothing_ = false;
 };

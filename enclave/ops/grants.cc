@@ -52,7 +52,7 @@ bool ObjectGrants::All(const Holds& holds) const {
 Result<size_t> ObjectGrants::Check(Call& call, const keys::Object& object, const UseOf& use) const {
   if (revoked_) return Fail(Code::kRevoked, "the object");
   const auto check = [&](const authz::Grant& grant, std::string_view policy, bool counting) {
-    UseConditions conditions(call, object, use, policy, call.session.identity());
+    UseConditions conditions(call, object, use, policy);
     if (!counting) conditions.CountNothing();
     return grant.Check(use.operation, use.family, call.now, conditions);
   };

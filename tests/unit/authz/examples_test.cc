@@ -118,7 +118,7 @@ class Example : public ::testing::Test {
  private:
   static attest::ClaimValue Other(const attest::ClaimValue& value) {
     if (const bool* flag = std::get_if<bool>(&value)) return !*flag;
-    if (std::get_if<int64_t>(&value) != nullptr) return int64_t{0};
+    if (const int64_t* number = std::get_if<int64_t>(&value)) return *number / 2 - 1;
     if (std::get_if<std::string>(&value) != nullptr) return std::string("00");
     return std::vector<std::string>{"other"};
   }
