@@ -6,6 +6,7 @@ provider, against the same OpenSSL with the key in memory, SoftHSM2 in the proce
 Then full TLS handshakes per second of nginx with a key in the enclave, against the same nginx with a key file.
 
 Then verifications of evidence per second, type by type on one thread, against the signatures alone that the evidence brings.
+Then checks of a grant, and all that is found out before a signature, against the P-256 signature that follows.
 
 Everybody gets the same digests, threads and time. The contenders take turns, repeat after repeat, so that what else the
 machine does hits all of them; a ratio is computed within a repeat, and the median and the spread of the ratios are printed.
@@ -31,9 +32,11 @@ from lab import BUILD_DIR, PKCS11_MODULE, Lab, Nginx, free_port, is_socket, need
 SIGN_BENCH = BUILD_DIR / "bin" / "sign_bench"
 HANDSHAKE_BENCH = BUILD_DIR / "bin" / "handshake_bench"
 EVIDENCE_BENCH = BUILD_DIR / "bin" / "evidence_bench"
+GRANT_BENCH = BUILD_DIR / "bin" / "grant_bench"
 RESULTS = ROOT / "bench" / "results"
 KEYS = {"rsa2048": ("rsa:2048", "rsa:2048", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
         "p256": ("ec:p256", "EC:prime256v1", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"])}
+GRANT_BOUND = 0.02  # of a P-256 signature: what the check of a grant may cost
 EVIDENCE_BOUND = 3  # times its signatures: what a verification may cost
 TOKEN = "bench"
 PIN = "24681357"
@@ -179,6 +182,18 @@ def evidence_rows(lab, options):
                "against": f"its {one['signatures']} signature{'s' if one['signatures'] > 1 else ''} alone"}
 
 
+def grant_rows(lab, options):
+    """The program lets the sides take turns. (A ratio of 100: the check costs a hundredth of the signature.)"""
+    lines = lab.run([GRANT_BENCH, "--seconds", options.seconds / 4, "--repeats", options.repeats], timeout=600).stdout
+    for one in map(json.loads, lines.splitlines()):
+        for side, work in (("grant_us", "check a grant"), ("all_us", "all before a signature")):
+            found = {name: [{"per_second": 1e6 / us, "median_us": us} for us in one[key]]
+                     for name, key in (("check", side), ("signature", "signature_us"))}
+            work = f"{work}, {one['permits']} permit{'s' if one['permits'] > 1 else ''}"
+            yield {**compare(work, "checks/s", found, "check", "signature"), "ours": "keyclave",
+                   "against": "the P-256 signature"}
+
+
 def machine():
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), "unknown")
@@ -211,9 +226,9 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--workers", type=int, default=4, help="of nginx")
     parser.add_argument("--clients", type=int, default=8, help="threads of the handshake load")
-    parser.add_argument("--only", choices=("sign", "handshake", "evidence"))
+    parser.add_argument("--only", choices=("sign", "handshake", "evidence", "grant"))
     options = parser.parse_args()
-    with Lab(start=options.only != "evidence") as lab:
+    with Lab(start=options.only not in ("evidence", "grant")) as lab:
         rows = []
         if options.only in (None, "sign"):
             rows += sign_rows(lab, options)
@@ -223,6 +238,8 @@ def main():
             rows += handshake_rows(lab, options)
         if options.only in (None, "evidence"):
             rows += evidence_rows(lab, options)
+        if options.only in (None, "grant"):
+            rows += grant_rows(lab, options)
     if shutil.which("git") and (ROOT / ".git").exists():
         commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True,
                                 check=False, stdin=subprocess.DEVNULL).stdout.strip()
@@ -240,6 +257,8 @@ def main():
     for row in rows:
         if row["against"].endswith("alone") and row["ratio"] * EVIDENCE_BOUND < 1:
             print(f"\nABOVE THE BOUND: {row['work']} costs more than {EVIDENCE_BOUND} times its signatures")
+        if row["work"].startswith("check a grant") and row["ratio"] * GRANT_BOUND < 1:
+            print(f"\nABOVE THE BOUND: {row['work']} costs more than {GRANT_BOUND:.0%} of a signature")
     print("\nHandshakes are full ones by bench/handshake_bench (OpenSSL, no resumption, no tickets), on the same machine.")
     print(f"written: {(RESULTS / 'latest.json').relative_to(ROOT)}")
 

@@ -211,7 +211,7 @@ class Client::State {};
 
 Client::Client(ClientConfig config) : config_(std::move(config)) {}
 Client::~Client() = default;
-Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields) {
+Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields, const std::string& /*measurement*/) {
   return FakeEnclave::Get().Answer(op, fields);
 }
 uint64_t Client::epoch() const { return FakeEnclave::Get().epoch(); }
