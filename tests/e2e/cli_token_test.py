@@ -28,7 +28,7 @@ class Token(LabTest):
     def test_pins_come_from_files(self):
         token = self.lab.make_token("pins", pin="123456", so_pin="87654321")
         self.assertTrue(token["user_pin"] and token["so_pin"])
-        self.assertRegex(self.lab.cli("token", "list").stdout, r"(?m)^pins .*set, \d+ tries +set, \d+ tries$")
+        self.assertRegex(self.lab.cli("token", "list").stdout, r"(?m)^pins .*set, \d+ tries +set, \d+ tries +operators$")
 
     def test_a_pin_from_standard_input(self):
         so_pin = self.lab.write("so-pin", "87654321\n", 0o600)
