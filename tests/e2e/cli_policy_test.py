@@ -55,7 +55,7 @@ class Check(LabTest):
                 (GOOD + "version: 4\n", r"p\.yaml:\d+.*version"),
                 (GOOD.replace("[sign]", "[fly]"), r"p\.yaml:4.*no such operation"),
                 (GOOD.replace("debug: {is: false}", "debug: {is: maybe}"), r"p\.yaml:\d+"),
-                (GOOD.replace("max_age: 15m", "limits: {rate: 5/s}"), r"limits"),
+                (GOOD.replace("max_age: 15m", "limits: {rate: often}"), r"limits"),
                 ("policy: x\n", r"version"),
                 ("[", r"p\.yaml")):
             process = self.check(text)

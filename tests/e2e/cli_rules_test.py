@@ -2,9 +2,10 @@
 """Sets, approvals and revocations from the command line, and what they do to a session that is open."""
 # ctest: TIMEOUT=600
 
+import hashlib
 import os
 
-from lab import main
+from lab import KEYCLAVE, main
 from owned import APPROVED, MEASUREMENT, SET, OwnedTest, Workload
 
 
@@ -59,8 +60,19 @@ class Rules(OwnedTest):
         self.lab.cli(*approve, "--last-denied", "--for", "10m", *self.security)
         self.assertEqual(self.workload.sign("drill"), "signed")
         listed = self.lab.cli("approvals", "list", "--token", "edge", *self.vault, json=True)["approvals"]
-        self.assertEqual({(a["operation"], a["measurement"], *a["by"]) for a in listed},
+        self.assertEqual({(a["operation"], a["measurement"], *a["by"]) for a in listed if a["measurement"] == MEASUREMENT},
                          {("sign", MEASUREMENT, "ops"), ("sign", MEASUREMENT, "security")})
+
+    def test_an_approval_takes_its_workload_from_genuine_evidence(self):
+        evidence = self.lab.dir / "simulated.bin"
+        self.lab.cli("evidence", "collect", "--out", evidence, "--report-data", "0102")
+        approve = ("approve", "www", "--token", "edge", "--operation", "sign", "--reason", "a drill", *self.ops)
+        said = self.lab.cli(*approve, "--from-evidence", evidence, json=True)
+        self.assertEqual((said["tee"], said["measurement"]), ("simulated", hashlib.sha256(KEYCLAVE.read_bytes()).hexdigest()))
+        forged = bytearray(evidence.read_bytes())
+        forged[-1] ^= 1
+        evidence.write_bytes(forged)
+        self.refused(*approve, "--from-evidence", evidence)
 
     def test_revoking_evidence(self):
         self.revoke("evidence", "--measurement", MEASUREMENT)
