@@ -119,9 +119,11 @@ class TheHouse(unittest.TestCase):
         self.assertEqual(list(self.house.strays()), [])
 
     def test_the_benchmarks_use_public_rooms_only(self):
+        # What grant_bench measures is inside the daemon: it stands where the unit tests' fixture stands.
+        inside = {"grant_bench.cc"}
         wrong = [f"{path.name} includes {name}" for path in sorted((ROOT / "bench").glob("*.cc"))
                  for kind, name in INCLUDE.findall(path.read_text())
-                 if kind == '"' and name.startswith("enclave/") and not name.startswith(PUBLIC)]
+                 if kind == '"' and name.startswith("enclave/") and not name.startswith(PUBLIC) and path.name not in inside]
         self.assertEqual(wrong, [])
 
     def test_the_pkcs11_module_links_no_openssl(self):
