@@ -41,7 +41,8 @@ struct VerifyOptions {
   std::vector<std::string> expected;
 };
 
-// "7  2026-…Z  denial  operation=sign …": the chain's own members are left out.
+// "7  2026-…Z  denial  operation=sign …": the chain's own members are left out, and what is too
+// long to read (--json has it).
 std::string LineText(const std::string& line) {
   const Json record = Json::parse(line, nullptr, false);
   // A NUL would end the text for the parser, whatever follows it.
@@ -56,7 +57,8 @@ std::string LineText(const std::string& line) {
   std::string text = member("seq") + "  " + member("time") + "  " + Paint(colour, event);
   for (const auto& [name, value] : record.items()) {
     const bool shown = name == "seq" || name == "time" || name == "event" || name == "prev" ||
-                       name == "hash" || name == "signature";
+                       name == "hash" || name == "signature" || name == "claims" ||
+                       name == "evidence" || name == "policy_digest";
     if (!shown) {
       text += "  " + Harmless(name) + "=" +
               Harmless(value.is_string() ? value.get<std::string>() : value.dump());

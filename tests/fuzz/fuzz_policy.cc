@@ -26,7 +26,7 @@ void CheckExpression(const Expression& expression) {
   const std::string printed = expression.Print();
   const auto yaml = ParseYaml(printed, "printed");
   Require(yaml.ok());
-  const auto again = Expression::Parse(*yaml);
+  const auto again = Expression::Parse(*yaml, Expression::Sets::kAllowed);
   Require(again.ok());
   Require(again->Print() == printed);
   Require(again->RequiresAttested() == expression.RequiresAttested());
@@ -40,9 +40,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!policy.ok()) return 0;
   for (const Permit& permit : policy->permits()) {
     CheckExpression(permit.when);
-    Require(permit.allow_unattested || permit.when.RequiresAttested());
+    Require(permit.allow_unattested || permit.bound || permit.when.RequiresAttested());
   }
   (void)policy->Warnings();
+  const auto again = Policy::Parse(policy->Print(), "printed");
+  Require(again.ok() && again->Print() == policy->Print());
   constexpr keyclave::UnixTime kNow = 1'790'000'000;
   Require(!Evaluate(*policy, ClaimSet(), 0, kNow).AllowsAnything(kNow));
   for (const auto& verdict : Explain(*policy, ClaimSet(), 0, kNow, Operation::kSign, "ecdsa"))

@@ -217,7 +217,7 @@ TEST(Expression, RefusesWhatItDoesNotKnow) {
   ExpectRefused("simulated.exe: {is: x}", Code::kConfigUnknownKey, "simulated.executable");
   ExpectRefused("svn: {atleast: 3}", Code::kConfigBadValue, "known: is, in, min, max, exists");
   ExpectRefused("measurement: {in-set: prod}", Code::kConfigBadValue,
-                "reference-value sets are not supported yet");
+                "there are no reference-value sets here");
   ExpectRefused("measurement: {min: 3}", Code::kConfigBadValue, "known: is, in, exists");
   ExpectRefused("measurement: {matches: \"a*\"}", Code::kConfigBadValue, "no comparator");
   ExpectRefused("debug: {in: [true, false]}", Code::kConfigBadValue, "no comparator");

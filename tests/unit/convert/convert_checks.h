@@ -76,6 +76,7 @@ inline ClaimSet TokenClaims(const std::string& issuer, const std::string& payloa
   }
   claims->Set("tee", std::string("token"));
   claims->Set("token.family", std::string(family->name));
+  claims->Set("token.bound", true);
   claims->Set("token.issuer", issuer);
   return *std::move(claims);
 }
