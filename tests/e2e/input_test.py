@@ -48,7 +48,8 @@ class InputTest(LabTest):
     @classmethod
     def apply(cls, name, rule, version=1):
         text = POLICY.format(name=name, rule=rule, version=version)
-        cls.lab.cli("policy", "apply", "--token", TOKEN, cls.lab.write(f"{name}.yaml", text))
+        # Another version may permit what the one before did not.
+        cls.lab.cli("policy", "apply", "--yes", "--token", TOKEN, cls.lab.write(f"{name}.yaml", text))
 
     @classmethod
     def make_key(cls, label, rule, kind="ec:p256"):

@@ -18,19 +18,19 @@ struct Case {
   const char* name;
   const char* key;
   int version;
-  const char* ciphers;  // of TLS 1.2, or suites of TLS 1.3
-  const char* groups;
+  const char* ciphers;      // of TLS 1.2, or suites of TLS 1.3
+  const char* groups;       // the first is used; TLS 1.2 wants the key's among them
   const EVP_MD* (*hash)();  // of TLS 1.3's transcript
 };
 constexpr Case kCases[] = {
     {"Tls13", "EC", TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", "X25519", EVP_sha256},
     {"Tls13Sha384", "EC", TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", "P-256", EVP_sha384},
     {"Tls13Rsa", "RSA", TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", "P-256", EVP_sha256},
-    {"Tls12X25519", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "X25519", nullptr},
-    {"Tls12X448", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "X448", nullptr},
+    {"Tls12X25519", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "X25519:P-256", nullptr},
+    {"Tls12X448", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "X448:P-256", nullptr},
     {"Tls12P256", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "P-256", nullptr},
-    {"Tls12P384", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "P-384", nullptr},
-    {"Tls12P521", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "P-521", nullptr},
+    {"Tls12P384", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "P-384:P-256", nullptr},
+    {"Tls12P521", "EC", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "P-521:P-256", nullptr},
     {"Tls12Rsa", "RSA", TLS1_2_VERSION, "ECDHE-RSA-AES128-GCM-SHA256", "P-256", nullptr},
     {"Tls12Dhe", "RSA", TLS1_2_VERSION, "DHE-RSA-AES128-GCM-SHA256", nullptr, nullptr},
 };
