@@ -37,7 +37,9 @@ struct AuditLog::Impl {
   // `number`: of the last of them.
   Status Put(const std::vector<Record>& records, uint64_t* number = nullptr) KC_REQUIRES(mutex);
   Status WriteText(const std::string& text) KC_REQUIRES(mutex);
-  Status Noted(Status status) KC_REQUIRES(mutex);
+  // What became of a write, or of making sure of room, which a later write of less does not
+  // disprove.
+  Status Noted(Status status, bool of_room = false) KC_REQUIRES(mutex);
 
   const std::string directory;
   const Clock& clock;
@@ -51,7 +53,8 @@ struct AuditLog::Impl {
   Mark head KC_GUARDED_BY(mutex);  // the newest checkpoint; sequence 0: none
   std::string head_line KC_GUARDED_BY(mutex);
   uint64_t lost KC_GUARDED_BY(mutex) = 0;
-  std::string trouble KC_GUARDED_BY(mutex);
+  std::string no_write KC_GUARDED_BY(mutex);  // why not; empty: it could
+  std::string no_room KC_GUARDED_BY(mutex);
 };
 
 // Where it stands is what the file's first line says: what is before it is checked by CheckSince,
@@ -197,12 +200,15 @@ Status AuditLog::Impl::Put(const std::vector<Record>& records, uint64_t* number)
   return Done{};
 }
 
-Status AuditLog::Impl::Noted(Status status) {
-  const bool was_good = trouble.empty();
-  trouble = status.ok() ? "" : status.error().Text();
-  if (was_good && !status.ok())
-    Log(LogLevel::kError, trouble + ": changes and releases are refused while this lasts");
-  if (!was_good && status.ok()) Log(LogLevel::kInfo, "the audit log can be written again");
+Status AuditLog::Impl::Noted(Status status, bool of_room) {
+  const bool was_good = no_write.empty() && no_room.empty();
+  (of_room ? no_room : no_write) = status.ok() ? "" : status.error().Text();
+  if (of_room && status.ok()) no_write.clear();
+  const bool is_good = no_write.empty() && no_room.empty();
+  if (was_good && !is_good)
+    Log(LogLevel::kError,
+        status.error().Text() + ": changes and releases are refused while this lasts");
+  if (!was_good && is_good) Log(LogLevel::kInfo, "the audit log can be written again");
   return status;
 }
 
@@ -269,8 +275,7 @@ Status AuditLog::EnsureRoom() {
   }
   if (!room.ok() && room.code() != Code::kAuditUnavailable)
     room = Fail(Code::kAuditUnavailable, room.error().Text());
-  if (room.ok()) return room;
-  return impl_->Noted(std::move(room));
+  return impl_->Noted(std::move(room), /*of_room=*/true);
 }
 
 Result<Bytes> AuditLog::SignDigest(ByteSpan digest) const { return impl_->sign(digest); }
@@ -326,7 +331,7 @@ uint64_t AuditLog::file_number() const {
 
 std::string AuditLog::trouble() const {
   const MutexLock lock(impl_->mutex);
-  return impl_->trouble;
+  return impl_->no_room.empty() ? impl_->no_write : impl_->no_room;
 }
 
 }  // namespace keyclave::audit

@@ -83,7 +83,7 @@ class AuditLog {
   std::optional<Mark> head() const;
   std::string head_line() const;
   uint64_t file_number() const;
-  // Why the last record could not be written; empty if it could.
+  // Why changes cannot be recorded, as far as was last seen; empty if they can.
   std::string trouble() const;
 
  private:

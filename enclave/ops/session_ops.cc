@@ -38,6 +38,8 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   reply.tee = service.config.tee;
   reply.simulated = service.config.IsSimulated();
   reply.warnings = service.warnings;
+  // Operators learn how it is now.
+  if (call.is_operator) static_cast<void>(service.audit.EnsureRoom().ok());
   if (const std::string trouble = service.audit.trouble(); !trouble.empty()) {
     reply.warnings.push_back(
         "nothing can be recorded, so changes and releases are refused (signatures go on)" +
