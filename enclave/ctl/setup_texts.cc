@@ -107,7 +107,11 @@ std::string DevelopmentPolicyText() {
          "policy: development\n"
          "version: 1\n"
          "permit:\n"
-         "  - operations: [sign, verify, encrypt, decrypt, wrap, unwrap, derive, read, manage]\n"
+         "  - operations: [sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, read, "
+         "manage, create]\n"
+         "    wrap: [rsa-aes-key-wrap-sha256, rsa-aes-key-wrap-sha384, rsa-oaep-sha256, "
+         "rsa-oaep-sha384, hpke,\n"
+         "           token-key]\n"
          "    when:\n"
          "      tee: {is: simulated}\n"
          "    allow_unattested: true\n";
