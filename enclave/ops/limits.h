@@ -62,7 +62,9 @@ class Limits {
     using is_transparent = void;
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
-      return std::tie(a.permit, a.policy, a.caller) < std::tie(b.permit, b.policy, b.caller);
+      const std::string_view mine = a.policy;
+      const std::string_view theirs = b.policy;
+      return std::tie(a.permit, mine, a.caller) < std::tie(b.permit, theirs, b.caller);
     }
   };
   struct Name {  // of a counter of one object
