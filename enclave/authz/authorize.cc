@@ -148,6 +148,7 @@ Grant::Grant(std::vector<Entry> entries, UnixTime stale_at)
     : entries_(std::move(entries)), stale_at_(stale_at) {
   for (size_t i = 0; i < entries_.size(); ++i) {
     const Entry& entry = entries_[i];
+    has_bindings_ = has_bindings_ || entry.permit.bound;
     for (size_t operation = 0; operation < kOperationCount; ++operation) {
       if (!entry.permit.operations.Has(static_cast<Operation>(operation))) continue;
       by_operation_.at(operation).push_back(Slot{.mechanisms = entry.mechanisms,
@@ -223,9 +224,10 @@ Status Grant::Check(Operation operation, std::string_view family, UnixTime now) 
   return permit.error();
 }
 
-bool Grant::AllowsAnything(UnixTime now) const {
-  return std::any_of(entries_.begin(), entries_.end(),
-                     [now](const Entry& entry) { return now >= entry.from && now < entry.until; });
+bool Grant::AllowsAnything(UnixTime now, bool maker) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return now >= entry.from && now < entry.until && (maker || !entry.permit.bound);
+  });
 }
 
 std::vector<PermitVerdict> Explain(const Policy& policy, const ClaimSet& claims,

@@ -47,7 +47,9 @@ class Grant {
                        Conditions& conditions) const;
   // The same as far as it does not depend on the request.
   Status Check(Operation operation, std::string_view family, UnixTime now) const;
-  bool AllowsAnything(UnixTime now) const;
+  // `maker`: whether permits with `bind: self` count.
+  bool AllowsAnything(UnixTime now, bool maker = true) const;
+  bool HasBindings() const { return has_bindings_; }
   bool IsStale(UnixTime now) const { return now >= stale_at_; }
 
  private:
@@ -64,6 +66,7 @@ class Grant {
   std::array<std::vector<Slot>, kOperationCount> by_operation_;
   UnixTime stale_at_ = 0;
   bool revoked_ = false;
+  bool has_bindings_ = false;
 };
 
 // Evaluates every permit once. `attested_at`: when the evidence was verified.

@@ -112,6 +112,12 @@ Status ParseConditions(YamlMap& map, Permit& permit) {
   if (const auto approvals = map.Take("approvals")) {
     KC_ASSIGN(permit.approvals, ParseQuorum(*approvals));
   }
+  if (permit.operations.Has(Operation::kCreate) && (permit.limits || permit.approvals)) {
+    return Fail(Code::kPolicySyntax,
+                map.Where() +
+                    ": limits and approvals are about a key, and `create` has none yet: give it a "
+                    "permit of its own without them");
+  }
   return Done{};
 }
 

@@ -77,13 +77,17 @@ class AuthorizedCreation {
  public:
   const keys::Token& token() const { return token_; }
   bool may_persist() const { return may_persist_; }
+  // Under another policy than the default one it would stand among other callers' objects, and
+  // could be taken for theirs.
+  bool any_policy() const { return any_policy_; }
 
  private:
   friend Result<AuthorizedCreation> AuthorizeCreation(Call&, const wire::TokenId&);
-  AuthorizedCreation(keys::Token token, bool may_persist)
-      : token_(std::move(token)), may_persist_(may_persist) {}
+  AuthorizedCreation(keys::Token token, bool may_persist, bool any_policy)
+      : token_(std::move(token)), may_persist_(may_persist), any_policy_(any_policy) {}
   keys::Token token_;
   bool may_persist_;
+  bool any_policy_;
 };
 
 // kDenied (or kNotAttested, kEvidenceExpired where fresh evidence could help), kMechanismDenied,

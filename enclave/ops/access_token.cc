@@ -137,14 +137,15 @@ Result<InspectedToken> AuthorizeInspection(Call& call, const wire::TokenId& id) 
 
 Result<AuthorizedCreation> AuthorizeCreation(Call& call, const wire::TokenId& id) {
   if (const auto managed = AuthorizeToken(call, id); managed.ok()) {
-    return AuthorizedCreation(managed->token(), /*may_persist=*/true);
+    return AuthorizedCreation(managed->token(), /*may_persist=*/true, /*any_policy=*/true);
   }
   auto token = call.service.store.FindToken(id);
   if (!token.ok()) return Fail(Code::kDenied);
   const Status create = CheckDefaultGrant(call, *token, authz::Operation::kCreate);
-  if (create.ok()) return AuthorizedCreation(*std::move(token), /*may_persist=*/true);
+  if (create.ok())
+    return AuthorizedCreation(*std::move(token), /*may_persist=*/true, /*any_policy=*/false);
   if (GrantOf(call, id, token->default_policy)->AllowsAnything(call.now))
-    return AuthorizedCreation(*std::move(token), /*may_persist=*/false);
+    return AuthorizedCreation(*std::move(token), /*may_persist=*/false, /*any_policy=*/true);
   if ((call.is_operator || call.authority) && token->HasOwners()) return Fail(Code::kOwnersOnly);
   return Refusal(call, create.error());
 }

@@ -176,6 +176,10 @@ Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedC
     object.has_material = !item.material.empty();
     if (parent != nullptr) Inherit(*parent, object);
     if (object.policy.empty()) object.policy = token.default_policy;
+    // What is made from a key answers to that key's policy whichever else it has.
+    const bool usual = parent != nullptr || object.policy == token.default_policy;
+    if (persistent && !usual && !creation.any_policy())
+      return Fail(Code::kDenied, "another policy than the token's default needs manage");
     KC_CHECK_OK(call.service.policies.Named(call.service.store, token.id, object.policy).ok()
                     ? Status()
                     : Status(Fail(Code::kPolicyNotFound, object.policy)));

@@ -33,20 +33,22 @@ bool NeedsFreshEvidence(const authz::Grant& grant, UnixTime now) {
   return false;
 }
 
+template <class Holds>
+bool ObjectGrants::All(const Holds& holds) const {
+  return holds(*own_) && std::all_of(inherited_.begin(), inherited_.end(),
+                                     [&](const GrantPtr& grant) { return holds(*grant); });
+}
+
 ObjectGrants ObjectGrants::Of(Call& call, const keys::Object& object) {
   ObjectGrants grants;
   const keys::ObjectStore& store = call.service.store;
   grants.own_ = GrantFor(call, object.token, call.service.policies.OfObject(store, object));
   for (const std::string& inherited : object.inherited)
     grants.inherited_.push_back(GrantOf(call, object.token, inherited));
+  if (!grants.All([](const authz::Grant& grant) { return !grant.HasBindings(); }))
+    grants.maker_ = UseConditions(call, object, {}, object.policy).CheckBinding().ok();
   grants.revoked_ = call.service.rules.Of(store, object.token)->objects.contains(object.id);
   return grants;
-}
-
-template <class Holds>
-bool ObjectGrants::All(const Holds& holds) const {
-  return holds(*own_) && std::all_of(inherited_.begin(), inherited_.end(),
-                                     [&](const GrantPtr& grant) { return holds(*grant); });
 }
 
 Result<size_t> ObjectGrants::Check(Call& call, const keys::Object& object, const UseOf& use) const {
@@ -73,7 +75,7 @@ bool ObjectGrants::Permits(authz::Operation operation, UnixTime now) const {
 }
 
 bool ObjectGrants::AllowsAnything(UnixTime now) const {
-  return All([&](const authz::Grant& grant) { return grant.AllowsAnything(now); });
+  return All([&](const authz::Grant& grant) { return grant.AllowsAnything(now, maker_); });
 }
 
 bool ObjectGrants::NeedsFreshEvidence(UnixTime now) const {

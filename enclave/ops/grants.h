@@ -28,6 +28,7 @@ class ObjectGrants {
   GrantPtr own_;
   std::vector<GrantPtr> inherited_;  // in the order of the object's policies
   bool revoked_ = false;
+  bool maker_ = true;  // of the object, where that matters
 };
 
 // The grant of a policy of the token, by name. A policy that cannot be read grants nothing.

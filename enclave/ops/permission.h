@@ -90,6 +90,8 @@ struct InitialiseToken {
       return Proof(std::nullopt);
     }
     KC_ASSIGN(const AuthorizedToken managed, AuthorizeToken(call, *request.token));
+    // It removes every key: where there are owners `manage` is not enough.
+    KC_CHECK_OK(RequireHighestQuorum(call, managed.token()));
     return Proof(managed.token());
   }
 };

@@ -161,7 +161,7 @@ TEST(Policy, ReadsWhatTheRequestMustBe) {
 version: 2
 change: {quorum: 2, of: [ops, security, audit]}
 permit:
-  - operations: [sign, create]
+  - operations: [sign, verify]
     when: {tee: {is: tdx}}
     bind: self
     input: [tls-server, tls-client]
@@ -236,6 +236,9 @@ TEST(Policy, RefusesConditionsThatMeanNothing) {
                     "    when: {measurement: {is: aa}}\n",
                 Code::kConfigBadValue, "has no `sign`");
   ExpectRefused(kHead + kPermit + "    bind: other\n", Code::kConfigBadValue, "`self`");
+  ExpectRefused(kHead + "permit:\n  - operations: [create]\n    limits: {uses: 1}\n" +
+                    "    when: {measurement: {is: aa}}\n",
+                Code::kPolicySyntax, "a permit of its own");
   ExpectRefused(WithWhen("tee: {in-set: prod}"), Code::kConfigBadValue, "no comparator of tee");
   ExpectRefused(WithWhen("measurement: {in-set: 'a b'}"), Code::kConfigBadValue, "a name has");
 }

@@ -77,6 +77,8 @@ TEST_F(OwnerTest, OperatorsSeeHealthAndNoKeys) {
   EXPECT_EQ(Run<wire::Op::kShowPolicy>(*root, {token_, "edge"}).code(), Code::kOwnersOnly);
   EXPECT_EQ(Run<wire::Op::kDeleteToken>(*root, {token_}).code(), Code::kOwnersOnly);
   EXPECT_EQ(MakeKey(*root, token_, "another").code(), Code::kOwnersOnly);
+  const wire::InitTokenRequest init{token_, SecretBytes::CopyOf(AsBytes("so-pin")), "mine"};
+  EXPECT_EQ(Run<wire::Op::kInitToken>(*root, init).code(), Code::kOwnersOnly);
   wire::GetObjectRequest get;
   get.object = ByLabel("key");
   EXPECT_EQ(Run<wire::Op::kGetObject>(*root, get).code(), Code::kObjectNotFound);

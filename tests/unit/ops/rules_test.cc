@@ -250,7 +250,26 @@ TEST_F(RulesTest, AKeyIsBoundToWhoMadeIt) {
   wire::AttributeList attributes = (*object)->attributes;
   attributes.SetText(kCkaCreatorMeasurement, std::string(64, 'b'));
   ASSERT_TRUE(store_->Update((*object)->id, attributes).ok());
-  EXPECT_EQ(Sign(*caller, ByLabel("mine")), Code::kDenied);
+  wire::ObjectRef theirs;
+  theirs.id = (*object)->id;
+  EXPECT_EQ(Sign(*caller, theirs), Code::kDenied);
+  wire::FindObjectsRequest find{.token = token_, .match = {}, .after = {}, .limit = 10, .all = {}};
+  find.match.SetText(CKA_LABEL, "mine");
+  find.match.SetUlong(CKA_CLASS, CKO_PRIVATE_KEY);
+  EXPECT_TRUE(Run<wire::Op::kFindObjects>(*caller, find)->objects.empty());
+  // So a key of the same name is no obstacle, and stands under no policy but the default one.
+  ASSERT_TRUE(MakeKey(*caller, token_, "mine").ok());
+  EXPECT_EQ(Sign(*caller, ByLabel("mine")), kSigned);
+  ASSERT_TRUE(Apply({&ops_},
+                    "policy: shared\nversion: 1\npermit:\n  - operations: [sign]\n"
+                    "    allow_unattested: true\n    when: {tee: {is: simulated}}\n")
+                  .ok());
+  wire::CreateObjectRequest among;
+  among.token = token_;
+  among.attributes.SetUlong(CKA_CLASS, CKO_DATA);
+  among.attributes.SetBool(CKA_TOKEN, true);
+  among.attributes.SetText(kCkaPolicy, "shared");
+  EXPECT_EQ(Run<wire::Op::kCreateObject>(*caller, among).code(), Code::kDenied);
   const auto unattested = Connect(1000, /*attest=*/false);
   EXPECT_EQ(MakeKey(*unattested, token_, "nobody's").code(), Code::kNotAttested);
 }
