@@ -166,7 +166,9 @@ class InputTest(LabTest):
 
     def test_pkcs11_tool(self):
         self.make_key("tool", "tls-server")
-        base = ["--token-label", TOKEN, "--sign", "--label", "tool", "-o", "signature"]
+        # pkcs11-tool chooses the key to sign with by its id alone.
+        key_id = self.lab.cli("key", "show", "--token", TOKEN, "tool", json=True)["attributes"]["id"]
+        base = ["--token-label", TOKEN, "--sign", "--id", key_id, "-o", "signature"]
         good = self.lab.dir / "good"
         good.write_bytes(b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + bytes(32))
         raw = self.lab.dir / "raw"
