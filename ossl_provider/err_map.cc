@@ -26,7 +26,8 @@ std::string_view Hint(Code code) {
       return "a rate allows it again in a moment; uses that are spent come back only with a new "
              "version of the policy";
     case Code::kInputRefused:
-      return "its policy's input names what it signs; it has to see the message, not a digest of it";
+      return "its policy's input names what it signs; it has to see the message, not a digest of "
+             "it";
     case Code::kPolicyDigest:
       return "the key's policy is not the one that the URI or client.yaml pins: compare with "
              "keyclave policy list";

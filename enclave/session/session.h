@@ -49,7 +49,7 @@ class Session {
     bool attested = false;
     UnixTime verified_at = 0;
     UnixTime expires_at = 0;
-    CallerId caller{};  // of these claims
+    CallerId caller{};         // of these claims
     ByteArray<32> evidence{};  // SHA-256 of the evidence; zeros while unattested
     // Public keys that the evidence names: keys of the enclave are released to these and no others.
     std::vector<wire::ReleaseKey> release_keys = {};

@@ -178,7 +178,8 @@ TEST_F(Tampering, RowOfAnotherTimeIsExtra) {
   ExpectRefused(Code::kStoreCorrupt, "1 row extra beside 5");
 }
 
-// lesson 23: who has the store cannot write to it: rows are sealed under a secret, not to a public key.
+// lesson 23: who has the store cannot write to it: rows are sealed under a secret, not to a public
+// key.
 TEST_F(Tampering, MadeUpRowIsNoticed) {
   const ByteArray<32> id{1, 2, 3};
   Sql("INSERT INTO record (id, sealed) VALUES (?1, ?2)", id, Bytes(400, 1));

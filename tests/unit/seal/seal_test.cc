@@ -75,7 +75,8 @@ class GramineSealTest : public SealTest {
       MakeGramineSealer(producer_, SgxIdentity::kSigner);
 };
 
-// lesson 27: the root secret never comes from the host's files: only what the platform sealed opens.
+// lesson 27: the root secret never comes from the host's files: only what the platform sealed
+// opens.
 TEST_F(GramineSealTest, OpensUnderTheSameKeyOnly) {
   const Bytes sealed = MustSeal(*build_);
   EXPECT_FALSE(Contains(sealed, Bytes(8, 0x5e)));
