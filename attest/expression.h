@@ -55,6 +55,13 @@ class Expression {
   bool MentionsCoResident() const;
   bool MentionsDebug() const;
   bool MentionsUnbound() const;
+  // Whether every caller that satisfies this satisfies `other`, too. Found by rules over the two
+  // structures: true is proved, false may mean that it was not seen.
+  bool Implies(const Expression& other) const;
+  // The parts of an `all` at the top; itself if there is none.
+  std::vector<Expression> Conjuncts() const;
+  // The claim of a term, or of a term's negation; empty for every other expression.
+  std::string SubjectClaim() const;
   // Canonical text; Parse(Print(x)) is equal to x.
   std::string Print() const;
 

@@ -1,8 +1,8 @@
 #include "enclave/ctl/weakening.h"
 
 #include <algorithm>
-#include <map>
 
+#include "enclave/authz/policy_diff.h"
 #include "enclave/base/clock.h"
 #include "enclave/ctl/output.h"
 #include "enclave/ctl/secret_input.h"
@@ -35,35 +35,18 @@ std::string ChangeText(const std::optional<authz::Quorum>& change) {
   return change ? change->Print() : "one owner";
 }
 
-// The permits of a policy in canonical words, with the numbers that they have in it.
-std::map<std::string, size_t> PermitTexts(const authz::Policy& policy) {
-  constexpr std::string_view kStart = "\n  - ";
-  const std::string text = policy.Print();
-  std::map<std::string, size_t> permits;
-  size_t number = 0;
-  for (size_t at = text.find(kStart); at != std::string::npos; ++number) {
-    const size_t next = text.find(kStart, at + 1);
-    permits.emplace(text.substr(at + kStart.size(), next - at - kStart.size()), number + 1);
-    at = next;
-  }
-  return permits;
-}
-
 }  // namespace
 
-// Permits only ever add: what lets in more is a permit that was not there in the same words, or
-// fewer who sign.
 std::vector<std::string> Weakenings(const authz::Policy& before, const authz::Policy& after) {
   std::vector<std::string> weaker;
-  const auto known = PermitTexts(before);
-  for (const auto& [text, number] : PermitTexts(after)) {
-    if (!known.contains(text))
-      weaker.push_back("permit " + std::to_string(number) +
-                       " is not in the present version in the same words");
+  for (const authz::PolicyChange& change : authz::Compare(before, after)) {
+    const bool gains = change.verdict == authz::ChangeVerdict::kWeaker ||
+                       change.verdict == authz::ChangeVerdict::kChanged;
+    if (!gains) continue;
+    const std::string permit =
+        change.after == 0 ? "" : "permit " + std::to_string(change.after) + ": ";
+    weaker.push_back(std::string(authz::ChangeName(change.verdict)) + ": " + permit + change.what);
   }
-  if (before.change() != after.change())
-    weaker.push_back("who signs the next version, " + ChangeText(before.change()) + ", becomes " +
-                     ChangeText(after.change()));
   return weaker;
 }
 
