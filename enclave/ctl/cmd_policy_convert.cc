@@ -148,6 +148,7 @@ void AddPolicyConvert(CLI::App& group, Invocation& invocation) {
       ->add_option("--operations", options->options.operations,
                    "what callers may do (default: what they may there, which mostly is release)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("LIST");
   command->add_flag("--allow-unattested", options->options.allow_unattested,
                     "write permits that name no workload, too");
@@ -159,10 +160,12 @@ void AddPolicyConvert(CLI::App& group, Invocation& invocation) {
   command
       ->add_option("--party", options->parties,
                    "capsulemanager: by which certificate a party is known: ID=tls.san=NAME")
+      ->allow_extra_args(false)
       ->type_name("ID=CLAIM=TEXT");
   command
       ->add_option("--op", options->operation_names,
                    "capsulemanager: what an application's operation stands for: OP_PSI=decrypt")
+      ->allow_extra_args(false)
       ->type_name("NAME=LIST");
   command->footer(
       "The result lets in nobody whom the source keeps out. What cannot be carried over is told "

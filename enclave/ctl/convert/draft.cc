@@ -133,7 +133,8 @@ Status CheckOptions(std::string_view dialect, const Options& options) {
   const auto check = [](const std::vector<std::string>& operations) -> Status {
     for (const std::string& name : operations) {
       const auto operation = authz::ParseOperation(name);
-      if (!operation.has_value() || *operation == authz::Operation::kManage) {
+      if (!operation.has_value() || *operation == authz::Operation::kManage ||
+          *operation == authz::Operation::kCreate) {
         return Fail(Code::kInvalidArgument,
                     "operation " + name + ": wanted one that uses a key, such as release or sign");
       }

@@ -25,6 +25,30 @@ std::string Secret(const std::string& spec) {
 const std::string kRow =
     "    policy:\n      enclaveMatchAnyRules:\n      - mrenclave: " + Repeated("6d", 32) + "\n";
 
+TEST(Aecs, RowsArePermitsAndReadonlyIsLocked) {
+  const auto list = Convert("aecs", Example("aecs", "secrets.yaml"), "secrets.yaml", {});
+  ASSERT_TRUE(list.ok()) << list.error().Text();
+  ASSERT_THAT(*list, SizeIs(2));
+  const Converted& key = (*list)[0];
+  ASSERT_TRUE(key.text.has_value());
+  EXPECT_TRUE(authz::Policy::Parse(*key.text, "p")->locked());
+  EXPECT_TRUE(Allows(key, Enclave(Repeated("6d", 32)), Operation::kRelease));
+  EXPECT_FALSE(Allows(key, Enclave(Repeated("6e", 32)), Operation::kRelease));
+  EXPECT_FALSE(Allows(key, Enclave(Repeated("6d", 32)), Operation::kSign));
+  // The second row: another measurement of this signer, product and version.
+  const ClaimSet signed_by = Enclave(Repeated("6e", 32), Repeated("7e", 32));
+  EXPECT_TRUE(Allows(key, signed_by, Operation::kRelease));
+  EXPECT_FALSE(Allows(key, With(signed_by, "svn", int64_t{2}), Operation::kRelease));
+  EXPECT_FALSE(Allows(key, With(signed_by, "product_id", std::string("13")), Operation::kRelease));
+  EXPECT_FALSE(Allows(key, With(signed_by, "debug", true), Operation::kRelease));
+  EXPECT_FALSE(Allows(key, With(signed_by, "tee", std::string("tdx")), Operation::kRelease));
+  const Converted& settings = (*list)[1];
+  ASSERT_TRUE(settings.text.has_value());
+  EXPECT_FALSE(authz::Policy::Parse(*settings.text, "p")->locked());
+  EXPECT_TRUE(Allows(settings, Enclave(Repeated("6d", 32)), Operation::kRead));
+  EXPECT_FALSE(Allows(settings, Enclave(Repeated("6d", 32)), Operation::kRelease));
+}
+
 TEST(Aecs, NeverExportIsUseOnly) {
   const Converted policy = Only("aecs", "never_export.yaml");
   const ClaimSet good = Enclave(Repeated("6d", 32));

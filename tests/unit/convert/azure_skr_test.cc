@@ -32,6 +32,7 @@ TEST(AzureSkr, MeasuredMachineMayAndOthersMayNot) {
       Allows(policy, TokenClaims("https://other.weu.attest.azure.net", Machine(Repeated("3a", 48))),
              Operation::kRelease));
   EXPECT_FALSE(Allows(policy, With(good, "debug", true), Operation::kRelease));
+  EXPECT_FALSE(Allows(policy, With(good, "token.bound", false), Operation::kRelease));
   EXPECT_FALSE(Allows(policy, With(good, "host_data", Repeated("5d", 32)), Operation::kRelease));
   EXPECT_FALSE(
       Allows(policy, TokenClaims(kHarbour, Machine(Repeated("3b", 48))), Operation::kRelease));
@@ -48,6 +49,17 @@ TEST(AzureSkr, NestedAlternativesStayTogether) {
   EXPECT_TRUE(Allows(policy,
                      TokenClaims(kHarbour, Machine(second, R"(, "x-ms-sevsnpvm-guestsvn": 4)")),
                      Operation::kRelease));
+}
+
+TEST(AzureSkr, ImmutableIsLocked) {
+  const Converted policy = Only("azure-skr", "envelope.json");
+  ASSERT_TRUE(policy.text.has_value());
+  const auto parsed = authz::Policy::Parse(*policy.text, "converted");
+  ASSERT_TRUE(parsed.ok()) << parsed.error().Text();
+  EXPECT_TRUE(parsed->locked());
+  EXPECT_TRUE(
+      Allows(policy, TokenClaims(kHarbour, Machine(Repeated("3a", 48))), Operation::kRelease));
+  EXPECT_FALSE(authz::Policy::Parse(*Only("azure-skr", "measured_vm.json").text, "p")->locked());
 }
 
 // The service says the same of a machine with a vTPM, one level below: another claim there.

@@ -78,6 +78,7 @@ inline ClaimSet TokenClaims(const std::string& issuer, const std::string& payloa
   claims->Set("token.family", std::string(family->name));
   claims->Set("token.bound", true);
   claims->Set("token.issuer", issuer);
+  claims->Set("token.bound", true);
   return *std::move(claims);
 }
 
