@@ -220,6 +220,16 @@ class Limits(unittest.TestCase):
                         named = re.search(rf"\b[lL]esson {number}\b", path.read_text())
                         self.assertTrue(named, f"{pattern} does not name lesson {number}")
 
+    def test_each_capability_is_where_coming_from_says(self):
+        text = (ROOT / "docs/coming-from.md").read_text()
+        rows = [row for row in re.findall(r"^\|(?!---| there \|).*\|(.*)\|$", text, re.M)]
+        self.assertGreater(len(rows), 60)
+        for where in rows:
+            self.assertRegex(where, r"`tests/|later: ", "a row that names neither a test nor the version that it waits for")
+        for row, where in zip(re.findall(r"^\|(?!---| there \|)(.*)\|$", text, re.M), rows):
+            for pattern in re.findall(r"`(tests/[^`]+)`", where):
+                self.assertTrue(list(ROOT.glob(pattern)), f"{pattern}, which is named for: {row}")
+
     def test_documents_that_the_code_names_exist(self):
         missing = []
         for path in files(".cc", ".h", ".inc", ".py", ".md", ".yaml", ""):

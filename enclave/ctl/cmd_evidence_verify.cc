@@ -8,9 +8,9 @@
 #include "enclave/ctl/evidence_file.h"
 #include "enclave/ctl/evidence_folder.h"
 #include "enclave/ctl/evidence_outcome.h"
+#include "enclave/ctl/evidence_trust.h"
 #include "enclave/ctl/key_attestation_file.h"
 #include "enclave/ctl/output.h"
-#include "enclave/ctl/trust_file.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -18,29 +18,10 @@ namespace {
 struct VerifyOptions {
   std::string path;
   std::string at;
-  std::string collateral;
-  std::vector<std::string> trust;
-  bool trust_bundle = false;
+  TrustOptions trust;
   std::string expect;
   std::string csr;
 };
-
-Result<attest::Trust> TrustFor(const VerifyOptions& options, const EvidenceFile& file) {
-  const std::string type(file.type->name);
-  attest::Trust trust;
-  if (options.trust_bundle) trust = file.brought;
-  KC_ASSIGN(const TrustFiles files, ReadTrustFiles(options.trust));
-  KC_CHECK_OK(AddTrust(files, type, trust));
-  attest::Collateral collateral = file.collateral;
-  const std::string& folder =
-      options.collateral.empty() ? file.collateral_folder : options.collateral;
-  if (!folder.empty()) {
-    KC_ASSIGN(const attest::Collateral more, attest::Collateral::Load(folder));
-    collateral.AddAll(more);
-  }
-  trust.collateral = std::make_shared<const attest::Collateral>(std::move(collateral));
-  return trust;
-}
 
 // What --expect says: a file with `expect:`, as client.yaml has it.
 Result<std::optional<attest::Expression>> ReadExpect(const std::string& path) {
@@ -75,7 +56,7 @@ Result<Outcome> ExamineAttestation(const VerifyOptions& options,
   if (!parsed.ok()) return Rejected("parse", attestation->evidence_type, parsed.error());
   EvidenceFile file;
   file.type = &parsed->type();
-  KC_ASSIGN(const attest::Trust trust, TrustFor(options, file));
+  KC_ASSIGN(const attest::Trust trust, TrustFor(options.trust, file));
   const auto binding = attest::ComputeKeyReportData(attestation->nonce, attestation->document);
   auto claims = attest::ExamineEvidence(*parsed, {trust, now, binding});
   Outcome outcome;
@@ -136,7 +117,7 @@ Result<Outcome> ExaminePath(const VerifyOptions& options,
                             const std::optional<attest::Expression>& expect, UnixTime now) {
   const Folder folder(options.path);
   if (folder.Has("jwk.json") && !folder.Has("token.jwt"))
-    return ExamineKey(folder, options.trust_bundle, now);
+    return ExamineKey(folder, options.trust.bundle, now);
   const auto file = ReadEvidence(options.path);
   if (!file.ok()) {
     // What cannot be read at all is the user's mistake; what is read and is no evidence is bad.
@@ -144,7 +125,7 @@ Result<Outcome> ExaminePath(const VerifyOptions& options,
       return file.error();
     return Rejected("parse", "", file.error());
   }
-  KC_ASSIGN(const attest::Trust trust, TrustFor(options, *file));
+  KC_ASSIGN(const attest::Trust trust, TrustFor(options.trust, *file));
   return Examine(*file, trust, expect, now);
 }
 
@@ -204,14 +185,7 @@ void AddEvidenceVerify(CLI::App& group, Invocation& invocation) {
                    "nobody should accept is refused)")
       ->type_name("FILE");
   verify->add_option("--at", options->at, "verify as of this time (RFC 3339; default: now)");
-  verify->add_option("--collateral", options->collateral,
-                     "folder with TCB info, CRLs … (default: collateral/ in the folder)");
-  verify
-      ->add_option("--trust", options->trust,
-                   "trust these roots, keys or key sets as well (PEM, DER, JSON)")
-      ->type_name("FILE…");
-  verify->add_flag("--trust-bundle", options->trust_bundle,
-                   "trust the roots and keys that lie in the folder itself");
+  AddTrustOptions(*verify, options->trust);
   verify->footer(
       "Offline: nothing is fetched. The vendors' roots are built "
       "in. The exit code is 0 for\n"

@@ -1,7 +1,9 @@
 // keyclave explain: why a key refused, or would refuse this very process.
+#include "enclave/ctl/cmd_explain.h"
+
 #include <memory>
 
-#include "enclave/authz/policy.h"
+#include "enclave/authz/set_document.h"
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/key_text.h"
 
@@ -14,6 +16,7 @@ struct Options {
   std::string operation;  // empty: any, or sign for --self
   bool last = false;
   bool self = false;
+  OfflineOptions offline;
 };
 
 Json ReplyJson(const Options& options, const wire::ObjectInfo& key,
@@ -88,7 +91,38 @@ void PrintReply(const Options& options, const wire::ObjectInfo& key,
   Print(table.Text());
 }
 
+// The sets that the policy compares with, as the token has them.
+Result<authz::TokenRules> FetchSets(Enclave& enclave, const wire::TokenId& token,
+                                    const authz::Policy& policy) {
+  authz::TokenRules rules;
+  for (const std::string& name : policy.set_names()) {
+    KC_ASSIGN(const wire::ShowSetReply reply, enclave.Call<wire::Op::kShowSet>({token, name}));
+    KC_ASSIGN(const authz::SetDocument set, authz::SetDocument::Parse(reply.text, name));
+    rules.sets[name] = std::make_shared<const attest::ReferenceSet>(set.Values());
+  }
+  return rules;
+}
+
+// The key's policy is fetched; what it says to evidence in files is found out here.
+Result<int> ExplainEvidence(const Options& options, const Globals& globals) {
+  OfflineOptions offline = options.offline;
+  offline.operation = options.operation;
+  if (!offline.policy.empty()) return ExplainFile(offline, globals.json);
+  if (!offline.sets.empty())
+    return Fail(Code::kInvalidArgument, "--set is for --policy: the key's sets are fetched");
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token.label));
+  KC_ASSIGN(const wire::ShowPolicyReply reply,
+            enclave->Call<wire::Op::kShowPolicy>({key.token, key.attributes.Text(kCkaPolicy)}));
+  KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(reply.text, reply.policy.name));
+  KC_ASSIGN(const authz::TokenRules rules, FetchSets(*enclave, key.token, policy));
+  return ExplainPolicy(offline, policy, rules, key.attributes.Text(CKA_LABEL), globals.json);
+}
+
 Result<int> Explain(const Options& options, const Globals& globals) {
+  if (options.key.empty() == options.offline.policy.empty())
+    return Fail(Code::kInvalidArgument, "wanted a KEY, or --policy FILE with --evidence FILE");
+  if (IsOffline(options.offline)) return ExplainEvidence(options, globals);
   if (!options.operation.empty() && !authz::ParseOperation(options.operation)) {
     return Fail(Code::kInvalidArgument,
                 "--operation " + options.operation +
@@ -116,22 +150,26 @@ void AddExplain(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("explain", "why a key refused: term, wanted, got");
   command->add_option("key", options->key, "a label, or a URI: pkcs11:token=edge;object=www")
-      ->required()
       ->type_name("KEY");
   AddTokenOptions(*command, options->token);
   command
       ->add_option("--operation", options->operation,
-                   "the operation in question (default: whichever was refused; sign for --self)")
+                   "the operation in question (default: whichever was refused; sign for --self and "
+                   "--evidence)")
       ->type_name("OPERATION");
   CLI::Option* last =
       command->add_flag("--last", options->last, "the key's latest refusal (this is the default)");
   command->add_flag("--self", options->self, "what it would say to this process")->excludes(last);
+  AddOfflineOptions(*command, options->offline);
   command->footer(
       "For operators, and callers with `manage`: the refused program itself is told no more than "
       "no.\n"
       "Examples:\n"
       "  keyclave explain --token edge www\n"
-      "  keyclave explain 'pkcs11:token=edge;object=www' --self --operation decrypt");
+      "  keyclave explain 'pkcs11:token=edge;object=www' --self --operation decrypt\n"
+      "  keyclave explain --token edge www --evidence web1/ --mechanism ecdsa\n"
+      "  keyclave explain --policy edge.yaml --evidence web1/ --claim tls.san=www.example\n"
+      "With --evidence the exit code is 1 if it is refused.");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Explain(*options, invocation.globals); };
   });

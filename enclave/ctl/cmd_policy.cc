@@ -180,6 +180,8 @@ void AddPolicy(CLI::App& app, Invocation& invocation) {
   CLI::App* show =
       AddTokenCommand(*group, invocation, "show", "show a policy's text", Show, show_options);
   show->add_option("name", show_options->name, "its name (default: the token's default policy)");
+  AddPolicyDiff(*group, invocation);
+  AddPolicyTest(*group, invocation);
   AddPolicyConvert(*group, invocation);
   show->add_flag("--canonical", show_options->canonical,
                  "as it is understood, with every key written out");
