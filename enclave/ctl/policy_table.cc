@@ -73,6 +73,9 @@ Result<TableTest> ReadTest(const YamlValue& yaml, const std::string& table) {
 
 Status ReadTrustOf(YamlMap& map, const std::string& path, PolicyTable& table) {
   KC_CHECK_OK(attest::ReadTrust(map, table.trust));
+  if (const auto collateral = map.Take("collateral")) {
+    KC_ASSIGN(table.options.collateral, PathIn(*collateral, path));
+  }
   const auto files = map.Take("trust_files");
   if (!files.has_value()) return Done{};
   KC_ASSIGN(const std::vector<YamlValue> list, files->AsList());

@@ -6,6 +6,7 @@
 //   sets: [edge-prod.yaml]                             # reference-value sets that it compares with
 //   trust: {collateral: /etc/keyclave/collateral}     # as in keyclaved.yaml
 //   trust_files: [lab-root.pem]                        # as evidence verify --trust
+//   collateral: collateral                             # and --collateral
 //   tests:
 //     - name: the web server signs
 //       evidence: machines/web

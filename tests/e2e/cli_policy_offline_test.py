@@ -32,30 +32,35 @@ class Offline(LabTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.snp = make_fake(cls.lab, "sev-snp", "tables/snp")
-        verified = cls.lab.cli("evidence", "verify", cls.snp, "--trust", cls.trust(), "--json", check=False)
+        cls.folder = make_fake(cls.lab, "sev-snp", "tables/snp")
+        cls.snp = cls.folder / "evidence.bin"
+        verified = cls.lab.cli("evidence", "verify", cls.snp, *cls.trusted(), "--json", check=False)
         cls.measurement = json.loads(verified.stdout)["claims"]["measurement"]
         cls.policy = cls.lab.write("tables/edge.yaml", POLICY % (cls.measurement, cls.measurement))
 
     @classmethod
     def trust(cls):
-        trust, = (cls.snp / "trust").iterdir()
+        trust, = (cls.folder / "trust").iterdir()
         return trust
+
+    @classmethod
+    def trusted(cls):
+        return ["--trust", cls.trust(), "--collateral", cls.folder / "collateral"]
 
     # ---- tables ----
 
     def table(self, tests, *more):
-        head = f"policy: edge.yaml\ntrust_files: [{self.trust()}]\ntests:\n"
+        head = f"policy: edge.yaml\ntrust_files: [{self.trust()}]\ncollateral: snp/collateral\ntests:\n"
         path = self.lab.write("tables/table.yaml", head + tests)
         return self.lab.cli("policy", "test", path, *more, check=False)
 
     def test_a_table_that_holds(self):
         process = self.table(f"""\
-  - {{name: web signs, evidence: snp, operation: sign, mechanism: ecdsa, expect: allow}}
-  - {{name: not with RSA, evidence: snp, operation: sign, mechanism: rsa-pss, expect: deny, term: mechanisms}}
-  - {{name: old evidence, evidence: snp, operation: sign, age: 16m, expect: deny, term: max_age}}
-  - {{name: decrypts with its name, evidence: snp, claims: {{tls.san: [a.example, b.edge.example]}}, operation: decrypt, expect: allow}}
-  - {{name: not without, evidence: snp, operation: decrypt, expect: deny, term: tls.san}}
+  - {{name: web signs, evidence: snp/evidence.bin, operation: sign, mechanism: ecdsa, expect: allow}}
+  - {{name: not with RSA, evidence: snp/evidence.bin, operation: sign, mechanism: rsa-pss, expect: deny, term: mechanisms}}
+  - {{name: old evidence, evidence: snp/evidence.bin, operation: sign, age: 16m, expect: deny, term: max_age}}
+  - {{name: decrypts with its name, evidence: snp/evidence.bin, claims: {{tls.san: [a.example, b.edge.example]}}, operation: decrypt, expect: allow}}
+  - {{name: not without, evidence: snp/evidence.bin, operation: decrypt, expect: deny, term: tls.san}}
   - {{name: others, claims: {{tee: sev-snp, measurement: "00", debug: false}}, operation: sign, expect: deny, term: measurement}}
   - {{name: debug, claims: {{tee: sev-snp, measurement: "{self.measurement}", debug: true}}, operation: sign, expect: deny, term: debug}}
 """)
@@ -64,9 +69,9 @@ class Offline(LabTest):
 
     def test_differences_are_told(self):
         tests = """\
-  - {name: "a <b> & \\"c\\"", evidence: snp, operation: decrypt, expect: allow}
-  - {name: other term, evidence: snp, operation: decrypt, expect: deny, term: measurement}
-  - {name: good, evidence: snp, operation: sign, expect: allow}
+  - {name: "a <b> & \\"c\\"", evidence: snp/evidence.bin, operation: decrypt, expect: allow}
+  - {name: other term, evidence: snp/evidence.bin, operation: decrypt, expect: deny, term: measurement}
+  - {name: good, evidence: snp/evidence.bin, operation: sign, expect: allow}
 """
         process = self.table(tests)
         self.assertEqual(process.returncode, 1)
@@ -88,22 +93,22 @@ class Offline(LabTest):
 
     def test_evidence_that_is_not_genuine_is_refused(self):
         path = self.lab.write("tables/untrusted.yaml", "policy: edge.yaml\ntests:\n"
-                              "  - {name: a, evidence: snp, operation: sign, expect: deny, term: evidence}\n")
+                              "  - {name: a, evidence: snp/evidence.bin, operation: sign, expect: deny, term: evidence}\n")
         process = self.lab.cli("policy", "test", path, check=False)
         self.assertEqual(process.returncode, 0, process.stdout + process.stderr)
 
     def test_a_table_at_a_time(self):
-        path = self.lab.write("tables/time.yaml", f"policy: edge.yaml\ntrust_files: [{self.trust()}]\ntime: 2001-01-01\ntests:\n"
-                              "  - {name: a, evidence: snp, operation: sign, expect: deny, term: evidence}\n")
+        path = self.lab.write("tables/time.yaml", f"policy: edge.yaml\ntrust_files: [{self.trust()}]\ncollateral: snp/collateral\ntime: 2001-01-01\ntests:\n"
+                              "  - {name: a, evidence: snp/evidence.bin, operation: sign, expect: deny, term: evidence}\n")
         process = self.lab.cli("policy", "test", path, check=False)
         self.assertEqual(process.returncode, 0, process.stdout + process.stderr)
 
     def test_mistakes_in_tables(self):
-        good = "{name: a, evidence: snp, operation: sign, expect: allow}"
+        good = "{name: a, evidence: snp/evidence.bin, operation: sign, expect: allow}"
         for tests, expected in (("  []\n", "tests nothing"), (f"  - {good.replace('sign', 'fly')}\n", "no such operation"),
                                 (f"  - {good.replace('allow', 'maybe')}\n", "allow or deny"),
-                                (f"  - {good.replace('evidence: snp, ', '')}\n", "evidence"),
-                                (f"  - {good.replace('snp', 'nowhere')}\n", "nowhere"),
+                                (f"  - {good.replace('evidence: snp/evidence.bin, ', '')}\n", "evidence"),
+                                (f"  - {good.replace('snp/evidence.bin', 'nowhere')}\n", "nowhere"),
                                 (f"  - {good[:-1]}, term: tee}}\n", "nothing fails"),
                                 (f"  - {good[:-1]}, colour: red}}\n", "colour"),
                                 (f"  - {good[:-1]}, mechanism: rot13}}\n", "no such mechanism"),
@@ -151,7 +156,7 @@ class Offline(LabTest):
 
     def test_callers_of_evidence(self):
         answer = json.loads(self.diff(lambda text: text.replace("operations: [sign]", "operations: [verify]"), "--json",
-                                      "--evidence", self.snp, "--trust", self.trust()).stdout)
+                                      "--evidence", self.snp, *self.trusted()).stdout)
         self.assertEqual([(one["gains"], one["loses"]) for one in answer["affected"]], [(["verify"], ["sign"])])
 
     # ---- sets ----
@@ -160,17 +165,17 @@ class Offline(LabTest):
         policy = self.lab.write("tables/with-set.yaml", "policy: s\nversion: 1\npermit:\n  - operations: [sign]\n"
                                 "    when: {tee: {is: sev-snp}, measurement: {in-set: prod}}\n")
         members = self.lab.write("tables/prod.yaml", f'set: prod\nversion: 1\nentries:\n  - {{value: "{self.measurement}", reason: r}}\n')
-        arguments = ["explain", "--policy", policy, "--evidence", self.snp, "--trust", self.trust()]
+        arguments = ["explain", "--policy", policy, "--evidence", self.snp, *self.trusted()]
         self.assertEqual(self.lab.cli(*arguments, check=False).returncode, 2)
         self.assertEqual(self.lab.cli(*arguments, "--set", members, check=False).returncode, 0)
-        table = self.lab.write("tables/sets.yaml", f"policy: with-set.yaml\nsets: [prod.yaml]\ntrust_files: [{self.trust()}]\ntests:\n"
-                               "  - {name: a, evidence: snp, operation: sign, expect: allow}\n")
+        table = self.lab.write("tables/sets.yaml", f"policy: with-set.yaml\nsets: [prod.yaml]\ntrust_files: [{self.trust()}]\ncollateral: snp/collateral\ntests:\n"
+                               "  - {name: a, evidence: snp/evidence.bin, operation: sign, expect: allow}\n")
         self.lab.cli("policy", "test", table)
 
     # ---- explain ----
 
     def explain(self, *arguments):
-        return self.lab.cli("explain", "--policy", self.policy, "--evidence", self.snp, "--trust", self.trust(), *arguments,
+        return self.lab.cli("explain", "--policy", self.policy, "--evidence", self.snp, *self.trusted(), *arguments,
                             check=False)
 
     def test_explain_says_where_a_claim_came_from(self):
@@ -250,11 +255,12 @@ class Offline(LabTest):
 class OfAKey(LabTest):
     def test_the_policy_of_a_key_is_fetched_and_evaluated_here(self):
         self.lab.make_token("t")
-        snp = make_fake(self.lab, "sev-snp", "snp")
-        trust, = (snp / "trust").iterdir()
+        folder = make_fake(self.lab, "sev-snp", "snp")
+        trust, = (folder / "trust").iterdir()
         self.lab.cli("policy", "apply", "--token", "t", self.lab.write("edge.yaml", POLICY % ("aa" * 48, "aa" * 48)))
         self.lab.cli("key", "generate", "--token", "t", "--type", "ec:p256", "--label", "k", "--policy", "edge")
-        process = self.lab.cli("explain", "--token", "t", "k", "--evidence", snp, "--trust", trust, "--json", check=False)
+        process = self.lab.cli("explain", "--token", "t", "k", "--evidence", folder / "evidence.bin",
+                               "--trust", trust, "--collateral", folder / "collateral", "--json", check=False)
         self.assertEqual(process.returncode, 1, process.stderr)
         answer = json.loads(process.stdout)
         self.assertEqual((answer["key"], answer["policy"], answer["allowed"]), ("k", "edge", False))
