@@ -8,7 +8,7 @@ namespace keyclave::authz {
 namespace {
 
 constexpr std::array<std::string_view, kInputFormCount> kFormNames = {
-    "tls-server", "tls-client", "x509-csr", "x509-tbs", "digest", "any"};
+    "tls-server", "tls-client", "x509-csr", "x509-tbs", "x509-crl", "digest", "any"};
 constexpr std::array<std::string_view, kCertificateUsageCount> kUsageNames = {
     "server-auth",  "client-auth",   "email-protection",
     "code-signing", "time-stamping", "ocsp-signing"};

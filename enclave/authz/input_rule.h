@@ -6,8 +6,16 @@
 
 namespace keyclave::authz {
 
-enum class InputForm : uint8_t { kTlsServer, kTlsClient, kX509Csr, kX509Tbs, kDigest, kAny };
-inline constexpr size_t kInputFormCount = 6;
+enum class InputForm : uint8_t {
+  kTlsServer,
+  kTlsClient,
+  kX509Csr,
+  kX509Tbs,
+  kX509Crl,
+  kDigest,
+  kAny
+};
+inline constexpr size_t kInputFormCount = 7;
 std::string_view InputFormName(InputForm form);  // tls-server
 
 // What a certificate may be used for (RFC 5280 §4.2.1.12).

@@ -39,6 +39,7 @@ Status CheckForm(InputForm form, const authz::InputRule& rule, ByteSpan message,
     case InputForm::kX509Tbs:
       if (rule.x509) return CheckTbs(*rule.x509, message, context);
       break;
+    case InputForm::kX509Crl: return CheckCrl(message, context);
     case InputForm::kDigest:
     case InputForm::kAny: break;
   }

@@ -42,6 +42,7 @@ using Pkcs8Info = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 using X509Sig = Owned<X509_SIG, X509_SIG_free>;
 using X509Cert = Owned<X509, X509_free>;
 using X509Request = Owned<X509_REQ, X509_REQ_free>;
+using X509Crl = Owned<X509_CRL, X509_CRL_free>;
 using X509Name = Owned<X509_NAME, X509_NAME_free>;
 using OctetString = Owned<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free>;
 using Asn1Object = Owned<ASN1_OBJECT, ASN1_OBJECT_free>;

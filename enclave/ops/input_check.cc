@@ -37,10 +37,11 @@ Status CheckSignInput(Call& call, const keys::Object& key, const wire::Mechanism
   Bytes public_key_info;
   std::vector<Bytes> issuers;
   // Only the forms of X.509 ask for them.
-  if (rule.Has(authz::InputForm::kX509Csr) || rule.Has(authz::InputForm::kX509Tbs)) {
+  const bool issues = rule.Has(authz::InputForm::kX509Tbs) || rule.Has(authz::InputForm::kX509Crl);
+  if (issues || rule.Has(authz::InputForm::kX509Csr)) {
     KC_ASSIGN(const auto handle, call.service.store.OpenKey(key));
     KC_ASSIGN(public_key_info, mech::PublicKeyInfo(*handle));
-    if (rule.Has(authz::InputForm::kX509Tbs)) issuers = IssuersOf(call, key, public_key_info);
+    if (issues) issuers = IssuersOf(call, key, public_key_info);
   }
   return guard::CheckInput(rule, message,
                            {.row = *entry.row,

@@ -32,7 +32,7 @@ extendedKeyUsage = serverAuth
 subjectAltName = {names}
 [ca]
 basicConstraints = critical,CA:TRUE,pathlen:0
-keyUsage = critical,keyCertSign
+keyUsage = critical,keyCertSign,cRLSign
 [req]
 distinguished_name = dn
 [dn]
@@ -212,10 +212,15 @@ class InputTest(LabTest):
         self.lab.openssl("asn1parse", "-inform", "DER", "-in", der, "-noout", "-strparse", str(offset), "-out", part, env=PLAIN)
         return part
 
-    def make_ca(self):
+    ca = None
+
+    @classmethod
+    def make_ca(cls):
         """A CA whose own certificate was made under version 1 of its policy; version 2 signs servers' certificates."""
-        lab = self.lab
-        self.apply("ca", "{x509-tbs: {ca: true, subject: [\"CN=The CA\"]}}")
+        lab = cls.lab
+        if cls.ca:
+            return cls.ca
+        cls.apply("ca", "{x509-tbs: {ca: true, subject: [\"CN=The CA\"]}}")
         lab.cli("key", "generate", "--token", TOKEN, "--type", "ec:p256", "--label", "ca", "--policy", "ca")
         key, certificate = lab.dir / "ca.key", lab.dir / "ca.crt"
         lab.cli("key", "reference", "--token", TOKEN, "ca", "--out", key)
@@ -223,10 +228,11 @@ class InputTest(LabTest):
         lab.openssl("req", "-x509", "-config", config, "-extensions", "ca", "-key", key, "-subj", "/CN=The CA", "-days", "3650",
                     "-out", certificate)
         lab.cli("cert", "import", "--token", TOKEN, certificate)
-        self.apply("ca", "{x509-tbs: {dns: [.inner.example], ip: [10.0.0.0/8], max_days: 90}}", version=2)
+        cls.apply("ca", "{x509-tbs: {dns: [.inner.example], ip: [10.0.0.0/8], max_days: 90}}", version=2)
         lab.openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "leaf.key", "-config", config, "-subj",
                     "/CN=www.inner.example", "-out", "leaf.csr", env=PLAIN)
-        return certificate, key
+        cls.ca = certificate, key
+        return cls.ca
 
     def issue(self, certificate, key, names="DNS:www.inner.example", section="leaf", days="90", subject="/CN=www.inner.example"):
         config = self.lab.write("issue.cnf", EXTENSIONS.format(names=names))
@@ -250,6 +256,41 @@ class InputTest(LabTest):
         self.assert_refused(self.issue(self.lab.dir / "another.crt", key))
         # And nothing but certificates.
         self.assert_refused(self.lab.openssl("dgst", "-sha256", "-sign", key, self.signed_part("leaf.csr"), check=False))
+
+    def test_openssl_ca(self):
+        """A CA as many run it: an index, serial numbers, certificates and lists of those that were revoked."""
+        certificate, key = self.make_ca()
+        lab = self.lab
+        lab.write("index.txt", "")
+        lab.write("serial", "1000\n")
+        lab.write("crlnumber", "01\n")
+        config = lab.write("openssl-ca.cnf", EXTENSIONS.format(names="DNS:www.inner.example") + f"""\
+[ca_default]
+dir = {lab.dir}
+new_certs_dir = $dir
+database = $dir/index.txt
+serial = $dir/serial
+crlnumber = $dir/crlnumber
+certificate = {certificate}
+private_key = {key}
+default_md = sha256
+default_crl_days = 7
+policy = any
+[any]
+commonName = supplied
+""")
+        base = ["ca", "-config", config, "-name", "ca_default", "-batch", "-notext"]
+        issue = [*base, "-in", "leaf.csr", "-extensions", "leaf", "-out", "listed.crt"]
+        lab.openssl(*issue, "-days", "30")
+        self.assertNotEqual(lab.openssl(*issue, "-days", "91", check=False).returncode, 0)
+        lab.openssl(*base, "-revoke", "listed.crt", "-crl_reason", "keyCompromise")
+        # The policy is about certificates only.
+        self.assert_refused(lab.openssl(*base, "-gencrl", "-out", "ca.crl", check=False))
+        self.apply("ca", "[x509-crl, {x509-tbs: {dns: [.inner.example], ip: [10.0.0.0/8], max_days: 90}}]", version=3)
+        lab.openssl(*base, "-gencrl", "-out", "ca.crl")
+        lab.openssl("crl", "-in", "ca.crl", "-CAfile", certificate, "-noout", env=PLAIN)
+        revoked = lab.openssl("verify", "-CAfile", certificate, "-CRLfile", "ca.crl", "-crl_check", "listed.crt", env=PLAIN, check=False)
+        self.assertIn("certificate revoked", revoked.stderr)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ const std::vector<InputRule>& Rules() {
       {.forms = {InputForm::kTlsServer}},
       {.forms = {InputForm::kTlsClient}},
       {.forms = {InputForm::kX509Csr}},
+      {.forms = {InputForm::kX509Crl}},
       {.forms = {InputForm::kX509Tbs},
        .x509 = keyclave::authz::X509Constraints{.dns = {"www.example.com"},
                                                 .ip = {{{10, 0, 0, 0}, 8}},
@@ -61,7 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     longer.push_back(0);
     Require(!Accepts(rule, longer));
     Require(!Accepts(rule, message.first(size - 1)));
-    const bool x509 = rule.Has(InputForm::kX509Csr) || rule.Has(InputForm::kX509Tbs);
+    const bool x509 = rule.Has(InputForm::kX509Csr) || rule.Has(InputForm::kX509Tbs) ||
+                      rule.Has(InputForm::kX509Crl);
     // Elements that nothing signs as they are (of an application's own class) are chance.
     Require(x509 ? keyclave::guard::IsDer(message) : !keyclave::guard::LooksLikeSignedBer(message));
   }
