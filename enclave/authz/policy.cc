@@ -181,6 +181,18 @@ Result<Permit> ParsePermit(const YamlValue& yaml) {
   return permit;
 }
 
+// Whether what it lets sign has to have a form.
+bool IsGuarded(const Permit& permit) {
+  return permit.operations.Has(Operation::kSign) && permit.input.has_value() &&
+         !permit.input->Has(InputForm::kAny);
+}
+
+bool PermitsBareRsa(const Permit& permit) {
+  const bool opens =
+      permit.operations.Has(Operation::kDecrypt) || permit.operations.Has(Operation::kUnwrap);
+  return opens && (!permit.mechanisms.has_value() || permit.mechanisms->contains("rsa-x509"));
+}
+
 }  // namespace
 
 std::string_view OperationName(Operation operation) {
@@ -251,6 +263,7 @@ bool Policy::Permits(Operation operation) const {
 }
 
 std::vector<std::string> Policy::Warnings() const {
+  const bool guarded = std::any_of(permits_.begin(), permits_.end(), IsGuarded);
   std::vector<std::string> warnings;
   for (size_t i = 0; i < permits_.size(); ++i) {
     const Permit& permit = permits_[i];
@@ -269,8 +282,14 @@ std::vector<std::string> Policy::Warnings() const {
     }
     if (!permit.mechanisms.has_value())
       warn("it permits every mechanism: name those that are used");
+    if (guarded && PermitsBareRsa(permit))
+      warn(
+          "bare RSA (rsa-x509) decrypts what it could sign, and no input guards that: name the "
+          "mechanisms of decrypt and unwrap without it");
     if (permit.operations.Has(Operation::kManage))
-      warn("manage lets the caller make, change and delete keys");
+      warn(guarded ? "manage lets the caller make, change and delete keys, and have requests and "
+                     "certificates signed that no input guards"
+                   : "manage lets the caller make, change and delete keys");
     if (permit.operations.Has(Operation::kRelease)) warn("release lets the key leave the enclave");
     if (permit.wrap.Has(WrapForm::kTokenKey) && permit.operations.Has(Operation::kRelease))
       warn("token-key: whoever may unwrap with that other key has this one, too");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "enclave/authz/policy.h"
+#include "enclave/authz/verifier_trouble.h"
 #include "enclave/base/file.h"
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/output.h"
@@ -37,6 +38,35 @@ std::string ValidText(const authz::Permit& permit) {
   return text.empty() ? "always" : text;
 }
 
+// What a permit asks of the request itself, by its key in the document.
+std::vector<std::pair<std::string, std::string>> Conditions(const authz::Permit& permit) {
+  std::vector<std::pair<std::string, std::string>> all;
+  if (permit.bound) all.emplace_back("bind", "self");
+  if (permit.input) all.emplace_back("input", authz::PrintInputRule(*permit.input));
+  if (permit.operations.Has(authz::Operation::kRelease))
+    all.emplace_back("wrap", "[" + permit.wrap.Text() + "]");
+  if (permit.approvals) all.emplace_back("approvals", permit.approvals->Print());
+  if (permit.limits) all.emplace_back("limits", authz::Print(*permit.limits));
+  return all;
+}
+
+std::string ConditionsText(const authz::Permit& permit) {
+  std::string text;
+  for (const auto& [key, value] : Conditions(permit))
+    text.append(text.empty() ? "" : ", ").append(key + " " + value);
+  return text.empty() ? "-" : text;
+}
+
+// What the document says of itself.
+std::vector<std::pair<std::string, std::string>> Rules(const authz::Policy& policy) {
+  std::vector<std::pair<std::string, std::string>> all;
+  if (policy.change()) all.emplace_back("change", policy.change()->Print());
+  if (policy.locked()) all.emplace_back("locked", "true");
+  if (policy.collateral_grace() != 0)
+    all.emplace_back("on_verifier_trouble", authz::PrintVerifierTrouble(policy.collateral_grace()));
+  return all;
+}
+
 Json PolicyJson(const authz::Policy& policy) {
   Json permits = Json::array();
   for (const authz::Permit& permit : policy.permits()) {
@@ -48,13 +78,16 @@ Json PolicyJson(const authz::Policy& policy) {
     if (permit.max_age) json["max_age"] = *permit.max_age;
     if (permit.valid_from) json["valid_from"] = FormatTime(*permit.valid_from);
     if (permit.valid_until) json["valid_until"] = FormatTime(*permit.valid_until);
+    for (const auto& [key, value] : Conditions(permit)) json[key] = value;
     permits.push_back(std::move(json));
   }
-  return {{"policy", policy.name()},
-          {"version", policy.version()},
-          {"digest", ToHex(policy.digest())},
-          {"permits", permits},
-          {"warnings", policy.Warnings()}};
+  Json document = {{"policy", policy.name()},
+                   {"version", policy.version()},
+                   {"digest", ToHex(policy.digest())},
+                   {"permits", permits},
+                   {"warnings", policy.Warnings()}};
+  for (const auto& [key, value] : Rules(policy)) document[key] = value;
+  return document;
 }
 
 void PrintWarnings(const std::vector<std::string>& warnings) {
@@ -73,14 +106,17 @@ Result<int> Check(const CheckOptions& options, const Globals& globals) {
     return code;
   }
   Print("Policy " + Harmless(policy.name()) + ", version " + std::to_string(policy.version()) +
-        ", digest " + ToHex(policy.digest()) + "\n\n");
-  Table table({"PERMIT", "LINE", "OPERATIONS", "MECHANISMS", "MAX AGE", "VALID", "WHEN"});
+        ", digest " + ToHex(policy.digest()) + "\n");
+  Fields rules;
+  for (const auto& [key, value] : Rules(policy)) rules.Add(key, value);
+  Print(rules.Text() + "\n");
+  Table table({"PERMIT", "LINE", "OPERATIONS", "MECHANISMS", "MAX AGE", "VALID", "ASKS", "WHEN"});
   for (size_t i = 0; i < policy.permits().size(); ++i) {
     const authz::Permit& permit = policy.permits()[i];
     table.Add({std::to_string(i + 1), std::to_string(permit.line), permit.operations.Text(),
                permit.mechanisms ? Joined(*permit.mechanisms) : "any",
                permit.max_age ? std::to_string(*permit.max_age) + "s" : "-", ValidText(permit),
-               Harmless(permit.when.Print())});
+               Harmless(ConditionsText(permit)), Harmless(permit.when.Print())});
   }
   Print(table.Text());
   if (!warnings.empty()) Print("\n");

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import pathlib
+import re
 import shutil
 
 from lab import KEYCLAVE, PERMISSIVE_POLICY, PKCS11_MODULE, LabTest, main, need
@@ -41,6 +42,25 @@ class Check(LabTest):
         self.assertEqual((answer["policy"], answer["version"], answer["warnings"]), ("edge-tls", 3, []))
         self.assertEqual(answer["permits"][0]["max_age"], 900)
         self.assertEqual(answer["permits"][0]["line"], 4)
+
+    def test_everything_that_a_policy_says_is_shown(self):
+        text = GOOD.replace("max_age: 15m", "max_age: 15m\n    input: [tls-server, digest]\n    limits: {rate: 5/s, uses: 9}\n"
+                            "    approvals: {quorum: 2, of: [ops, security]}\n    bind: self").replace(
+            "version: 3", "version: 3\nchange: {quorum: 2, of: [ops, security]}\non_verifier_trouble: use_cached(2h)")
+        process = self.check(text)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        terms = {"input": "[tls-server, digest]", "limits": "{rate: 5/s, burst: 5, uses: 9, per: key}",
+                 "approvals": "{quorum: 2, of: [ops, security]}", "bind": "self"}
+        for key, value in terms.items():
+            self.assertIn(f"{key} {value}", process.stdout)
+        answer = json.loads(self.check(text, "--json").stdout)
+        self.assertEqual({key: answer["permits"][0][key] for key in terms}, terms)
+        rules = {"change": "{quorum: 2, of: [ops, security]}", "on_verifier_trouble": "use_cached(7200s)"}
+        self.assertEqual({key: answer[key] for key in rules}, rules)
+        for key, value in rules.items():
+            self.assertRegex(process.stdout, f"{key}: +{re.escape(value)}")
+        locked = self.check(GOOD.replace("version: 3", "version: 3\nlocked: true"))
+        self.assertRegex(locked.stdout, "locked: +true")
 
     def test_warnings(self):
         process = self.check(PERMISSIVE_POLICY)

@@ -290,6 +290,26 @@ TEST(Policy, WarnsOfWhatDeservesASecondLook) {
                              HasSubstr("leave the enclave")));
 }
 
+TEST(Policy, WarnsOfWaysAroundItsGuards) {
+  const auto warnings = [](const std::string& guard, const std::string& other) {
+    return MustParse(kHead + "permit:\n  - {operations: [sign], mechanisms: [rsa-pkcs1], input: " +
+                     guard + ", when: {measurement: {is: aa}}}\n  - {" + other +
+                     ", when: {measurement: {is: ab}}}\n")
+        .Warnings();
+  };
+  const auto bare = testing::ElementsAre(HasSubstr("bare RSA"));
+  const std::string raw = "mechanisms: [rsa-oaep, rsa-x509]";
+  EXPECT_THAT(warnings("tls-server", "operations: [decrypt], " + raw), bare);
+  EXPECT_THAT(warnings("digest", "operations: [unwrap], " + raw), bare);
+  EXPECT_THAT(warnings("tls-server", "operations: [decrypt]"),
+              testing::Contains(HasSubstr("bare RSA")));
+  EXPECT_THAT(warnings("tls-server", "operations: [manage], mechanisms: [rsa-pss]"),
+              testing::ElementsAre(HasSubstr("no input guards")));
+  EXPECT_THAT(warnings("tls-server", "operations: [decrypt], mechanisms: [rsa-oaep]"), IsEmpty());
+  EXPECT_THAT(warnings("any", "operations: [decrypt], " + raw), IsEmpty());
+  EXPECT_THAT(warnings("tls-server", "operations: [verify], " + raw), IsEmpty());
+}
+
 TEST(Policy, OperationNamesAreTheirOwnInverse) {
   for (size_t i = 0; i < kOperationCount; ++i) {
     const auto operation = static_cast<Operation>(i);
