@@ -38,14 +38,18 @@ Json ReplyJson(const Options& options, const wire::ObjectInfo& key,
                                    {"term", permit.term},
                                    {"wanted", permit.wanted},
                                    {"got", permit.got}});
+    if (permit.policy) document["permits"].back()["policy"] = *permit.policy;
+    if (permit.used) document["permits"].back()["used"] = *permit.used;
   }
   return document;
 }
 
 void PrintPermits(const wire::ExplainReply& reply) {
   for (const wire::PermitText& permit : reply.permits) {
-    Print("permit " + std::to_string(permit.permit) + " (line " + std::to_string(permit.line) +
-          ": " + Harmless(permit.operations) + ") ");
+    const std::string of = permit.policy ? "of " + Harmless(*permit.policy) + ", " : "";
+    const std::string used = permit.used ? "; used " + std::to_string(*permit.used) + " times" : "";
+    Print("permit " + std::to_string(permit.permit) + " (" + of + "line " +
+          std::to_string(permit.line) + ": " + Harmless(permit.operations) + used + ") ");
     if (permit.term.empty()) {
       Print(Paint(Colour::kGood, "permits it") + "\n");
       continue;

@@ -222,7 +222,6 @@ class ObjectStore {
   // not there (any more) are left out. They end with their object, are of no epoch, and no change
   // of the object touches them.
   std::optional<Usage> FindUsage(const Usage::Key& key) const;
-  std::vector<Usage> UsagesOf(const wire::ObjectId& object) const;  // by key
   Status PutUsages(const std::vector<Usage>& usages);
   struct UsageCount {
     size_t of_object = 0;

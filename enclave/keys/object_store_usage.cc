@@ -13,15 +13,6 @@ std::optional<Usage> ObjectStore::FindUsage(const Usage::Key& key) const {
   return found == object->second.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::vector<Usage> ObjectStore::UsagesOf(const wire::ObjectId& object) const {
-  std::vector<Usage> all;
-  const ReaderLock lock(impl_->state_mutex);
-  const auto found = impl_->usages.find(object);
-  if (found == impl_->usages.end()) return all;
-  for (const auto& [key, usage] : found->second) all.push_back(usage);
-  return all;
-}
-
 Status ObjectStore::PutUsages(const std::vector<Usage>& usages) {
   const MutexLock writing(impl_->write_mutex);
   std::vector<RecordChange> changes;

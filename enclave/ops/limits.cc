@@ -33,7 +33,26 @@ struct Bucket {
     fill = burst > kForever / interval ? kForever : burst * interval;
   }
   bool IsKept() const { return fill >= kQuickBucket; }
+  // When a bucket that is full again at `busy` is so after one operation more.
+  int64_t After(int64_t busy, int64_t now) const {
+    return std::clamp(busy, now, now + fill) + interval;
+  }
 };
+
+// Whose the count is: one caller's, or everybody's.
+LimitKey Counted(const LimitKey& key, const authz::LimitRule& rule) {
+  static constexpr session::CallerId kEverybody{};
+  const bool each = rule.per == authz::LimitRule::Per::kCaller;
+  return {.object = key.object,
+          .policy = key.policy,
+          .permit = key.permit,
+          .caller = each ? key.caller : kEverybody};
+}
+
+Error TooFast(const authz::LimitRule& rule) {
+  return Fail(Code::kLimitReached, std::to_string(rule.rate->count) + " in " +
+                                       std::to_string(rule.rate->seconds) + " s");
+}
 
 Error UsedUp(uint64_t uses) {
   return Fail(Code::kLimitReached, "all of " + std::to_string(uses) + " uses");
@@ -185,17 +204,14 @@ Result<Limits::CounterPtr> Limits::Make(const LimitKey& key, const authz::LimitR
   return counter;
 }
 
+Result<Limits::CounterPtr> Limits::FindOrMake(const LimitKey& key, const authz::LimitRule& rule) {
+  CounterPtr counter = Find(key);
+  if (counter != nullptr) return counter;
+  return Make(key, rule);
+}
+
 Status Limits::Take(const LimitKey& key, const authz::LimitRule& rule) {
-  static constexpr session::CallerId kEverybody{};
-  const bool each = rule.per == authz::LimitRule::Per::kCaller;
-  const LimitKey counted{.object = key.object,
-                         .policy = key.policy,
-                         .permit = key.permit,
-                         .caller = each ? key.caller : kEverybody};
-  CounterPtr counter = Find(counted);
-  if (counter == nullptr) {
-    KC_ASSIGN(counter, Make(counted, rule));
-  }
+  KC_ASSIGN(const CounterPtr counter, FindOrMake(Counted(key, rule), rule));
   if (rule.rate.has_value()) KC_CHECK_OK(TakeRate(*counter, rule));
   if (rule.uses.has_value()) return TakeUse(*counter, *rule.uses);
   return Done{};
@@ -206,16 +222,14 @@ Status Limits::TakeRate(Counter& counter, const authz::LimitRule& rule) {
   const int64_t now = SteadyNow();
   int64_t busy = counter.busy_until.load();
   for (;;) {
-    // No more than empty, whatever a clock that was put back or a larger burst made of it.
+    // A clock that was put back, or a larger burst, does not keep it empty for longer.
     if (busy > now + bucket.fill) {
       if (counter.busy_until.compare_exchange_weak(busy, now + bucket.fill))
         busy = now + bucket.fill;
       continue;
     }
-    const int64_t next = std::max(busy, now) + bucket.interval;
-    if (next - now > bucket.fill)
-      return Fail(Code::kLimitReached, std::to_string(rule.rate->count) + " in " +
-                                           std::to_string(rule.rate->seconds) + " s");
+    const int64_t next = bucket.After(busy, now);
+    if (next - now > bucket.fill) return TooFast(rule);
     if (bucket.IsKept() && next > counter.covered_until.load())
       KC_CHECK_OK(Cover(counter, next, bucket.fill / static_cast<int64_t>(kBlocks)));
     if (counter.busy_until.compare_exchange_weak(busy, next)) return Done{};
@@ -293,17 +307,23 @@ Status Limits::Close() {
   return closed;
 }
 
-std::vector<Limits::Count> Limits::CountsOf(const wire::ObjectId& object) const {
-  std::vector<Count> counts;
-  for (keys::Usage& usage : store_.UsagesOf(object)) {
-    const LimitKey key{.object = object,
-                       .policy = usage.key.policy,
-                       .permit = usage.key.permit,
-                       .caller = usage.key.caller};
-    const CounterPtr counter = Find(key);
-    counts.push_back({usage.key, counter == nullptr ? usage.uses : counter->Used()});
+Status Limits::Check(const LimitKey& key, const authz::LimitRule& rule) {
+  KC_ASSIGN(const CounterPtr counter, FindOrMake(Counted(key, rule), rule));
+  if (rule.rate.has_value()) {
+    const Bucket bucket(rule);
+    const int64_t now = SteadyNow();
+    if (bucket.After(counter->busy_until.load(), now) - now > bucket.fill) return TooFast(rule);
   }
-  return counts;
+  if (rule.uses.has_value() && counter->Used() >= *rule.uses) return UsedUp(*rule.uses);
+  return Done{};
+}
+
+uint64_t Limits::Used(const LimitKey& key, const authz::LimitRule& rule) const {
+  const LimitKey counted = Counted(key, rule);
+  if (const CounterPtr counter = Find(counted)) return counter->Used();
+  const auto usage = store_.FindUsage(
+      {counted.object, std::string(counted.policy), counted.permit, counted.caller});
+  return usage.has_value() ? usage->uses : 0;
 }
 
 }  // namespace keyclave::ops

@@ -48,12 +48,10 @@ class Limits {
   // stays set aside.
   Status Close();
 
-  struct Count {
-    keys::Usage::Key key;
-    uint64_t uses = 0;
-  };
-  // How many uses of an object's limits have happened, or may have before a crash.
-  std::vector<Count> CountsOf(const wire::ObjectId& object) const;
+  // What Take would say now; counts nothing.
+  Status Check(const LimitKey& key, const authz::LimitRule& rule);
+  // How many of the rule's uses have happened, or may have before a crash.
+  uint64_t Used(const LimitKey& key, const authz::LimitRule& rule) const;
 
  private:
   struct Counter;
@@ -76,6 +74,7 @@ class Limits {
 
   int64_t SteadyNow() const;
   CounterPtr Find(const LimitKey& key) const KC_EXCLUDES(mutex_);
+  Result<CounterPtr> FindOrMake(const LimitKey& key, const authz::LimitRule& rule);
   Result<CounterPtr> Make(const LimitKey& key, const authz::LimitRule& rule) KC_EXCLUDES(mutex_);
   Status CheckRoom(const LimitKey& key) KC_REQUIRES(mutex_);
   void Forget() KC_REQUIRES(mutex_);

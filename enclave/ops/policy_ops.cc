@@ -41,6 +41,19 @@ wire::PermitText ToWire(const authz::PermitVerdict& verdict) {
   return text;
 }
 
+// What the permit's limits have left for the subject: one that is used up does not apply.
+void ExplainLimits(Call& call, const LimitKey& key, const authz::LimitRule& rule,
+                   wire::PermitText& text) {
+  Limits& limits = call.service.limits;
+  if (rule.uses.has_value()) text.used = limits.Used(key, rule);
+  if (!text.term.empty()) return;
+  const Status left = limits.Check(key, rule);
+  if (left.ok()) return;
+  text.term = "limits";
+  text.wanted = authz::Print(rule);
+  text.got = left.error().detail();
+}
+
 // Each permit of each policy that has to grant; allowed if one of each does.
 Status ExplainUnder(Call& call, const keys::Object& object, const Denial& subject,
                     wire::ExplainReply& reply) {
@@ -58,9 +71,15 @@ Status ExplainUnder(Call& call, const keys::Object& object, const Denial& subjec
     for (const authz::PermitVerdict& verdict : authz::Explain(
              *policy, subject.identity->claims, subject.identity->verified_at, subject.when,
              subject.operation, subject.family, *rules->callers, &conditions)) {
-      granted = granted || verdict.term.empty();
-      reply.permits.push_back(ToWire(verdict));
-      if (name != object.policy) reply.permits.back().policy = name;
+      wire::PermitText& text = reply.permits.emplace_back(ToWire(verdict));
+      if (name != object.policy) text.policy = name;
+      const LimitKey counted{.object = object.id,
+                             .policy = name,
+                             .permit = verdict.permit,
+                             .caller = subject.identity->caller};
+      if (const auto& limits = policy->permits().at(verdict.permit - 1).limits)
+        ExplainLimits(call, counted, *limits, text);
+      granted = granted || text.term.empty();
     }
     reply.allowed = reply.allowed && granted;
   }

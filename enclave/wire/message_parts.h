@@ -164,6 +164,7 @@ struct PermitText {
   std::string wanted;
   std::string got;
   std::optional<std::string> policy;  // whose permit it is, if not the key's own
+  std::optional<uint64_t> used;       // of the uses that its limits permit; absent without those
   template <class V>
   void Visit(V&& v) {
     v(1, permit);
@@ -173,6 +174,7 @@ struct PermitText {
     v(5, wanted);
     v(6, got);
     v(7, policy);
+    v(8, used);
   }
 };
 

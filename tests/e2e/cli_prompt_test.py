@@ -129,6 +129,20 @@ class Prompt(LabTest):
             self.assertEqual(terminal.end(), code, terminal.shown)
             self.assertEqual("doomed" in self.tokens(), code == 1)
 
+    def test_a_weaker_policy_wants_a_yes(self):
+        self.lab.make_token("asked-of")
+        weaker = self.lab.write("weaker.yaml", self.lab.cli("policy", "show", "--token", "asked-of").stdout.replace(
+            "version: 1", "version: 2").replace("permit:", "permit:\n  - operations: [sign]\n    when: {peer.uid: {is: 4711}}\n"
+                                                           "    allow_unattested: true", 1))
+        for answer, code in (("no", 1), ("yes", 0)):
+            terminal = Terminal(self.lab, "policy", "apply", "--token", "asked-of", weaker)
+            terminal.expect("a new permit")
+            terminal.expect("Type yes: ")
+            terminal.type(answer + "\n")
+            self.assertEqual(terminal.end(), code, terminal.shown)
+            listed = self.lab.cli("policy", "list", "--token", "asked-of", json=True)["policies"]
+            self.assertEqual([policy["version"] for policy in listed], [2 - code])
+
     def test_colour_on_a_terminal_unless_it_is_unwanted(self):
         coloured = Terminal(self.lab, "status")
         self.assertEqual(coloured.end(), 0)

@@ -8,6 +8,17 @@ import os
 from lab import KEYCLAVE, main
 from owned import APPROVED, MEASUREMENT, SET, OwnedTest, Workload
 
+LIMITED = """\
+policy: twice
+version: 1
+permit:
+  - operations: [sign]
+    mechanisms: [ecdsa]
+    when: {tee: {is: simulated}, measurement: {is: %s}}
+    limits: {uses: %%d}
+    allow_unattested: true
+""" % MEASUREMENT
+
 
 class Rules(OwnedTest):
     def setUp(self):
@@ -63,6 +74,19 @@ class Rules(OwnedTest):
         self.assertEqual({(a["operation"], a["measurement"], *a["by"]) for a in listed if a["measurement"] == MEASUREMENT},
                          {("sign", MEASUREMENT, "ops"), ("sign", MEASUREMENT, "security")})
 
+    def test_limits(self):
+        self.lab.cli("policy", "apply", "--token", "edge", self.lab.write("twice.yaml", LIMITED % 2), *self.ops)
+        self.lab.cli("key", "generate", "--token", "edge", "--type", "ec:p256", "--label", "twice", "--policy", "twice", *self.ops)
+        self.assertEqual([self.workload.sign("twice") == "signed" for _ in range(3)], [True, True, False])
+        why = self.lab.cli("explain", "--token", "edge", "twice", *self.ops, json=True)["permits"][0]
+        self.assertEqual((why["term"], why["got"], why["used"]), ("limits", "all of 2 uses", 2))
+        self.lab.stop()
+        self.lab.start_daemon()
+        self.assertNotEqual(self.workload.sign("twice"), "signed")
+        self.lab.cli("policy", "apply", "--token", "edge", self.lab.write("thrice.yaml", LIMITED.replace("version: 1", "version: 2") % 3),
+                     *self.ops, "--yes")
+        self.assertEqual([self.workload.sign("twice") == "signed" for _ in range(2)], [True, False])
+
     def test_an_approval_takes_its_workload_from_genuine_evidence(self):
         evidence = self.lab.dir / "simulated.bin"
         self.lab.cli("evidence", "collect", "--out", evidence, "--report-data", "0102")
@@ -106,7 +130,6 @@ class Rules(OwnedTest):
         self.lab.cli("revoke", "lift", revoked, "--token", "edge", *self.ops, *self.vault)
         self.lab.cli("set", "history", "workloads", "--token", "edge", "--verify", *self.ops)
         self.assertEqual(self.workload.sign("www"), "signed")
-
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ void Add(attest::Collateral& collateral, const Bytes& bytes, const char* name) {
 IntelMachines::IntelMachines(attest::dcap::Tee tee)
     : tee_(tee),
       type_(attest::dcap::TypeName(tee)),
+      late_since_(SystemClock().Now() - 3600),
       good_(tee, Platform(0)),
       other_fmspc_(good_.WithPlatform(Platform(1))),
       other_pceid_(good_.WithPlatform(Platform(0, [](FakePlatform& p) { p.pceid[0] = 1; }))),
@@ -38,6 +39,7 @@ IntelMachines::IntelMachines(attest::dcap::Tee tee)
       revoked_level_(good_.WithPlatform(Platform(2))),
       no_level_(good_.WithPlatform(Platform(3))),
       expired_(good_.WithPlatform(Platform(4))),
+      late_(good_.WithPlatform(Platform(6))),
       unknown_(good_.WithPlatform(Platform(5))),
       revoked_(good_.WithPlatform(Platform(0))) {}
 
@@ -76,6 +78,8 @@ attest::Trust IntelMachines::Trust() const {
   info = GoodTcbInfo();
   info.expires = kPast;
   Add(collateral, expired_.TcbInfo(info), "expired.json");
+  info.expires = late_since_;
+  Add(collateral, late_.TcbInfo(info), "late.json");
   attest::Trust trust;
   trust.roots[type_] = {good_.root().certificate()};
   trust.collateral = std::make_shared<const attest::Collateral>(std::move(collateral));

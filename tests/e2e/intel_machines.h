@@ -22,14 +22,17 @@ class IntelMachines {
   Signer On(const ChangePlatform& change) const;
   // On a machine of somebody who calls himself Intel.
   Signer OfStranger() const;
-  // On machines of which TCB info says just this: that level is Revoked, none fits, it has expired,
-  // nothing at all.
+  // On machines of which TCB info says just this: that level is Revoked, none fits, it has expired
+  // long ago or an hour ago, nothing at all.
   Signer OnRevokedLevel() const { return Of(revoked_level_); }
   Signer OnNoLevel() const { return Of(no_level_); }
   Signer OnExpired() const { return Of(expired_); }
+  Signer OnLate() const { return Of(late_); }
   Signer OnUnknown() const { return Of(unknown_); }
   // On one whose PCK certificate was revoked.
   Signer OnRevoked() const { return Of(revoked_); }
+
+  UnixTime late_since() const { return late_since_; }
 
   // What is claimed of the platform and its TCB, for both types.
   std::vector<Variation> PlatformVariations() const;
@@ -41,6 +44,7 @@ class IntelMachines {
 
   attest::dcap::Tee tee_;
   std::string type_;
+  const UnixTime late_since_;  // nextUpdate of OnLate's TCB info
   FakeIntel good_;
   FakeIntel other_fmspc_;
   FakeIntel other_pceid_;
@@ -48,6 +52,7 @@ class IntelMachines {
   FakeIntel revoked_level_;
   FakeIntel no_level_;
   FakeIntel expired_;
+  FakeIntel late_;
   FakeIntel unknown_;
   FakeIntel revoked_;
 };

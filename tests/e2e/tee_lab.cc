@@ -146,12 +146,14 @@ std::string TeeLab::TrustBlock(const std::vector<std::string>& types) const {
   return text;
 }
 
-TeeLab::Key TeeLab::MakeKey(const std::string& when) {
+TeeLab::Key TeeLab::MakeKey(const std::string& when) { return MakeKeyOf(when, ""); }
+
+TeeLab::Key TeeLab::MakeKeyOf(const std::string& when, const std::string& line) {
   const std::string name = "p" + std::to_string(++keys_);
   wire::ApplyPolicyRequest policy;
   policy.token = token_;
-  policy.text =
-      "policy: " + name + "\nversion: 1\npermit:\n  - operations: [sign]\n    when: " + when + "\n";
+  policy.text = "policy: " + name + "\nversion: 1\n" + line +
+                "\npermit:\n  - operations: [sign]\n    when: " + when + "\n";
   const auto applied = administrator_->Call<wire::Op::kApplyPolicy>(policy);
   EXPECT_TRUE(applied.ok()) << applied.error().Text() << "\n" << policy.text;
   wire::GenerateKeyPairRequest request;

@@ -45,6 +45,8 @@ class TeeLab {
   Key MakeKey(const std::string& when);
   // One that wants this workload of this type and no more.
   Key MakeKey(const std::string& type, const std::string& measurement);
+  // With this line beside the policy's permit (on_verifier_trouble: use_cached(1h)).
+  Key MakeKeyOf(const std::string& when, const std::string& line);
   // Signs a message, and verifies the signature.
   static Status Sign(client::Client& caller, const Key& key);
   // The latest refusal of the key.

@@ -90,6 +90,28 @@ TEST_F(TdxCallers, OnlyGenuineQuotesAreAccepted) {
                Code::kEvidenceIdentity, {"wanted", "got"});
 }
 
+// Intel's word about the machine has run out, and no newer one was brought.
+TEST_F(TdxCallers, LateCollateralIsForPoliciesThatSaySo) {
+  const std::string when =
+      "{tee: {is: tdx}, measurement: {is: \"" + ToHex(Bytes(48, 0x5a)) + "\"}}";
+  const TeeLab::Key strict = lab_->MakeKeyOf(when, "on_verifier_trouble: deny");
+  const TeeLab::Key patient = lab_->MakeKeyOf(when, "on_verifier_trouble: use_cached(2h)");
+  const TeeLab::Key hasty = lab_->MakeKeyOf(when, "on_verifier_trouble: use_cached(10m)");
+  Machine late(lab_->daemon(), "tdx", machines_->OnLate());
+  EXPECT_TRUE(TeeLab::Sign(late.caller(), patient).ok());
+  for (const TeeLab::Key& key : {strict, hasty}) {
+    EXPECT_EQ(TeeLab::Sign(late.caller(), key).code(), Code::kDenied);
+    const auto why = lab_->Explain(key).permits.at(0);
+    EXPECT_EQ(why.term, "collateral");
+    EXPECT_NE(why.got.find(FormatTime(machines_->late_since())), std::string::npos) << why.got;
+  }
+  // What says nothing is not lenient, and current collateral is good for all of them.
+  EXPECT_EQ(TeeLab::Sign(late.caller(), lab_->MakeKey(when)).code(), Code::kDenied);
+  Machine good(lab_->daemon(), "tdx", machines_->Good());
+  for (const TeeLab::Key& key : {strict, patient, hasty})
+    EXPECT_TRUE(TeeLab::Sign(good.caller(), key).ok());
+}
+
 // lesson 11: a policy that forgets debug mode does not admit it.
 TEST_F(TdxCallers, DebugModeIsRefusedUnasked) {
   const TeeLab::Key key = lab_->MakeKey("tdx", ToHex(Bytes(48, 0x5a)));

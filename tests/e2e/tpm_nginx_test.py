@@ -3,6 +3,7 @@
 """TPMs end to end: nginx proves its machine by one, the enclave its own by another, which also keeps its root secret and
 counts for its witness."""
 
+import json
 import shutil
 import unittest
 
@@ -105,6 +106,21 @@ class Enclave(TpmTest):
         refused = self.lab.cli("status", check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("tpm.pcr7", refused.stderr)
+
+    def test_doctor_tells_which_tokens_have_no_owners(self):
+        def finding():
+            answer = json.loads(self.lab.cli("doctor", "--json", check=False).stdout)
+            return [one for one in answer["findings"] if one["code"] == "KD208"]
+        told, = finding()
+        self.assertEqual(told["result"], "warning")
+        self.assertIn("tokens without owners: web", told["what"])
+        self.assertIn("--owner", told["mend"])
+        self.lab.cli("owner", "keygen", "ops", "-o", self.lab.dir / "ops.pem")
+        self.lab.cli("token", "create", "owned", "--owner", f"ops={self.lab.dir}/ops.pem", "--policy",
+                     self.lab.write("owned.yaml", self.lab.caller_policy(["sign"], self.max_age)))
+        self.assertNotIn("owned", finding()[0]["what"])
+        self.lab.cli("token", "delete", "web", "--yes")
+        self.assertEqual(finding(), [])
 
     def test_a_state_that_was_put_back_is_refused(self):
         self.lab.stop()

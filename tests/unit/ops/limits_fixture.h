@@ -90,9 +90,20 @@ class LimitsTest : public testing::Test {
     one.push_back(std::move(fresh));
     return store_->Insert(std::move(one)).value().front()->id;
   }
+  LimitKey KeyAt(uint64_t permit, const session::CallerId& caller) const {
+    return {.object = object_, .policy = "p", .permit = permit, .caller = caller};
+  }
   Status TakeAt(uint64_t permit, const LimitRule& rule, uint8_t caller = 1) {
     const session::CallerId id{caller};
-    return limits_->Take({.object = object_, .policy = "p", .permit = permit, .caller = id}, rule);
+    return limits_->Take(KeyAt(permit, id), rule);
+  }
+  Status CheckAt(uint64_t permit, const LimitRule& rule, uint8_t caller = 1) {
+    const session::CallerId id{caller};
+    return limits_->Check(KeyAt(permit, id), rule);
+  }
+  uint64_t Used(const LimitRule& rule, uint8_t caller = 1) const {
+    const session::CallerId id{caller};
+    return limits_->Used(KeyAt(1, id), rule);
   }
   Status Take(const LimitRule& rule, uint8_t caller = 1) { return TakeAt(1, rule, caller); }
   // How many succeed until the limit is reached, at most `most`.

@@ -32,6 +32,17 @@ class RulesTest : public OwnerFixture {
     return signature.ok() ? Code::kInternal : signature.code();
   }
   static constexpr Code kSigned = Code::kInternal;  // no refusal has this code here
+  wire::ExplainReply LastRefusal(const wire::ObjectRef& key = ByLabel("key")) {
+    const auto owner = Connect(4711, /*attest=*/false);
+    wire::Statement login = StatementOf<wire::Op::kOwnerLogin>(
+        {token_, owner->connection.peer.tls_key, owner->connection.session->id()});
+    login.sequence = 0;
+    --sequence_;
+    EXPECT_TRUE(Run<wire::Op::kAdminister>(*owner, SignedBy({&ops_}, login)).ok());
+    auto reply = Run<wire::Op::kExplain>(*owner, {key, "sign", false});
+    EXPECT_TRUE(reply.ok()) << reply.error().Text();
+    return reply.ok() ? *std::move(reply) : wire::ExplainReply();
+  }
 
   std::string own_;
 };
@@ -209,7 +220,15 @@ TEST_F(RulesTest, LimitsAreCountedOverVersionsOfThePolicy) {
   EXPECT_EQ(Sign(*caller), kSigned);
   EXPECT_EQ(Sign(*Connect(1000)), kSigned);
   EXPECT_EQ(Sign(*caller), Code::kLimitReached);
+  const wire::ExplainReply why = LastRefusal();
+  EXPECT_FALSE(why.allowed);
+  ASSERT_EQ(why.permits.size(), 1U);
+  EXPECT_EQ(why.permits[0].term, "limits");
+  EXPECT_EQ(why.permits[0].wanted, "{uses: 2, per: key}");
+  EXPECT_EQ(why.permits[0].got, "all of 2 uses");
+  EXPECT_EQ(why.permits[0].used, 2U);
   ASSERT_TRUE(Apply({&ops_}, When("sign", mine, "    limits: {uses: 3}\n", 2)).ok());
+  EXPECT_TRUE(LastRefusal().allowed) << "by the policy as it is now";
   EXPECT_EQ(Sign(*caller), kSigned);
   EXPECT_EQ(Sign(*caller), Code::kLimitReached);
 }
