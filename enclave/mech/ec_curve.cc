@@ -36,6 +36,24 @@ constexpr EcCurve kCurves[] = {
     {"X448", kX448, kX448Names, CKK_EC_MONTGOMERY, 56, 56, 448},
 };
 
+// Other ways in which clients name a curve; the key says CKA_EC_PARAMS in its own.
+struct Alias {
+  std::span<const uint8_t> ec_params;
+  const char* group;
+};
+// 1.3.6.1.4.1.11591.15.1 and 1.3.6.1.4.1.3029.1.5.1, from before RFC 8410: OpenPGP's.
+constexpr uint8_t kOpenPgpEd25519[] = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x04,
+                                       0x01, 0xda, 0x47, 0x0f, 0x01};
+constexpr uint8_t kOpenPgpX25519[] = {0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04,
+                                      0x01, 0x97, 0x55, 0x01, 0x05, 0x01};
+// pkcs11-tool 0.23: the PrintableString "curve25519" of a length that is one too many.
+constexpr uint8_t kOpenscX25519[] = {0x13, 0x0b, 'c', 'u', 'r', 'v', 'e', '2', '5', '5', '1', '9'};
+constexpr Alias kAliases[] = {
+    {kOpenPgpEd25519, "ED25519"},
+    {kOpenPgpX25519, "X25519"},
+    {kOpenscX25519, "X25519"},
+};
+
 constexpr uint8_t kTagNull = 0x05;
 constexpr uint8_t kTagOid = 0x06;
 constexpr uint8_t kTagPrintableString = 0x13;
@@ -62,6 +80,9 @@ const EcCurve* FindCurve(std::string_view group) {
 Result<const EcCurve*> ParseEcParams(ByteSpan ec_params) {
   for (const EcCurve& curve : kCurves) {
     if (Equal(curve.oid, ec_params)) return &curve;
+  }
+  for (const Alias& alias : kAliases) {
+    if (Equal(alias.ec_params, ec_params)) return FindCurve(alias.group);
   }
   ByteReader in(ec_params);
   const Result<uint8_t> tag = in.TakeLe<uint8_t>();

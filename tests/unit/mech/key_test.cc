@@ -175,6 +175,21 @@ TEST(KeyTest, CurvesAreNamedByObjectIdentifierOrName) {
   }
 }
 
+TEST(KeyTest, CurvesHaveTheNamesOfTheirClients) {
+  const auto made = [](uint64_t mechanism, std::string_view params) {
+    wire::AttributeList attributes;
+    attributes.Set(CKA_EC_PARAMS, Hex(params));
+    return ToHex(*Get(FamilyOf(mechanism).generate(Mech(mechanism), attributes))
+                      .attributes.Find(CKA_EC_PARAMS));
+  };
+  EXPECT_EQ(made(CKM_EC_EDWARDS_KEY_PAIR_GEN, "06092b06010401da470f01"), kEd25519);  // OpenPGP
+  for (const std::string_view name : {"060a2b060104019755010501",                    // OpenPGP
+                                      "130a63757276653235353139",                    // PKCS#11
+                                      "130b63757276653235353139"}) {  // pkcs11-tool 0.23
+    EXPECT_EQ(made(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, name), "06032b656e") << name;
+  }
+}
+
 TEST(KeyTest, DamagedKeyFilesAreRefused) {
   for (const KeyPair& pair : PairsOfEveryType()) {
     const ByteSpan der = pair.material.Expose(SecretAccess());
