@@ -12,6 +12,11 @@ enum class Source {
   kKept,  // a copy, or what a key of the enclave unwrapped
 };
 
+// The security officer of a token alone may set CKA_TRUSTED (base §4.6.3, §4.8, §4.10).
+inline bool IsSecurityOfficer(const Call& call, const wire::TokenId& token) {
+  return call.session.LoginOf(token) == wire::LoginState::kSecurityOfficer;
+}
+
 // Puts objects (attributes complete, except policy, token and session) into the token that was
 // authorized: a token object needs the right to administer, a private one needs a login where there
 // is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the parent's, else

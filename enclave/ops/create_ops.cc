@@ -22,9 +22,9 @@ Result<AttributeList> WithClass(AttributeList attributes, uint64_t object_class)
 }
 
 // An object from a template and what the key material gave.
-Result<keys::NewObject> Assemble(const Call& call, AttributeList requested,
-                                 const AttributeList& made, SecretBytes material, Origin origin,
-                                 uint64_t mechanism) {
+Result<keys::NewObject> Assemble(const Call& call, const wire::TokenId& token,
+                                 AttributeList requested, const AttributeList& made,
+                                 SecretBytes material, Origin origin, uint64_t mechanism) {
   if (const auto twice = requested.Duplicate()) {
     return Fail(Code::kTemplateInconsistent, keys::AttributeName(*twice) + " is there twice");
   }
@@ -33,7 +33,8 @@ Result<keys::NewObject> Assemble(const Call& call, AttributeList requested,
   for (const uint64_t own : {kCkaPolicy, kCkaPolicyDigest, kCkaCreatorMeasurement, kCkaCreatorTee,
                              kCkaCreated, kCkaInheritedPolicies, kCkaParents})
     requested.Remove(own);
-  KC_ASSIGN(object.object.attributes, keys::CompleteTemplate(requested, made, origin, mechanism));
+  KC_ASSIGN(object.object.attributes, keys::CompleteTemplate(requested, made, origin, mechanism,
+                                                             IsSecurityOfficer(call, token)));
   const auto identity = call.session.identity();
   for (const auto& [claim_name, attribute] :
        {std::pair("measurement", kCkaCreatorMeasurement), std::pair("tee", kCkaCreatorTee)}) {
@@ -64,10 +65,11 @@ Result<wire::KeyPairReply> InsertPair(Call& call, const AuthorizedCreation& crea
   }
   std::vector<keys::NewObject> objects;
   KC_ASSIGN(keys::NewObject public_key,
-            Assemble(call, std::move(public_template), made.attributes, {}, origin, mechanism));
-  KC_ASSIGN(keys::NewObject private_key,
-            Assemble(call, std::move(private_template), made.attributes, std::move(made.material),
+            Assemble(call, creation.token().id, std::move(public_template), made.attributes, {},
                      origin, mechanism));
+  KC_ASSIGN(keys::NewObject private_key,
+            Assemble(call, creation.token().id, std::move(private_template), made.attributes,
+                     std::move(made.material), origin, mechanism));
   objects.push_back(std::move(public_key));
   objects.push_back(std::move(private_key));
   KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects)));
@@ -78,8 +80,9 @@ Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creati
                                     AttributeList requested, mech::NewKey made, Origin origin,
                                     uint64_t mechanism, const keys::Object* parent = nullptr) {
   const Source source = origin == Origin::kUnwrapped ? Source::kKept : Source::kMade;
-  KC_ASSIGN(keys::NewObject object, Assemble(call, std::move(requested), made.attributes,
-                                             std::move(made.material), origin, mechanism));
+  KC_ASSIGN(keys::NewObject object,
+            Assemble(call, creation.token().id, std::move(requested), made.attributes,
+                     std::move(made.material), origin, mechanism));
   std::vector<keys::NewObject> objects;
   objects.push_back(std::move(object));
   KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), parent, source));

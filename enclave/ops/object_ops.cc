@@ -96,8 +96,9 @@ ReplyOf<Op::kSetAttributes> SetAttributes(Call& call, const wire::SetAttributesR
   wire::AttributeList changes = request.attributes;
   const std::string policy = changes.Text(kCkaPolicy);
   changes.Remove(kCkaPolicy);
-  KC_ASSIGN(wire::AttributeList attributes,
-            keys::ApplyChanges(object.object().attributes, changes, /*copy=*/false));
+  const bool security_officer = IsSecurityOfficer(call, object.object().token);
+  KC_ASSIGN(wire::AttributeList attributes, keys::ApplyChanges(object.object().attributes, changes,
+                                                               /*copy=*/false, security_officer));
   if (!policy.empty()) attributes.SetText(kCkaPolicy, policy);
   KC_ASSIGN(const keys::ObjectPtr updated,
             call.service.store.Update(object.object().id, std::move(attributes)));
@@ -112,8 +113,9 @@ ReplyOf<Op::kCopyObject> CopyObject(Call& call, const wire::CopyObjectRequest& r
   wire::AttributeList changes = request.attributes;
   changes.Remove(kCkaPolicy);
   keys::NewObject copy;
+  const bool security_officer = IsSecurityOfficer(call, original.token);
   KC_ASSIGN(copy.object.attributes,
-            keys::ApplyChanges(original.attributes, changes, /*copy=*/true));
+            keys::ApplyChanges(original.attributes, changes, /*copy=*/true, security_officer));
   copy.object.inherited = original.inherited;
   copy.object.policy =
       request.attributes.Has(kCkaPolicy) ? request.attributes.Text(kCkaPolicy) : original.policy;

@@ -73,6 +73,35 @@ TEST_F(LoginTest, WrongPinsLockAndARightOneResetsTheCount) {
   EXPECT_TRUE(Login(*caller_, "5678").ok());
 }
 
+// Base §4.6.3, §4.8, §4.10: "The CKA_TRUSTED attribute can only be set to CK_TRUE by the SO user".
+TEST_F(LoginTest, OnlyTheSecurityOfficerTrusts) {
+  wire::CreateObjectRequest request;
+  request.token = token_.id;
+  request.attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+  request.attributes.SetUlong(CKA_KEY_TYPE, CKK_AES);
+  request.attributes.SetBool(CKA_PRIVATE, false);
+  request.attributes.SetBool(CKA_TOKEN, true);
+  request.attributes.Set(CKA_VALUE, Bytes(16, 0x11));
+  wire::AttributeList trusted;
+  trusted.SetBool(CKA_TRUSTED, true);
+  const auto trust_later = [&] {
+    wire::SetAttributesRequest change;
+    change.object.id = Run<wire::Op::kCreateObject>(*caller_, request)->object.id;
+    change.attributes = trusted;
+    return Run<wire::Op::kSetAttributes>(*caller_, change);
+  };
+  wire::CreateObjectRequest with_trust = request;
+  with_trust.attributes.SetBool(CKA_TRUSTED, true);
+
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  EXPECT_EQ(Run<wire::Op::kCreateObject>(*caller_, with_trust).code(), Code::kAttributeReadOnly);
+  EXPECT_EQ(trust_later().code(), Code::kAttributeReadOnly);
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  ASSERT_TRUE(Login(*caller_, "so-pin", wire::LoginState::kSecurityOfficer).ok());
+  EXPECT_TRUE(Run<wire::Op::kCreateObject>(*caller_, with_trust).ok());
+  EXPECT_TRUE(trust_later().ok());
+}
+
 TEST_F(LoginTest, LoginWithoutAPinTriesNothing) {
   wire::LoginRequest request;
   request.token = token_.id;
