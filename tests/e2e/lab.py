@@ -244,10 +244,7 @@ class LabTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.lab = Lab(**cls.lab_options)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.lab.close()
+        cls.addClassCleanup(cls.lab.close)  # also when the rest of a setUpClass fails
 
     def run(self, result=None):
         def bad():
