@@ -133,7 +133,7 @@ class Lab:
         if SANITIZER_RUNTIME:
             common = f"log_path={self.reports}/report"
             ours = str(command).startswith(str(BUILD_DIR))
-            if not ours and not str(command).endswith("/curl"):  # curl loads no module of ours
+            if not ours and not str(command).endswith(("/curl", "/sshd")):  # which load no module of ours
                 env["LD_PRELOAD"] = SANITIZER_RUNTIME
             env["ASAN_OPTIONS"] = (f"{common}:detect_leaks=1" if ours else
                                    f"{common}:detect_leaks=0:suppressions={SOURCE_DIR}/tests/asan.supp")

@@ -4,21 +4,13 @@
 import re
 import unittest
 
-from lab import PKCS11_MODULE, Lab, LabTest, main, need
-
-PIN, SO_PIN = "1234", "87654321"
+from clients import PIN, PKCS11_MODULE, SO_PIN, ClientTest, Lab, OnPins, main, need
 
 
-class Tool(LabTest):
-    """The tests; each subclass says which token."""
-
-    token, login = "web", []
-
+class Tool(ClientTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.lab.make_token("web")
-        cls.lab.make_token("pins", pin=PIN, so_pin=SO_PIN)
         cls.lab.write("message", "what is signed\n")
         cls.tool("--keypairgen", "--key-type", "rsa:2048", "--id", "01", "--label", "rsa", "--usage-sign", "--usage-decrypt",
                  "--usage-wrap")
@@ -28,10 +20,6 @@ class Tool(LabTest):
         # pkcs11-tool 0.23 saves EC keys from memory that it has freed, which is not there in every build.
         cls.lab.run([need("p11tool"), "--provider", PKCS11_MODULE, "--batch", "--export-pubkey", "--outfile", "p256.pem",
                      f"pkcs11:token={cls.token};object=p256;type=public"], env={"GNUTLS_PIN": PIN})
-
-    @classmethod
-    def tool(cls, *arguments, check=True, login=True):
-        return cls.lab.pkcs11_tool("--token-label", cls.token, *(cls.login if login else []), *arguments, check=check)
 
     def assert_signs(self, key_id, mechanism, public, *dgst, options=()):
         self.tool("--sign", "--id", key_id, "-m", mechanism, *options, "-i", "message", "-o", "signature")
@@ -48,6 +36,22 @@ class Tool(LabTest):
         threads = [part for _ in range(8) for part in ("--test-threads", "ILGISLT0")]
         done = self.lab.pkcs11_tool(*threads, "-L")
         self.assertNotIn("rv = CKR", done.stdout + done.stderr)
+
+    def test_key_and_request_tests_pass(self):
+        """--test-ec and --moz-cert: a pair is made, renamed, used and deleted as browsers do it. Both insist on --login."""
+        self.lab.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "moz.key", "-out", "moz.der", "-outform",
+                         "DER", "-subj", "/CN=moz", "-days", "10")
+        user = () if self.pin else ("--login",)
+        done = self.tool("--session-rw", *user, "--test-ec", "--key-type", "EC:secp384r1", "--id", "71", "--label", "own")
+        self.assertIn("==> OK", done.stdout)
+        done = self.tool("--session-rw", *user, "--moz-cert", "moz.der", "--key-type", "rsa:2048", "--id", "72", "--label", "moz")
+        self.assertIn("OK, successful!", done.stdout)
+        self.assertNotRegex(self.tool("-O").stdout, r"label: +own")
+
+    def test_polls_for_tokens(self):
+        done = self.tool("--test-hotplug", login=False)
+        self.assertIn("C_WaitForSlotEvent()", done.stdout)
+        self.assertNotIn("failed", done.stdout + done.stderr)
 
     def test_signs_with_rsa(self):
         for bits in (256, 384, 512):
@@ -144,9 +148,7 @@ class Tool(LabTest):
         self.tool("--delete-object", "--type", "secrkey", "--id", "0c")
 
 
-class WithPins(Tool):
-    token, login = "pins", ["--login", "--pin", PIN]
-
+class WithPins(OnPins, Tool):
     def test_private_keys_are_hidden_without_login(self):
         self.assertNotIn("Private Key", self.tool("-O", login=False).stdout)
         self.assertIn("Private Key", self.tool("-O").stdout)
