@@ -5,8 +5,8 @@
 // fit, neither has it, and where one of them fails, both end.
 #include "pkcs11/args.h"
 #include "pkcs11/calls.h"
+#include "pkcs11/cipher_operation.h"
 #include "pkcs11/digest_part.h"
-#include "pkcs11/key_operation.h"
 
 namespace keyclave::pkcs11::call {
 namespace {

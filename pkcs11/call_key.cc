@@ -1,4 +1,4 @@
-// Keys: generate, wrap, unwrap, derive.
+// Keys: generate, derive.
 #include "pkcs11/args.h"
 #include "pkcs11/calls.h"
 #include "pkcs11/key_operation.h"
@@ -13,14 +13,6 @@ Result<wire::Mechanism> ReadMechanism(const SessionCall& call, const CK_MECHANIS
   const auto offered = call.module->mechanisms().Find(mechanism->mechanism, function);
   if (!offered.ok()) return offered.error();
   return FromMechanism(mechanism);
-}
-
-// CheckMechanism in the words of C_WrapKey and C_UnwrapKey.
-Status CheckKeyMechanism(const SessionCall& call, const ObjectPtr& key, CK_MECHANISM_TYPE type,
-                         CK_FLAGS function, Code wrong_type) {
-  const Status status = CheckMechanism(call, key->attributes(), type, function);
-  if (!status.ok() && status.code() == Code::kKeyTypeInconsistent) return Fail(wrong_type);
-  return status;
 }
 
 }  // namespace
@@ -58,63 +50,6 @@ Status C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
             call.client().Call<wire::Op::kGenerateKeyPair>(request));
   *public_key = TakeNewObject(call, std::move(reply.public_key), before);
   *private_key = TakeNewObject(call, std::move(reply.private_key), before);
-  return Done{};
-}
-
-// Not an operation with a state, so the output that did not fit is kept in the session, beside its
-// request.
-Status C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
-                 CK_OBJECT_HANDLE wrapping_key, CK_OBJECT_HANDLE key, CK_BYTE_PTR out,
-                 CK_ULONG_PTR out_size) {
-  KC_ASSIGN(const SessionCall call, EnterSession(session));
-  const OutBuffer buffer(out, out_size);
-  KC_CHECK_OK(buffer.Check());
-  KC_CHECK_OK(NotNull(mechanism));
-  KC_ASSIGN(const ObjectPtr wrapping,
-            FindKey(call, wrapping_key, CKA_WRAP, Code::kP11WrappingKeyHandleInvalid));
-  KC_CHECK_OK(CheckKeyMechanism(call, wrapping, mechanism->mechanism, CKF_WRAP,
-                                Code::kP11WrappingKeyTypeInconsistent));
-  const auto wrapped_key = call.module->objects().Find(key, call.session->token());
-  if (!wrapped_key.ok() || !(*wrapped_key)->IsKey()) return Fail(Code::kP11KeyHandleInvalid);
-  wire::WrapKeyRequest request;
-  request.wrapping_key.id = wrapping->info.id;
-  KC_ASSIGN(request.mechanism, FromMechanism(mechanism));
-  request.key.id = (*wrapped_key)->info.id;
-
-  Session::Wrapped& kept = call.session->wrapped;
-  Bytes encoded = wire::Encode(request);
-  if (kept.request != encoded) kept = {std::move(encoded), std::nullopt};
-  return IgnoreDelivery(Deliver(buffer, std::nullopt, kept.output, [&]() -> Result<Bytes> {
-    auto reply = call.client().Call<wire::Op::kWrapKey>(request);
-    if (!reply.ok())
-      return ObjectError(call, *wrapped_key, reply.error(), Code::kP11KeyHandleInvalid);
-    return std::move(reply->output);
-  }));
-}
-
-Status C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
-                   CK_OBJECT_HANDLE unwrapping_key, CK_BYTE_PTR wrapped, CK_ULONG wrapped_size,
-                   CK_ATTRIBUTE_PTR attributes, CK_ULONG count, CK_OBJECT_HANDLE_PTR key) {
-  KC_ASSIGN(const SessionCall call, EnterSession(session));
-  KC_CHECK_OK(NotNull(key));
-  KC_CHECK_OK(NotNull(mechanism));
-  KC_CHECK_OK(NotNull(wrapped));
-  if (wrapped_size > wire::kMaxField) return Fail(Code::kWrappedKeyLenRange);
-  KC_ASSIGN(const ObjectPtr unwrapping,
-            FindKey(call, unwrapping_key, CKA_UNWRAP, Code::kP11UnwrappingKeyHandleInvalid));
-  KC_CHECK_OK(CheckKeyMechanism(call, unwrapping, mechanism->mechanism, CKF_UNWRAP,
-                                Code::kP11UnwrappingKeyTypeInconsistent));
-  wire::UnwrapKeyRequest request;
-  request.unwrapping_key.id = unwrapping->info.id;
-  KC_ASSIGN(request.mechanism, FromMechanism(mechanism));
-  KC_ASSIGN(request.attributes, FromTemplate(attributes, count));
-  KC_CHECK_OK(CheckWritable(*call.session, request.attributes));
-  request.wrapped = ToBytes(FromC(wrapped, wrapped_size));
-  const Freshness before = FreshnessNow(call.client());
-  auto reply = call.client().Call<wire::Op::kUnwrapKey>(request);
-  if (!reply.ok())
-    return ObjectError(call, unwrapping, reply.error(), Code::kP11UnwrappingKeyHandleInvalid);
-  *key = TakeNewObject(call, std::move(reply->object), before);
   return Done{};
 }
 

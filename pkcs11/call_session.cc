@@ -79,6 +79,7 @@ Status C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR /*application*
   KC_ASSIGN(const ModulePtr module, Module::Current());
   KC_CHECK_OK(NotNull(session));
   if ((flags & CKF_SERIAL_SESSION) == 0) return Fail(Code::kP11SessionParallel);
+  if ((flags & CKF_ASYNC_SESSION) != 0) return Fail(Code::kP11SessionAsync);
   module->slots().RefreshIfUnknown();
   KC_ASSIGN(const SlotPtr found, module->slots().Find(slot));
   KC_ASSIGN(const wire::TokenInfo token, found->Token());
@@ -177,6 +178,17 @@ Status C_Logout(CK_SESSION_HANDLE session) {
 Status C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags) {
   KC_ASSIGN(const SessionCall call, EnterSession(session));
   call.operations().Cancel(flags);
+  return Done{};
+}
+
+// No operation here meets a validation's requirements, for none was validated (3.2 §4.16.3).
+Status C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_SESSION_VALIDATION_FLAGS_TYPE type,
+                                   CK_FLAGS* flags) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  KC_CHECK_OK(NotNull(flags));
+  if (type != CKS_LAST_VALIDATION_OK)
+    return Fail(Code::kP11ArgumentsBad, "no such validation flags");
+  *flags = 0;
   return Done{};
 }
 

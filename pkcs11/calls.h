@@ -8,12 +8,9 @@
 namespace keyclave::pkcs11::call {
 
 #define KC_FUNCTION(name, parameters, arguments) Status name parameters;
-#define KC_FUNCTION_3_0(name, parameters, arguments) Status name parameters;
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0
 
-// C_GetInfo as the 3.0 function list has it: it names that version.
+// C_GetInfo as the function lists of 3.0 and 3.2 have it: it names their version.
 Status GetInfoOf(CK_VERSION cryptoki, CK_INFO_PTR info);
 
 }  // namespace keyclave::pkcs11::call

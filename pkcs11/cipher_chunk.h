@@ -11,6 +11,8 @@ namespace keyclave::pkcs11 {
 inline constexpr size_t kAesBlock = 16;
 inline constexpr size_t kChunk = size_t{512} << 10;  // bytes per request
 
+enum class Direction { kEncrypt, kDecrypt };
+
 // Whether the operation can be cut: its mode allows it, and so does the key (the middle of
 // CKM_AES_CBC_PAD is CKM_AES_CBC).
 bool CanCut(const KeyOperation& operation);

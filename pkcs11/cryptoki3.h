@@ -1,5 +1,6 @@
-// PKCS#11 3.0 as far as p11-kit's header of Debian 12 (2.40) lacks it: interfaces, the 3.0 function
-// list, numbers. Names and layouts are those of the OASIS header pkcs11.h 3.0.
+// PKCS#11 3.0 and 3.2 as far as p11-kit's header of Debian 12 (2.40) lacks them: interfaces,
+// function lists, parameters of messages, numbers. Names and layouts are those of OASIS's headers
+// of 3.2.
 #pragma once
 
 #include "enclave/wire/pkcs11_extra.h"
@@ -15,7 +16,18 @@
 #define CKF_MESSAGE_DECRYPT 0x4UL
 #define CKF_MESSAGE_SIGN 0x8UL
 #define CKF_MESSAGE_VERIFY 0x10UL
+#define CKF_MULTI_MESSAGE 0x20UL
 #define CKF_FIND_OBJECTS 0x40UL
+#define CKF_ASYNC_SESSION 0x8UL   // of C_OpenSession
+#define CKF_END_OF_MESSAGE 0x1UL  // of C_EncryptMessageNext
+
+#define CKG_NO_GENERATE 0x0UL
+#define CKG_GENERATE 0x1UL
+#define CKG_GENERATE_COUNTER 0x2UL
+#define CKG_GENERATE_RANDOM 0x3UL
+#define CKG_GENERATE_COUNTER_XOR 0x4UL
+
+#define CKS_LAST_VALIDATION_OK 0x1UL
 
 #define CKM_SHA3_256 0x2b0UL
 #define CKM_SHA3_224 0x2b5UL
@@ -49,22 +61,59 @@ typedef CK_INTERFACE_PTR* CK_INTERFACE_PTR_PTR;
 
 #endif  // CKR_OPERATION_CANCEL_FAILED
 
+#ifndef CKR_SESSION_ASYNC_NOT_SUPPORTED
+#define CKR_SESSION_ASYNC_NOT_SUPPORTED 0x205UL
+
+// Of the parameter of one message: the vector and the tag lie with the caller, either way.
+typedef struct CK_GCM_MESSAGE_PARAMS {
+  CK_BYTE_PTR iv_ptr;
+  CK_ULONG iv_len;  // bytes
+  CK_ULONG iv_fixed_bits;
+  CK_ULONG iv_generator;  // CKG_…
+  CK_BYTE_PTR tag_ptr;
+  CK_ULONG tag_bits;
+} CK_GCM_MESSAGE_PARAMS;
+// Of C_WrapKey and C_UnwrapKey: the tag follows the wrapped key.
+typedef struct CK_GCM_WRAP_PARAMS {
+  CK_BYTE_PTR iv_ptr;
+  CK_ULONG iv_len;  // bytes
+  CK_ULONG iv_fixed_bits;
+  CK_ULONG iv_generator;
+  CK_BYTE_PTR aad_ptr;
+  CK_ULONG aad_len;
+  CK_ULONG tag_bits;
+} CK_GCM_WRAP_PARAMS;
+
+typedef CK_ULONG CK_SESSION_VALIDATION_FLAGS_TYPE;
+typedef struct CK_ASYNC_DATA {
+  CK_ULONG version;
+  CK_BYTE_PTR value_ptr;
+  CK_ULONG value_len;
+  CK_OBJECT_HANDLE object;
+  CK_OBJECT_HANDLE additional_object;
+} CK_ASYNC_DATA;
+typedef CK_ASYNC_DATA* CK_ASYNC_DATA_PTR;
+
+#endif  // CKR_SESSION_ASYNC_NOT_SUPPORTED
+
 extern "C" {
 #define KC_FUNCTION(name, parameters, arguments)
 #define KC_FUNCTION_3_0(name, parameters, arguments) \
   typedef CK_RV(*CK_##name) parameters;              \
   CK_RV name parameters;
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0
 
 typedef struct CK_FUNCTION_LIST_3_0 {
   CK_VERSION version;
 #define KC_FUNCTION(name, parameters, arguments) CK_##name name;
-#define KC_FUNCTION_3_0(name, parameters, arguments) CK_##name name;
+#define KC_FUNCTION_3_2(name, parameters, arguments)
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0
 } CK_FUNCTION_LIST_3_0;
+
+typedef struct CK_FUNCTION_LIST_3_2 {
+  CK_VERSION version;
+#define KC_FUNCTION(name, parameters, arguments) CK_##name name;
+#include "pkcs11/functions.inc"
+} CK_FUNCTION_LIST_3_2;
 // NOLINTEND(modernize-use-using, cppcoreguidelines-macro-usage)
 }

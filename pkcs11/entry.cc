@@ -26,7 +26,4 @@ CK_RV Report(const char* function, const Status& status) {
     return keyclave::pkcs11::Barrier(#name,                                                   \
                                      [&] { return keyclave::pkcs11::call::name arguments; }); \
   }
-#define KC_FUNCTION_3_0 KC_FUNCTION
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0

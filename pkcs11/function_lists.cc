@@ -1,4 +1,4 @@
-// The function lists and interfaces: exactly 2.40 from C_GetFunctionList, 2.40 and 3.0 from
+// The function lists and interfaces: exactly 2.40 from C_GetFunctionList; 2.40, 3.0 and 3.2 from
 // C_GetInterface.
 #include <array>
 
@@ -12,10 +12,12 @@ namespace {
 
 constexpr CK_VERSION k2_40{2, 40};
 constexpr CK_VERSION k3_0{3, 0};
+constexpr CK_VERSION k3_2{3, 2};
 
 // A list names its own version in C_GetInfo too: programs that ask for 2.40 check for it.
+template <CK_BYTE minor>
 CK_RV GetInfo3(CK_INFO_PTR info) {
-  return Barrier("C_GetInfo", [&] { return call::GetInfoOf(k3_0, info); });
+  return Barrier("C_GetInfo", [&] { return call::GetInfoOf({3, minor}, info); });
 }
 
 CK_FUNCTION_LIST list_2_40 = {
@@ -23,23 +25,30 @@ CK_FUNCTION_LIST list_2_40 = {
 #define KC_FUNCTION(name, parameters, arguments) .name = ::name,
 #define KC_FUNCTION_3_0(name, parameters, arguments)
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0
 };
 
-constexpr CK_FUNCTION_LIST_3_0 MakeList3() {
+constexpr CK_FUNCTION_LIST_3_0 MakeList30() {
   CK_FUNCTION_LIST_3_0 list = {
       .version = k3_0,
 #define KC_FUNCTION(name, parameters, arguments) .name = ::name,
-#define KC_FUNCTION_3_0(name, parameters, arguments) .name = ::name,
+#define KC_FUNCTION_3_2(name, parameters, arguments)
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0
   };
-  list.C_GetInfo = GetInfo3;
+  list.C_GetInfo = GetInfo3<0>;
   return list;
 }
-constinit CK_FUNCTION_LIST_3_0 list_3_0 = MakeList3();
+constinit CK_FUNCTION_LIST_3_0 list_3_0 = MakeList30();
+
+constexpr CK_FUNCTION_LIST_3_2 MakeList32() {
+  CK_FUNCTION_LIST_3_2 list = {
+      .version = k3_2,
+#define KC_FUNCTION(name, parameters, arguments) .name = ::name,
+#include "pkcs11/functions.inc"
+  };
+  list.C_GetInfo = GetInfo3<2>;
+  return list;
+}
+constinit CK_FUNCTION_LIST_3_2 list_3_2 = MakeList32();
 
 CK_UTF8CHAR standard_name[] = "PKCS 11";
 
@@ -48,7 +57,8 @@ struct Row {
   CK_VERSION version;
   CK_INTERFACE interface;
 };
-std::array<Row, 2> interfaces = {{
+std::array<Row, 3> interfaces = {{
+    {k3_2, {standard_name, &list_3_2, 0}},
     {k3_0, {standard_name, &list_3_0, 0}},
     {k2_40, {standard_name, &list_2_40, 0}},
 }};

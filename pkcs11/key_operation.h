@@ -33,10 +33,7 @@ Status BeginPart(KeyOperation& operation);
 // forgotten.
 void MatchPending(KeyOperation& operation, ByteSpan message);
 
-// The steps of the …Update calls, for these and for the dual-function calls.
+// A part of what is signed or verified, for C_SignUpdate and its like.
 Status SignPart(KeyOperation& operation, ByteSpan part);
-enum class Direction { kEncrypt, kDecrypt };
-Result<Delivery> CipherPart(const SessionCall& call, KeyOperation& operation, Direction direction,
-                            ByteSpan part, const OutBuffer& out);
 
 }  // namespace keyclave::pkcs11

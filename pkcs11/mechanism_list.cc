@@ -1,8 +1,24 @@
 #include "pkcs11/mechanism_list.h"
 
 #include "pkcs11/mechanism.h"
+#include "pkcs11/message_param.h"
 
 namespace keyclave::pkcs11 {
+namespace {
+
+// The message-based functions are this module's: each message is an operation of its own.
+CK_FLAGS MessageFlags(const wire::MechanismInfo& info) {
+  CK_FLAGS flags = 0;
+  if ((info.flags & CKF_SIGN) != 0) flags |= CKF_MESSAGE_SIGN;
+  if ((info.flags & CKF_VERIFY) != 0) flags |= CKF_MESSAGE_VERIFY;
+  if (HasMessageParam(info.type)) {
+    if ((info.flags & CKF_ENCRYPT) != 0) flags |= CKF_MESSAGE_ENCRYPT;
+    if ((info.flags & CKF_DECRYPT) != 0) flags |= CKF_MESSAGE_DECRYPT;
+  }
+  return flags == 0 ? 0 : flags | CKF_MULTI_MESSAGE;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const MechanismList::Infos>> MechanismList::All() {
   {
@@ -22,6 +38,7 @@ Result<std::shared_ptr<const MechanismList::Infos>> MechanismList::All() {
       infos->push_back({type, 0, 0, CKF_DIGEST});
     }
   }
+  for (wire::MechanismInfo& info : *infos) info.flags |= MessageFlags(info);
   const MutexLock lock(mutex_);
   infos_ = infos;
   generation_ = client_.generation();

@@ -18,6 +18,10 @@ CK_FLAGS Operations::Active() const {
   if (verify.has_value()) active |= CKF_VERIFY;
   if (encrypt.has_value()) active |= CKF_ENCRYPT;
   if (decrypt.has_value()) active |= CKF_DECRYPT;
+  if (message_sign.has_value()) active |= CKF_MESSAGE_SIGN;
+  if (message_verify.has_value()) active |= CKF_MESSAGE_VERIFY;
+  if (message_encrypt.has_value()) active |= CKF_MESSAGE_ENCRYPT;
+  if (message_decrypt.has_value()) active |= CKF_MESSAGE_DECRYPT;
   return active;
 }
 
@@ -43,6 +47,10 @@ void Operations::Cancel(CK_FLAGS kinds) {
   if ((kinds & CKF_VERIFY) != 0) verify.reset();
   if ((kinds & CKF_ENCRYPT) != 0) encrypt.reset();
   if ((kinds & CKF_DECRYPT) != 0) decrypt.reset();
+  if ((kinds & CKF_MESSAGE_SIGN) != 0) message_sign.reset();
+  if ((kinds & CKF_MESSAGE_VERIFY) != 0) message_verify.reset();
+  if ((kinds & CKF_MESSAGE_ENCRYPT) != 0) message_encrypt.reset();
+  if ((kinds & CKF_MESSAGE_DECRYPT) != 0) message_decrypt.reset();
 }
 
 }  // namespace keyclave::pkcs11

@@ -28,6 +28,7 @@ struct KeyOperation {
   wire::Mechanism mechanism;
   std::optional<PreHash> prehash;  // how a digest of `message` is signed
   std::optional<client::SignedMessage> message;
+  std::optional<Bytes> signature;  // of C_VerifySignatureInit
   bool multi_part = false;
   Bytes input;                   // parts so far, where there is no `message`
   std::optional<Bytes> pending;  // output that was made and not yet handed out
@@ -37,6 +38,16 @@ struct KeyOperation {
 
   // Adds a part; kDataLenRange above what one request can carry.
   Status Add(ByteSpan part);
+};
+
+// C_MessageSignInit … C_MessageSignFinal and their like: messages, one after the other, under one
+// key and mechanism. A message that came to nothing does not end the process.
+struct MessageProcess {
+  ObjectPtr key;
+  CK_MECHANISM_TYPE type = 0;
+  wire::Mechanism mechanism;            // of signatures; ciphers have a parameter per message
+  std::optional<KeyOperation> current;  // the message under way; in parts if `multi_part`
+  uint64_t counter = 0;                 // of the initialisation vectors that were made of it
 };
 
 // What is active. Encryption or decryption may run beside a digest, encryption beside a signature,
@@ -49,6 +60,10 @@ struct Operations {
   std::optional<KeyOperation> verify;
   std::optional<KeyOperation> encrypt;
   std::optional<KeyOperation> decrypt;
+  std::optional<MessageProcess> message_sign;
+  std::optional<MessageProcess> message_verify;
+  std::optional<MessageProcess> message_encrypt;
+  std::optional<MessageProcess> message_decrypt;
 
   // Whether an operation of this kind may begin now: kP11OperationActive.
   Status MayBegin(CK_FLAGS kind) const;

@@ -81,6 +81,7 @@ constexpr NamedRv kNames[] = {
     KC_RV(CKR_BUFFER_TOO_SMALL),
     KC_RV(CKR_SAVED_STATE_INVALID),
     KC_RV(CKR_STATE_UNSAVEABLE),
+    KC_RV(CKR_SESSION_ASYNC_NOT_SUPPORTED),
     KC_RV(CKR_CRYPTOKI_NOT_INITIALIZED),
     KC_RV(CKR_CRYPTOKI_ALREADY_INITIALIZED),
 };
@@ -258,6 +259,7 @@ CK_RV ToRv(Code code) {
     case Code::kP11SlotInvalid: return CKR_SLOT_ID_INVALID;
     case Code::kP11TokenNotPresent: return CKR_TOKEN_NOT_PRESENT;
     case Code::kP11NoEvent: return CKR_NO_EVENT;
+    case Code::kP11SessionAsync: return CKR_SESSION_ASYNC_NOT_SUPPORTED;
     case Code::kP11FunctionNotSupported: return CKR_FUNCTION_NOT_SUPPORTED;
     case Code::kP11FunctionNotParallel: return CKR_FUNCTION_NOT_PARALLEL;
     case Code::kP11SessionHandleInvalid: return CKR_SESSION_HANDLE_INVALID;

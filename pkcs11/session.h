@@ -26,10 +26,13 @@ class Session {
   std::mutex& mutex() { return mutex_; }
   Operations operations;
   std::set<wire::ObjectId> session_objects;
-  // The last output of C_WrapKey that did not fit, and the request it answers.
+  // The last output of C_WrapKey that did not fit, with the vector and tag that it was made with
+  // where they lie beside it, and the request that it answers.
   struct Wrapped {
     Bytes request;
     std::optional<Bytes> output;
+    Bytes iv;
+    Bytes tag;
   } wrapped;
 
  private:

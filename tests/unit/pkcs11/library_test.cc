@@ -37,8 +37,6 @@ TEST(Library, LoadsWithAllItsSymbolsBound) {
 #define KC_FUNCTION_3_0(name, parameters, arguments) \
   EXPECT_NE(dlsym(library, #name), nullptr) << #name;
 #include "pkcs11/functions.inc"
-#undef KC_FUNCTION
-#undef KC_FUNCTION_3_0
   EXPECT_EQ(list->C_Finalize(nullptr), CKR_CRYPTOKI_NOT_INITIALIZED);
 }
 

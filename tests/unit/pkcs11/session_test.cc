@@ -237,7 +237,7 @@ TEST_F(SessionTest, SmallFunctionsSayWhatTheyDo) {
   EXPECT_EQ(C_SeedRandom(session, &byte, 1), CKR_RANDOM_SEED_NOT_SUPPORTED);
   EXPECT_EQ(C_GetOperationState(session, nullptr, &size), CKR_OPERATION_NOT_INITIALIZED);
   EXPECT_EQ(C_SetOperationState(session, &byte, 1, 0, 0), CKR_SAVED_STATE_INVALID);
-  EXPECT_EQ(C_MessageEncryptInit(session, nullptr, 0), CKR_FUNCTION_NOT_SUPPORTED);
+  EXPECT_EQ(C_SignRecoverInit(session, nullptr, 0), CKR_FUNCTION_NOT_SUPPORTED);
 }
 
 TEST_F(SessionTest, RandomBytesComeFromTheEnclaveInPieces) {
