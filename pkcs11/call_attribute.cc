@@ -1,6 +1,7 @@
 // Attributes of objects: get, set, size.
 #include "pkcs11/args.h"
 #include "pkcs11/calls.h"
+#include "pkcs11/profile_object.h"
 #include "pkcs11/session_object.h"
 
 namespace keyclave::pkcs11::call {
@@ -70,6 +71,7 @@ Status C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
   KC_ASSIGN(wire::AttributeList list, FromTemplate(attributes, count));
   ObjectCache& objects = call.module->objects();
   KC_ASSIGN(const ObjectPtr found, objects.Find(object, call.session->token()));
+  KC_CHECK_OK(CheckNotProfile(*found));
   KC_CHECK_OK(CheckWritable(*call.session, found->attributes()));
   const Freshness before = FreshnessNow(call.client());
   auto reply =

@@ -1,6 +1,7 @@
 // Objects: create, copy, destroy, find.
 #include "pkcs11/args.h"
 #include "pkcs11/calls.h"
+#include "pkcs11/profile_object.h"
 #include "pkcs11/session_object.h"
 
 namespace keyclave::pkcs11::call {
@@ -18,6 +19,9 @@ Status ReadPage(const SessionCall& call, FindOperation& find) {
   for (wire::ObjectInfo& info : reply->objects) {
     find.found.push_back(call.module->objects().Put(std::move(info), before)->handle);
   }
+  if (find.more) return Done{};
+  for (wire::ObjectInfo& info : FindProfiles(find.next.token, find.next.match))
+    find.found.push_back(call.module->objects().Put(std::move(info), before)->handle);
   return Done{};
 }
 
@@ -42,6 +46,7 @@ Status C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRI
   KC_CHECK_OK(NotNull(copy));
   KC_ASSIGN(wire::AttributeList list, FromTemplate(attributes, count));
   KC_ASSIGN(const ObjectPtr source, call.module->objects().Find(object, call.session->token()));
+  KC_CHECK_OK(CheckNotProfile(*source));
   KC_CHECK_OK(CheckWritable(*call.session, list, source->IsTokenObject()));
   const Freshness before = FreshnessNow(call.client());
   auto reply = call.client().Call<wire::Op::kCopyObject>({RefTo(source->info.id), std::move(list)});
@@ -53,6 +58,7 @@ Status C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRI
 Status C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
   KC_ASSIGN(const SessionCall call, EnterSession(session));
   KC_ASSIGN(const ObjectPtr found, call.module->objects().Find(object, call.session->token()));
+  KC_CHECK_OK(CheckNotProfile(*found));
   KC_CHECK_OK(CheckWritable(*call.session, found->attributes()));
   const auto reply = call.client().Call<wire::Op::kDestroyObject>({RefTo(found->info.id)});
   if (!reply.ok()) return ObjectError(call, found, reply.error());

@@ -1,5 +1,7 @@
 #include "pkcs11/object_cache.h"
 
+#include "pkcs11/profile_object.h"
+
 namespace keyclave::pkcs11 {
 namespace {
 
@@ -63,7 +65,7 @@ Result<ObjectPtr> ObjectCache::Find(CK_OBJECT_HANDLE handle, const wire::TokenId
 Result<ObjectPtr> ObjectCache::Fresh(CK_OBJECT_HANDLE handle, const wire::TokenId& token) {
   KC_ASSIGN(const ObjectPtr known, Find(handle, token));
   const Freshness now = FreshnessNow(client_);
-  if (known->read == now) return known;
+  if (known->read == now || IsProfile(*known)) return known;
   KC_ASSIGN(wire::ObjectInfo info, Read(*known));
   return Put(std::move(info), now);
 }

@@ -39,6 +39,15 @@ CK_SESSION_HANDLE ModuleTest::OpenSession(CK_FLAGS flags, CK_SLOT_ID slot) {
   return session;
 }
 
+namespace {
+bool IsProfile(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
+  CK_OBJECT_CLASS object_class = 0;
+  CK_ATTRIBUTE attribute{CKA_CLASS, &object_class, sizeof(object_class)};
+  EXPECT_EQ(C_GetAttributeValue(session, object, &attribute, 1), CKR_OK);
+  return object_class == CKO_PROFILE;
+}
+}  // namespace
+
 std::vector<CK_OBJECT_HANDLE> ModuleTest::FindAll(CK_SESSION_HANDLE session,
                                                   const wire::AttributeList& match) {
   std::vector<CK_ATTRIBUTE> attributes;
@@ -54,6 +63,9 @@ std::vector<CK_OBJECT_HANDLE> ModuleTest::FindAll(CK_SESSION_HANDLE session,
     all.insert(all.end(), page, page + count);
   }
   EXPECT_EQ(C_FindObjectsFinal(session), CKR_OK);
+  // The module's own objects are looked for by their class.
+  if (!match.Has(CKA_CLASS))
+    std::erase_if(all, [&](CK_OBJECT_HANDLE object) { return IsProfile(session, object); });
   return all;
 }
 

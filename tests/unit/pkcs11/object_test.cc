@@ -216,7 +216,7 @@ TEST_F(ObjectTest, SearchesReadPagesAsTheyGo) {
     ASSERT_EQ(C_FindObjects(session, page, 7, &count), CKR_OK);
     all.insert(page, page + count);
   }
-  EXPECT_EQ(all.size(), 200U);
+  EXPECT_EQ(all.size(), 204U) << "and the profiles";
   EXPECT_EQ(C_FindObjects(session, page, 0, &count), CKR_OK);
   EXPECT_EQ(C_FindObjects(session, nullptr, 1, &count), CKR_ARGUMENTS_BAD);
   EXPECT_EQ(C_FindObjects(session, page, 1, nullptr), CKR_ARGUMENTS_BAD);
@@ -287,6 +287,38 @@ TEST_F(ObjectTest, WrappingIsOneRequestHoweverOftenItsOutputIsAskedFor) {
             CKR_UNWRAPPING_KEY_HANDLE_INVALID);
   EXPECT_EQ(C_UnwrapKey(session, &mechanism, rsa, nullptr, 40, nullptr, 0, &key),
             CKR_ARGUMENTS_BAD);
+}
+
+TEST_F(ObjectTest, EveryTokenShowsItsProfiles) {
+  const CK_SESSION_HANDLE session = OpenSession();
+  wire::AttributeList match;
+  match.SetUlong(CKA_CLASS, CKO_PROFILE);
+  const std::vector<CK_OBJECT_HANDLE> profiles = FindAll(session, match);
+  ASSERT_EQ(profiles.size(), 4U);
+  EXPECT_EQ(FindAll(session, match), profiles) << "the same handles again";
+  std::vector<CK_ULONG> ids;
+  for (const CK_OBJECT_HANDLE profile : profiles) {
+    CK_ULONG id = 0;
+    CK_BBOOL token = CK_FALSE;
+    CK_ATTRIBUTE attributes[] = {{CKA_PROFILE_ID, &id, sizeof(id)}, {CKA_TOKEN, &token, 1}};
+    EXPECT_EQ(C_GetAttributeValue(session, profile, attributes, 2), CKR_OK);
+    EXPECT_EQ(token, CK_TRUE);
+    ids.push_back(id);
+  }
+  EXPECT_EQ(ids, (std::vector<CK_ULONG>{1, 2, 3, 4}));
+  match.SetUlong(CKA_PROFILE_ID, CKP_EXTENDED_PROVIDER);
+  EXPECT_EQ(FindAll(session, match).size(), 1U);
+  match.SetBool(CKA_PRIVATE, true);
+  EXPECT_TRUE(FindAll(session, match).empty());
+  // They stay when the store changes, and nobody changes them.
+  enclave().Plant(testing::AesKey());
+  CK_ULONG size = 0;
+  EXPECT_EQ(C_GetObjectSize(session, profiles[0], &size), CKR_OK);
+  CK_OBJECT_HANDLE copy = 0;
+  EXPECT_EQ(C_CopyObject(session, profiles[0], nullptr, 0, &copy), CKR_ACTION_PROHIBITED);
+  EXPECT_EQ(C_DestroyObject(session, profiles[0]), CKR_ACTION_PROHIBITED);
+  CK_ATTRIBUTE label{CKA_LABEL, &size, 1};
+  EXPECT_EQ(C_SetAttributeValue(session, profiles[0], &label, 1), CKR_ACTION_PROHIBITED);
 }
 
 }  // namespace
