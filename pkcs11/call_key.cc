@@ -63,6 +63,11 @@ Status C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJ
   wire::DeriveKeyRequest request;
   request.base_key.id = base->info.id;
   KC_ASSIGN(request.mechanism, FromMechanism(mechanism));
+  KC_ASSIGN(const auto second, SecondKeyOf(*mechanism));
+  if (second.has_value()) {
+    KC_ASSIGN(const ObjectPtr other, FindKey(call, *second, CKA_DERIVE));
+    request.mechanism.second_key = other->info.id;
+  }
   KC_ASSIGN(request.attributes, FromTemplate(attributes, count));
   KC_CHECK_OK(CheckWritable(*call.session, request.attributes));
   const Freshness before = FreshnessNow(call.client());

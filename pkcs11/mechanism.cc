@@ -1,7 +1,7 @@
 #include "pkcs11/mechanism.h"
 
 #include "enclave/base/byte_reader.h"
-#include "pkcs11/args.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::pkcs11 {
 namespace {
@@ -31,7 +31,11 @@ constexpr MechanismTraits kTraits[] = {
     {CKM_RSA_PKCS_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_EC_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_EC_EDWARDS_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_EC_MONTGOMERY_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_AES_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_AES_XTS_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_GENERIC_SECRET_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_HKDF_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
 
     {CKM_RSA_PKCS, kNone, CKK_RSA, std::nullopt, 0},
     {CKM_RSA_X_509, kNone, CKK_RSA, std::nullopt, 0},
@@ -71,7 +75,7 @@ constexpr MechanismTraits kTraits[] = {
     {CKM_ECDSA_SHA3_384, kNone, CKK_EC, Hashing::kSha3_384, CKM_ECDSA},
     {CKM_ECDSA_SHA3_512, kNone, CKK_EC, Hashing::kSha3_512, CKM_ECDSA},
 
-    {CKM_EDDSA, kNone, CKK_EC_EDWARDS, std::nullopt, 0},
+    {CKM_EDDSA, kEddsa, CKK_EC_EDWARDS, std::nullopt, 0},
     {CKM_ECDH1_DERIVE, kEcdh, std::nullopt, std::nullopt, 0},
     {CKM_ECDH1_COFACTOR_DERIVE, kEcdh, std::nullopt, std::nullopt, 0},
 
@@ -80,124 +84,39 @@ constexpr MechanismTraits kTraits[] = {
     {CKM_AES_CBC_PAD, kIv16, CKK_AES, std::nullopt, 0},
     {CKM_AES_CTR, kCtr, CKK_AES, std::nullopt, 0},
     {CKM_AES_GCM, kGcm, CKK_AES, std::nullopt, 0},
+    {CKM_AES_CCM, kCcm, CKK_AES, std::nullopt, 0},
+    {CKM_AES_XTS, kIv16, CKK_AES_XTS, std::nullopt, 0},
     {CKM_AES_CMAC, kNone, CKK_AES, std::nullopt, 0},
+    {CKM_AES_CMAC_GENERAL, kBytes, CKK_AES, std::nullopt, 0},
+    {CKM_AES_GMAC, kGmac, CKK_AES, std::nullopt, 0},
     {CKM_AES_KEY_WRAP, kBytes, CKK_AES, std::nullopt, 0},
     {CKM_AES_KEY_WRAP_PAD, kBytes, CKK_AES, std::nullopt, 0},
+    {CKM_AES_KEY_WRAP_KWP, kBytes, CKK_AES, std::nullopt, 0},
+    {CKM_AES_KEY_WRAP_PKCS7, kBytes, CKK_AES, std::nullopt, 0},
+
+    {CKM_AES_ECB_ENCRYPT_DATA, kString, CKK_AES, std::nullopt, 0},
+    {CKM_AES_CBC_ENCRYPT_DATA, kCbcData, CKK_AES, std::nullopt, 0},
+    {CKM_CONCATENATE_BASE_AND_DATA, kString, std::nullopt, std::nullopt, 0},
+    {CKM_CONCATENATE_DATA_AND_BASE, kString, std::nullopt, std::nullopt, 0},
+    {CKM_XOR_BASE_AND_DATA, kString, std::nullopt, std::nullopt, 0},
+    {CKM_CONCATENATE_BASE_AND_KEY, kKey, std::nullopt, std::nullopt, 0},
+    {CKM_HKDF_DERIVE, kHkdf, std::nullopt, std::nullopt, 0},
+    {CKM_HKDF_DATA, kHkdf, std::nullopt, std::nullopt, 0},
+    {CKM_SP800_108_COUNTER_KDF, kCounterKdf, std::nullopt, std::nullopt, 0},
+    {CKM_SP800_108_FEEDBACK_KDF, kFeedbackKdf, std::nullopt, std::nullopt, 0},
+
+    {kCkmSm4Cbc, kIv16, kCkkSm4, std::nullopt, 0},
+    {kCkmSm4CbcPad, kIv16, kCkkSm4, std::nullopt, 0},
+    {kCkmSm4Ctr, kCtr, kCkkSm4, std::nullopt, 0},
+
+    {CKM_ML_DSA, kSignContext, CKK_ML_DSA, std::nullopt, 0},
+    {CKM_SLH_DSA, kSignContext, CKK_SLH_DSA, std::nullopt, 0},
 };
 
 const DigestRow* FindDigest(CK_MECHANISM_TYPE type) {
   const auto* found = std::find_if(std::begin(kDigests), std::end(kDigests),
                                    [&](const DigestRow& row) { return row.digest == type; });
   return found == std::end(kDigests) ? nullptr : found;
-}
-
-Error BadParameter(const char* what) { return Fail(Code::kMechanismParamInvalid, what); }
-
-// Bytes that a parameter structure points to.
-Result<Bytes> Pointed(const void* data, CK_ULONG size, const char* what) {
-  if (size > wire::kMaxField || (data == nullptr && size != 0)) return BadParameter(what);
-  return ToBytes(FromC(data, size));
-}
-
-Status CheckHashAndMgf(CK_MECHANISM_TYPE hash, CK_ULONG mgf) {
-  if (FindDigest(hash) == nullptr) return BadParameter("hash algorithm");
-  const bool known = std::any_of(std::begin(kDigests), std::end(kDigests),
-                                 [&](const DigestRow& row) { return row.mgf == mgf; });
-  if (!known) return BadParameter("mask generation function");
-  return Done{};
-}
-
-Result<wire::PssParam> ReadPss(const CK_MECHANISM& mechanism, const MechanismTraits& traits) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_RSA_PKCS_PSS_PARAMS>(mechanism.pParameter, mechanism.ulParameterLen,
-                                               Code::kMechanismParamInvalid));
-  KC_CHECK_OK(CheckHashAndMgf(in.hash_alg, in.mgf));
-  // "hashAlg ... must be the same as the mechanism's": CKM_SHA256_RSA_PKCS_PSS hashes with SHA-256
-  // only.
-  if (traits.hash.has_value() && FindDigest(in.hash_alg)->hash != *traits.hash)
-    return BadParameter("hash algorithm");
-  return wire::PssParam{in.hash_alg, in.mgf, in.s_len};
-}
-
-Result<wire::OaepParam> ReadOaep(const void* parameter, CK_ULONG size) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_RSA_PKCS_OAEP_PARAMS>(parameter, size, Code::kMechanismParamInvalid));
-  KC_CHECK_OK(CheckHashAndMgf(in.hash_alg, in.mgf));
-  // Source 0 is what several clients write for "no label"; a label needs CKZ_DATA_SPECIFIED.
-  if (in.source != CKZ_DATA_SPECIFIED && (in.source != 0 || in.source_data_len != 0))
-    return BadParameter("label source");
-  KC_ASSIGN(Bytes label, Pointed(in.source_data, in.source_data_len, "label"));
-  return wire::OaepParam{in.hash_alg, in.mgf, std::move(label)};
-}
-
-// CK_RSA_AES_KEY_WRAP_PARAMS (pkcs11-curr-v3.0 §2.1.22), which p11-kit's header lacks.
-struct RsaAesKeyWrapParams {
-  CK_ULONG aes_key_bits;
-  CK_RSA_PKCS_OAEP_PARAMS* oaep_params;
-};
-
-Result<wire::RsaAesParam> ReadRsaAes(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<RsaAesKeyWrapParams>(mechanism.pParameter, mechanism.ulParameterLen,
-                                            Code::kMechanismParamInvalid));
-  KC_ASSIGN(wire::OaepParam oaep, ReadOaep(in.oaep_params, sizeof(CK_RSA_PKCS_OAEP_PARAMS)));
-  return wire::RsaAesParam{in.aes_key_bits, std::move(oaep)};
-}
-
-// CK_GCM_PARAMS as PKCS#11 2.30 had it: without ulIvBits. Clients of both layouts exist; their
-// sizes differ.
-struct GcmParamsWithoutIvBits {
-  CK_BYTE* iv_ptr;
-  CK_ULONG iv_len;
-  CK_BYTE* aad_ptr;
-  CK_ULONG aad_len;
-  CK_ULONG tag_bits;
-};
-
-Result<wire::GcmParam> ReadGcm(const CK_MECHANISM& mechanism) {
-  CK_GCM_PARAMS in{};
-  if (mechanism.ulParameterLen == sizeof(GcmParamsWithoutIvBits)) {
-    KC_ASSIGN(const auto old,
-              CopyStruct<GcmParamsWithoutIvBits>(mechanism.pParameter, mechanism.ulParameterLen,
-                                                 Code::kMechanismParamInvalid));
-    in = {old.iv_ptr, old.iv_len, old.iv_len * 8, old.aad_ptr, old.aad_len, old.tag_bits};
-  } else {
-    KC_ASSIGN(in, CopyStruct<CK_GCM_PARAMS>(mechanism.pParameter, mechanism.ulParameterLen,
-                                            Code::kMechanismParamInvalid));
-  }
-  if (in.iv_len == 0) return BadParameter("IV");
-  if (in.tag_bits > 128 || in.tag_bits % 8 != 0) return BadParameter("tag length");
-  KC_ASSIGN(Bytes iv, Pointed(in.iv_ptr, in.iv_len, "IV"));
-  KC_ASSIGN(Bytes aad, Pointed(in.aad_ptr, in.aad_len, "additional data"));
-  return wire::GcmParam{std::move(iv), std::move(aad), in.tag_bits};
-}
-
-Result<wire::CtrParam> ReadCtr(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_AES_CTR_PARAMS>(mechanism.pParameter, mechanism.ulParameterLen,
-                                          Code::kMechanismParamInvalid));
-  if (in.counter_bits == 0 || in.counter_bits > 128) return BadParameter("counter bits");
-  wire::CtrParam out;
-  out.counter_bits = in.counter_bits;
-  std::copy(std::begin(in.cb), std::end(in.cb), out.block.begin());
-  return out;
-}
-
-Result<wire::EcdhParam> ReadEcdh(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_ECDH1_DERIVE_PARAMS>(mechanism.pParameter, mechanism.ulParameterLen,
-                                               Code::kMechanismParamInvalid));
-  KC_ASSIGN(Bytes shared, Pointed(in.shared_data, in.shared_data_len, "shared data"));
-  KC_ASSIGN(Bytes peer, Pointed(in.public_data, in.public_data_len, "public data"));
-  return wire::EcdhParam{in.kdf, std::move(shared), std::move(peer)};
-}
-
-Status ReadBytes(const CK_MECHANISM& mechanism, ParamShape shape, wire::Mechanism& out) {
-  KC_ASSIGN(Bytes bytes, Pointed(mechanism.pParameter, mechanism.ulParameterLen, "parameter"));
-  if (shape == kNone && !bytes.empty()) return BadParameter("this mechanism takes none");
-  if (shape == kIv16 && bytes.size() != 16) return BadParameter("IV");
-  if (!bytes.empty()) out.bytes = std::move(bytes);
-  return Done{};
 }
 
 // The DigestInfo of RFC 8017 §9.2 up to the digest: the object identifiers are NIST's, but for
@@ -254,42 +173,12 @@ std::vector<CK_MECHANISM_TYPE> DigestMechanisms() {
   return types;
 }
 
-Result<wire::Mechanism> FromMechanism(const CK_MECHANISM* mechanism) {
-  KC_CHECK_OK(NotNull(mechanism));
-  const MechanismTraits* traits = FindTraits(mechanism->mechanism);
-  const ParamShape shape = traits == nullptr ? kBytes : traits->shape;
-  wire::Mechanism out;
-  out.type = mechanism->mechanism;
-  switch (shape) {
-    case kNone:
-    case kBytes:
-    case kIv16: KC_CHECK_OK(ReadBytes(*mechanism, shape, out)); break;
-    case kPss: {
-      KC_ASSIGN(out.pss, ReadPss(*mechanism, *traits));
-      break;
-    }
-    case kOaep: {
-      KC_ASSIGN(out.oaep, ReadOaep(mechanism->pParameter, mechanism->ulParameterLen));
-      break;
-    }
-    case kGcm: {
-      KC_ASSIGN(out.gcm, ReadGcm(*mechanism));
-      break;
-    }
-    case kCtr: {
-      KC_ASSIGN(out.ctr, ReadCtr(*mechanism));
-      break;
-    }
-    case kRsaAes: {
-      KC_ASSIGN(out.rsa_aes, ReadRsaAes(*mechanism));
-      break;
-    }
-    case kEcdh: {
-      KC_ASSIGN(out.ecdh, ReadEcdh(*mechanism));
-      break;
-    }
-  }
-  return out;
+Status CheckHashAndMgf(CK_MECHANISM_TYPE hash, CK_ULONG mgf) {
+  if (FindDigest(hash) == nullptr) return Fail(Code::kMechanismParamInvalid, "hash algorithm");
+  const bool known = std::any_of(std::begin(kDigests), std::end(kDigests),
+                                 [&](const DigestRow& row) { return row.mgf == mgf; });
+  if (!known) return Fail(Code::kMechanismParamInvalid, "mask generation function");
+  return Done{};
 }
 
 Bytes PreHash::Input(ByteSpan digest) const {

@@ -13,7 +13,27 @@
 
 namespace keyclave::pkcs11 {
 
-enum class ParamShape { kNone, kBytes, kIv16, kPss, kOaep, kGcm, kCtr, kEcdh, kRsaAes };
+enum class ParamShape {
+  kNone,
+  kBytes,
+  kIv16,
+  kPss,
+  kOaep,
+  kGcm,
+  kGmac,
+  kCcm,
+  kCtr,
+  kEcdh,
+  kRsaAes,
+  kEddsa,
+  kString,   // CK_KEY_DERIVATION_STRING_DATA
+  kCbcData,  // CK_AES_CBC_ENCRYPT_DATA_PARAMS
+  kKey,      // CK_OBJECT_HANDLE
+  kHkdf,
+  kCounterKdf,   // CK_SP800_108_KDF_PARAMS
+  kFeedbackKdf,  // CK_SP800_108_FEEDBACK_KDF_PARAMS
+  kSignContext   // CK_SIGN_ADDITIONAL_CONTEXT
+};
 
 struct MechanismTraits {
   CK_MECHANISM_TYPE type;
@@ -31,8 +51,14 @@ std::optional<HashAlgorithm> HashOf(CK_MECHANISM_TYPE type);
 std::vector<CK_MECHANISM_TYPE> DigestMechanisms();
 
 // kP11ArgumentsBad for NULL; kMechanismParamInvalid for a parameter of another shape, or
-// contradictory numbers in it.
+// contradictory numbers in it. A second key's handle is not read: SecondKeyOf.
 Result<wire::Mechanism> FromMechanism(const CK_MECHANISM* mechanism);
+
+// The other key that a derivation's parameter names; nullopt for none. kMechanismParamInvalid.
+Result<std::optional<CK_OBJECT_HANDLE>> SecondKeyOf(const CK_MECHANISM& mechanism);
+
+// The digest and the mask generation function that a parameter names: kMechanismParamInvalid.
+Status CheckHashAndMgf(CK_MECHANISM_TYPE hash, CK_ULONG mgf);
 
 // A hashed signature as hash and signature over the digest.
 struct PreHash {

@@ -45,6 +45,7 @@ std::optional<OutputSize> Sized(std::optional<size_t> bytes, bool exact) {
 }
 
 constexpr size_t kAesBlock = 16;
+constexpr size_t kSemiblock = 8;  // of key wrap
 
 }  // namespace
 
@@ -66,8 +67,19 @@ std::optional<OutputSize> CiphertextSize(const wire::AttributeList& key,
     case CKM_RSA_PKCS_OAEP: return Sized(ModulusSize(key), true);
     case CKM_AES_ECB:
     case CKM_AES_CBC:
-    case CKM_AES_CTR: return OutputSize{input, true};
-    case CKM_AES_CBC_PAD: return OutputSize{(input / kAesBlock + 1) * kAesBlock, true};
+    case CKM_AES_CTR:
+    case CKM_AES_XTS:
+    case kCkmSm4Ecb:
+    case kCkmSm4Cbc:
+    case kCkmSm4Ctr: return OutputSize{input, true};
+    case CKM_AES_CBC_PAD:
+    case kCkmSm4CbcPad: return OutputSize{(input / kAesBlock + 1) * kAesBlock, true};
+    case CKM_AES_CCM: return OutputSize{input + mechanism.ccm->tag_size, true};
+    case CKM_AES_KEY_WRAP: return OutputSize{input + kSemiblock, true};
+    case CKM_AES_KEY_WRAP_PAD:
+    case CKM_AES_KEY_WRAP_KWP:
+      return OutputSize{(input + kSemiblock - 1) / kSemiblock * kSemiblock + kSemiblock, true};
+    case CKM_AES_KEY_WRAP_PKCS7: return OutputSize{(input / kSemiblock + 2) * kSemiblock, true};
     case CKM_AES_GCM: return OutputSize{input + mechanism.gcm->tag_bits / 8, true};
     default: return std::nullopt;
   }
@@ -81,8 +93,18 @@ std::optional<OutputSize> PlaintextSize(const wire::AttributeList& key,
     case CKM_RSA_X_509: return Sized(ModulusSize(key), true);
     case CKM_AES_ECB:
     case CKM_AES_CBC:
-    case CKM_AES_CTR: return OutputSize{input, true};
-    case CKM_AES_CBC_PAD: return OutputSize{input, false};
+    case CKM_AES_CTR:
+    case CKM_AES_XTS:
+    case kCkmSm4Ecb:
+    case kCkmSm4Cbc:
+    case kCkmSm4Ctr: return OutputSize{input, true};
+    case CKM_AES_CBC_PAD:
+    case kCkmSm4CbcPad:
+    case CKM_AES_KEY_WRAP_PAD:
+    case CKM_AES_KEY_WRAP_KWP:
+    case CKM_AES_KEY_WRAP_PKCS7: return OutputSize{input, false};
+    case CKM_AES_KEY_WRAP: return OutputSize{input < kSemiblock ? 0 : input - kSemiblock, false};
+    case CKM_AES_CCM: return OutputSize{mechanism.ccm->data_size, false};
     case CKM_AES_GCM: {
       const size_t tag = mechanism.gcm->tag_bits / 8;
       return OutputSize{input < tag ? 0 : input - tag, false};

@@ -9,15 +9,18 @@
 
 namespace keyclave::authz {
 
-inline constexpr std::array<std::string_view, 28> kFamilies = {
+inline constexpr std::array<std::string_view, 43> kFamilies = {
     // signatures, encryption and agreement with key pairs
-    "rsa-pkcs1", "rsa-pss", "rsa-oaep", "rsa-x509", "rsa-tls", "ecdsa", "ecdh", "eddsa", "xdh",
-    "sm2", "ml-dsa", "ml-kem", "slh-dsa",
+    "rsa-pkcs1", "rsa-pss", "rsa-oaep", "rsa-x509", "rsa-tls", "ecdsa", "ecdh", "eddsa", "sm2",
+    "sm2-encrypt", "ml-dsa", "ml-kem", "slh-dsa",
     // secret keys
-    "aes-gcm", "aes-cbc", "aes-ctr", "aes-ecb", "aes-kw", "aes-ccm", "aes-cmac", "rsa-aes-key-wrap",
-    "hmac", "hkdf", "generic-secret", "hpke",
+    "aes-gcm", "aes-cbc", "aes-ctr", "aes-ecb", "aes-kw", "aes-ccm", "aes-xts", "aes-cmac",
+    "aes-gmac", "rsa-aes-key-wrap", "hmac", "hpke", "sm4-ecb", "sm4-cbc", "sm4-ctr",
+    // keys from keys
+    "hkdf", "hkdf-data", "sp800-108", "hash-derive", "cipher-derive", "join-derive", "join-keys",
     // new keys
-    "rsa-keygen", "ec-keygen", "aes-keygen"};
+    "rsa-keygen", "ec-keygen", "aes-keygen", "aes-xts-keygen", "generic-keygen", "hkdf-keygen",
+    "sm2-keygen", "sm4-keygen"};
 
 constexpr bool IsFamily(std::string_view name) {
   return std::find(kFamilies.begin(), kFamilies.end(), name) != kFamilies.end();

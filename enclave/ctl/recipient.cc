@@ -1,6 +1,6 @@
 #include "enclave/ctl/recipient.h"
 
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::ctl {
 namespace {

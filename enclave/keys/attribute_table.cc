@@ -1,6 +1,6 @@
 #include "enclave/keys/attribute_table.h"
 
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::keys {
 namespace {
@@ -56,7 +56,8 @@ const AttributeRow* FindAttribute(uint64_t type, Kinds object) {
 
 Kinds KindOf(uint64_t object_class, uint64_t subtype) {
   const bool rsa = subtype == CKK_RSA;
-  const bool ec = subtype == CKK_EC || subtype == CKK_EC_EDWARDS || subtype == CKK_EC_MONTGOMERY;
+  const bool ec = subtype == CKK_EC || subtype == CKK_EC_EDWARDS || subtype == CKK_EC_MONTGOMERY ||
+                  subtype == kCkkSm2;
   switch (object_class) {
     case CKO_DATA: return kData;
     case CKO_CERTIFICATE: return subtype == CKC_X_509 ? kX509 : Kinds{0};

@@ -1,6 +1,6 @@
 #include "enclave/keys/usage_defaults.h"
 
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::keys {
 namespace {
@@ -30,7 +30,10 @@ bool TypeIsFor(uint64_t key_type, uint64_t usage) {
   switch (key_type) {
     case CKK_RSA:
     case CKK_AES: return signature || secrecy;
-    case CKK_EC_MONTGOMERY: return usage == CKA_DERIVE;
+    case kCkkSm4:
+    case CKK_AES_XTS: return usage == CKA_ENCRYPT || usage == CKA_DECRYPT;
+    case CKK_EC_MONTGOMERY:
+    case CKK_HKDF: return usage == CKA_DERIVE;
     default: return signature;
   }
 }

@@ -11,8 +11,9 @@ bool PrivateByDefault(uint64_t object_class);
 
 // Sets every usage attribute that the class has and `requested` does not name to what the key type
 // is for, as other tokens do: signature, encryption and wrapping for RSA, signature for EC and
-// Edwards keys, derivation for Montgomery keys, everything but derivation for AES, message
-// authentication for generic secrets. What a caller may really do is for the key's policy to say.
+// Edwards keys, derivation for Montgomery and HKDF keys, everything but derivation for AES,
+// encryption for AES-XTS, message authentication for generic secrets. What a caller may really do
+// is for the key's policy to say.
 void AddUsageDefaults(const wire::AttributeList& requested, uint64_t object_class,
                       uint64_t key_type, wire::AttributeList& object);
 

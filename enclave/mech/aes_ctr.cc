@@ -33,16 +33,7 @@ bool CounterWraps(const wire::CtrParam& param, uint64_t blocks) {
 Result<Bytes> Transform(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
                         bool encrypt) {
   KC_ASSIGN(const ByteSpan secret, AesKey(key));
-  KC_ASSIGN(const wire::CtrParam* param, ExpectShape(mechanism, &wire::Mechanism::ctr));
-  if (param->counter_bits < 1 || param->counter_bits > 128) {
-    return Fail(Code::kMechanismParamInvalid, "ulCounterBits");
-  }
-  const uint64_t blocks = (input.size() + kAesBlock - 1) / kAesBlock;
-  // A counter that comes round would use a key stream twice.
-  if (CounterWraps(*param, blocks)) {
-    return Fail(encrypt ? Code::kDataLenRange : Code::kEncryptedDataLenRange,
-                "the counter would wrap");
-  }
+  KC_ASSIGN(const wire::CtrParam* param, ExpectCounter(mechanism, input.size(), encrypt));
   return AesTransform(AesMode::kCtr, encrypt, secret, param->block, input);
 }
 
@@ -55,6 +46,21 @@ Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
 }
 
 }  // namespace
+
+Result<const wire::CtrParam*> ExpectCounter(const wire::Mechanism& mechanism, size_t size,
+                                            bool encrypt) {
+  KC_ASSIGN(const wire::CtrParam* param, ExpectShape(mechanism, &wire::Mechanism::ctr));
+  if (param->counter_bits < 1 || param->counter_bits > 128) {
+    return Fail(Code::kMechanismParamInvalid, "ulCounterBits");
+  }
+  const uint64_t blocks = (size + kAesBlock - 1) / kAesBlock;
+  // A counter that comes round would use a key stream twice.
+  if (CounterWraps(*param, blocks)) {
+    return Fail(encrypt ? Code::kDataLenRange : Code::kEncryptedDataLenRange,
+                "the counter would wrap");
+  }
+  return param;
+}
 
 constinit const MechFamily kAesCtrFamily = {
     .name = "aes-ctr",

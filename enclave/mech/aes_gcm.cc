@@ -14,20 +14,6 @@ constexpr MechRow kRows[] = {
     {CKM_AES_GCM, 16, 32, kFlagCipher | kFlagWrap},
 };
 
-constexpr size_t kMaxIv = 128;                                  // bytes; OpenSSL's limit
-constexpr uint64_t kTags[] = {32, 64, 96, 104, 112, 120, 128};  // NIST SP 800-38D §5.2.1.2
-
-Result<const wire::GcmParam*> ParamOf(const wire::Mechanism& mechanism) {
-  KC_ASSIGN(const wire::GcmParam* param, ExpectShape(mechanism, &wire::Mechanism::gcm));
-  if (param->iv.empty() || param->iv.size() > kMaxIv) {
-    return Fail(Code::kMechanismParamInvalid, "ulIvLen");
-  }
-  if (std::find(std::begin(kTags), std::end(kTags), param->tag_bits) == std::end(kTags)) {
-    return Fail(Code::kMechanismParamInvalid, "ulTagBits");
-  }
-  return param;
-}
-
 // A context with key, IV and associated data in it.
 Result<EvpCipherCtx> Begin(ByteSpan secret, const wire::GcmParam& param, bool encrypt) {
   EvpCipherCtx context(EVP_CIPHER_CTX_new());
@@ -49,7 +35,7 @@ Result<EvpCipherCtx> Begin(ByteSpan secret, const wire::GcmParam& param, bool en
 
 Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   KC_ASSIGN(const ByteSpan secret, AesKey(key));
-  KC_ASSIGN(const wire::GcmParam* param, ParamOf(mechanism));
+  KC_ASSIGN(const wire::GcmParam* param, ExpectGcm(mechanism));
   KC_ASSIGN(const EvpCipherCtx context, Begin(secret, *param, true));
   const size_t tag_size = param->tag_bits / 8;
   Bytes output(input.size() + tag_size);
@@ -67,7 +53,7 @@ Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
 
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   KC_ASSIGN(const ByteSpan secret, AesKey(key));
-  KC_ASSIGN(const wire::GcmParam* param, ParamOf(mechanism));
+  KC_ASSIGN(const wire::GcmParam* param, ExpectGcm(mechanism));
   const size_t tag_size = param->tag_bits / 8;
   if (input.size() < tag_size) return Fail(Code::kEncryptedDataLenRange);
   KC_ASSIGN(const EvpCipherCtx context, Begin(secret, *param, false));

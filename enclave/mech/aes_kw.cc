@@ -1,6 +1,11 @@
-// AES key wrap (RFC 3394: CKM_AES_KEY_WRAP) and key wrap with padding (RFC 5649:
-// CKM_AES_KEY_WRAP_PAD, as SoftHSM and most HSMs understand that number, and CKM_AES_KEY_WRAP_KWP,
-// which PKCS#11 3.0 made for it). The parameter is absent or another initial value.
+// AES key wrap (pkcs11-curr-v3.0 §2.16, NIST SP 800-38F), each with its default initial value or
+// that of the parameter:
+//
+// - CKM_AES_KEY_WRAP: KW (RFC 3394); keys are filled up with zeros to whole semiblocks.
+// - CKM_AES_KEY_WRAP_KWP: KWP (RFC 5649).
+// - CKM_AES_KEY_WRAP_PAD: "deprecated" (v3.2 §6.16.3), with one number for two algorithms; here it
+//   is RFC 5649, as SoftHSM and most HSMs understand it.
+// - CKM_AES_KEY_WRAP_PKCS7: KW over PKCS#7 padding, what PKCS#11 2.40 said of CKM_AES_KEY_WRAP_PAD.
 
 #include "enclave/mech/aes.h"
 #include "enclave/mech/families.h"
@@ -12,40 +17,78 @@ constexpr MechRow kRows[] = {
     {CKM_AES_KEY_WRAP, 16, 32, kFlagCipher | kFlagWrap},
     {CKM_AES_KEY_WRAP_PAD, 16, 32, kFlagCipher | kFlagWrap},
     {CKM_AES_KEY_WRAP_KWP, 16, 32, kFlagCipher | kFlagWrap},
+    {CKM_AES_KEY_WRAP_PKCS7, 16, 32, kFlagCipher | kFlagWrap},
 };
 
 constexpr size_t kSemiblock = 8;
 
-bool Pads(const wire::Mechanism& mechanism) { return mechanism.type != CKM_AES_KEY_WRAP; }
+bool IsKwp(const wire::Mechanism& mechanism) {
+  return mechanism.type == CKM_AES_KEY_WRAP_PAD || mechanism.type == CKM_AES_KEY_WRAP_KWP;
+}
 
 Result<ByteSpan> InitialValue(const wire::Mechanism& mechanism) {
   if (ExpectNoParam(mechanism).ok()) return ByteSpan();
-  return ExpectBytes(mechanism, Pads(mechanism) ? kSemiblock / 2 : kSemiblock);
+  return ExpectBytes(mechanism, IsKwp(mechanism) ? kSemiblock / 2 : kSemiblock);
+}
+
+Bytes Pkcs7Padded(ByteSpan input) {
+  const size_t count = kSemiblock - input.size() % kSemiblock;
+  Bytes padded = ToBytes(input);
+  padded.insert(padded.end(), count, static_cast<uint8_t>(count));
+  return padded;
+}
+
+// Key wrap has authenticated the padding: a wrong one is no oracle.
+Status RemovePkcs7(Bytes& padded) {
+  const uint8_t count = padded.back();
+  const auto is_count = [&](uint8_t byte) { return byte == count; };
+  if (count < 1 || count > kSemiblock ||
+      !std::all_of(padded.end() - count, padded.end(), is_count)) {
+    return Fail(Code::kEncryptedDataInvalid);
+  }
+  padded.resize(padded.size() - count);
+  return Done{};
 }
 
 Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   KC_ASSIGN(const ByteSpan secret, AesKey(key));
   KC_ASSIGN(const ByteSpan iv, InitialValue(mechanism));
-  const bool pads = Pads(mechanism);
-  if (pads ? input.empty() : input.size() < 2 * kSemiblock || input.size() % kSemiblock != 0) {
+  if (IsKwp(mechanism)) {
+    if (input.empty()) return Fail(Code::kDataLenRange);
+    return AesTransform(AesMode::kWrapPad, true, secret, iv, input);
+  }
+  const Bytes padded =
+      mechanism.type == CKM_AES_KEY_WRAP_PKCS7 ? Pkcs7Padded(input) : ToBytes(input);
+  if (padded.size() < 2 * kSemiblock || padded.size() % kSemiblock != 0) {
     return Fail(Code::kDataLenRange);
   }
-  return AesTransform(pads ? AesMode::kWrapPad : AesMode::kWrap, true, secret, iv, input);
+  return AesTransform(AesMode::kWrap, true, secret, iv, padded);
 }
 
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   KC_ASSIGN(const ByteSpan secret, AesKey(key));
   KC_ASSIGN(const ByteSpan iv, InitialValue(mechanism));
-  const bool pads = Pads(mechanism);
-  const size_t shortest = pads ? 2 * kSemiblock : 3 * kSemiblock;
+  const bool kwp = IsKwp(mechanism);
+  const size_t shortest = kwp ? 2 * kSemiblock : 3 * kSemiblock;
   if (input.size() < shortest || input.size() % kSemiblock != 0) {
     return Fail(Code::kEncryptedDataLenRange);
   }
   Result<Bytes> plain =
-      AesTransform(pads ? AesMode::kWrapPad : AesMode::kWrap, false, secret, iv, input);
+      AesTransform(kwp ? AesMode::kWrapPad : AesMode::kWrap, false, secret, iv, input);
   // With a fitting length, only the integrity check fails.
   if (!plain.ok()) return Fail(Code::kEncryptedDataInvalid);
+  if (mechanism.type == CKM_AES_KEY_WRAP_PKCS7) KC_CHECK_OK(RemovePkcs7(*plain));
   return plain;
+}
+
+// "A secret key whose length is not a multiple of the AES Key Wrap semiblock size (8 bytes) will be
+// zero padded to fit … a private key will be encoded …; the encoded private key will be zero padded
+// to fit if necessary" (v3.2 §6.16.3).
+Result<Bytes> Wrap(const Key& key, const wire::Mechanism& mechanism, ByteSpan encoded_key) {
+  if (mechanism.type != CKM_AES_KEY_WRAP) return Encrypt(key, mechanism, encoded_key);
+  Bytes filled = ToBytes(encoded_key);
+  filled.resize((encoded_key.size() + kSemiblock - 1) / kSemiblock * kSemiblock);
+  return Encrypt(key, mechanism, filled);
 }
 
 }  // namespace
@@ -55,6 +98,7 @@ constinit const MechFamily kAesKwFamily = {
     .rows = kRows,
     .encrypt = Encrypt,
     .decrypt = Decrypt,
+    .wrap = Wrap,
 };
 
 }  // namespace keyclave::mech

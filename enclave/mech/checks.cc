@@ -1,5 +1,7 @@
 #include "enclave/mech/checks.h"
 
+#include "enclave/base/byte_reader.h"
+
 namespace keyclave::mech {
 
 Status CheckPublic(const Key& key, uint64_t key_type) {
@@ -20,32 +22,46 @@ Status CheckSecret(const Key& key, uint64_t key_type) {
   return Done{};
 }
 
-size_t CountShapes(const wire::Mechanism& mechanism) {
-  size_t count = 0;
-  for (const bool present :
-       {mechanism.bytes.has_value(), mechanism.pss.has_value(), mechanism.oaep.has_value(),
-        mechanism.gcm.has_value(), mechanism.ctr.has_value(), mechanism.ecdh.has_value(),
-        mechanism.tls.has_value(), mechanism.rsa_aes.has_value()}) {
-    count += present ? 1U : 0U;
-  }
-  return count;
+Status CheckAnySecret(const Key& key) {
+  if (key.object_class() != CKO_SECRET_KEY) return Fail(Code::kKeyTypeInconsistent);
+  return Done{};
 }
 
 Status ExpectNoParam(const wire::Mechanism& mechanism) {
   const bool empty = mechanism.bytes.has_value() && mechanism.bytes->empty();
-  if (CountShapes(mechanism) != (empty ? 1U : 0U)) {
+  if (mechanism.CountShapes() != (empty ? 1U : 0U) || mechanism.second_key.has_value()) {
     return Fail(Code::kMechanismParamInvalid, "the mechanism takes no parameter");
   }
   return Done{};
 }
 
+Result<ByteSpan> ExpectBytes(const wire::Mechanism& mechanism) {
+  KC_ASSIGN(const Bytes* bytes, ExpectShape(mechanism, &wire::Mechanism::bytes));
+  return ByteSpan(*bytes);
+}
+
 Result<ByteSpan> ExpectBytes(const wire::Mechanism& mechanism, size_t size) {
-  if (!mechanism.bytes.has_value() || CountShapes(mechanism) != 1 ||
-      mechanism.bytes->size() != size) {
+  KC_ASSIGN(const ByteSpan bytes, ExpectBytes(mechanism));
+  if (bytes.size() != size) {
     return Fail(Code::kMechanismParamInvalid,
                 "the parameter is not " + std::to_string(size) + " bytes");
   }
-  return ByteSpan(*mechanism.bytes);
+  return bytes;
+}
+
+Result<size_t> ExpectTagSize(const wire::Mechanism& mechanism, size_t longest) {
+  KC_ASSIGN(const ByteSpan param, ExpectBytes(mechanism, sizeof(uint64_t)));
+  KC_ASSIGN(const uint64_t size, ByteReader(param).TakeLe<uint64_t>());
+  if (size < 1 || size > longest) {
+    return Fail(Code::kMechanismParamInvalid, "the length of the tag");
+  }
+  return static_cast<size_t>(size);
+}
+
+Status CheckTag(ByteSpan tag, ByteSpan signature) {
+  if (signature.size() != tag.size()) return Fail(Code::kSignatureLenRange);
+  if (!EqualConstantTime(tag, signature)) return Fail(Code::kSignatureInvalid);
+  return Done{};
 }
 
 }  // namespace keyclave::mech

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "enclave/mech/key.h"
-#include "enclave/mech/mech_numbers.h"
 #include "enclave/wire/mech_param.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::mech {
 
@@ -13,23 +13,32 @@ namespace keyclave::mech {
 Status CheckPrivate(const Key& key, uint64_t key_type);
 Status CheckPublic(const Key& key, uint64_t key_type);
 Status CheckSecret(const Key& key, uint64_t key_type);
+Status CheckAnySecret(const Key& key);
 
 // kMechanismParamInvalid unless there is no parameter (an empty one counts as none).
 Status ExpectNoParam(const wire::Mechanism& mechanism);
 // The bytes of the parameter; kMechanismParamInvalid unless there are exactly `size`.
+Result<ByteSpan> ExpectBytes(const wire::Mechanism& mechanism);
 Result<ByteSpan> ExpectBytes(const wire::Mechanism& mechanism, size_t size);
-// The parameter of this shape and no other: ExpectShape(mechanism, &wire::Mechanism::pss).
+// CK_MAC_GENERAL_PARAMS: a CK_ULONG as it lies in memory, 1 to `longest` bytes.
+Result<size_t> ExpectTagSize(const wire::Mechanism& mechanism, size_t longest);
+// The parameter of this shape and no other, and whether a second key is beside it:
+// ExpectShape(mechanism, &wire::Mechanism::pss).
 template <class Shape>
 Result<const Shape*> ExpectShape(const wire::Mechanism& mechanism,
-                                 std::optional<Shape> wire::Mechanism::*shape);
+                                 std::optional<Shape> wire::Mechanism::*shape,
+                                 bool with_second_key = false);
 
-size_t CountShapes(const wire::Mechanism& mechanism);
+// Whether a signature is the tag that was computed: kSignatureLenRange, kSignatureInvalid.
+Status CheckTag(ByteSpan tag, ByteSpan signature);
 
 template <class Shape>
 Result<const Shape*> ExpectShape(const wire::Mechanism& mechanism,
-                                 std::optional<Shape> wire::Mechanism::*shape) {
+                                 std::optional<Shape> wire::Mechanism::*shape,
+                                 bool with_second_key) {
   const std::optional<Shape>& found = mechanism.*shape;
-  if (!found.has_value() || CountShapes(mechanism) != 1) {
+  if (!found.has_value() || mechanism.CountShapes() != 1 ||
+      mechanism.second_key.has_value() != with_second_key) {
     return Fail(Code::kMechanismParamInvalid, "the parameter's shape");
   }
   return &*found;

@@ -16,6 +16,7 @@ constexpr uint8_t kEd25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 constexpr uint8_t kEd448[] = {0x06, 0x03, 0x2b, 0x65, 0x71};
 constexpr uint8_t kX25519[] = {0x06, 0x03, 0x2b, 0x65, 0x6e};
 constexpr uint8_t kX448[] = {0x06, 0x03, 0x2b, 0x65, 0x6f};
+constexpr uint8_t kSm2[] = {0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d};
 constexpr std::string_view kP256Names[] = {"secp256r1", "prime256v1", "P-256"};
 constexpr std::string_view kP384Names[] = {"secp384r1", "P-384"};
 constexpr std::string_view kP521Names[] = {"secp521r1", "P-521"};
@@ -24,6 +25,7 @@ constexpr std::string_view kEd25519Names[] = {"edwards25519", "Ed25519"};
 constexpr std::string_view kEd448Names[] = {"edwards448", "Ed448"};
 constexpr std::string_view kX25519Names[] = {"curve25519", "X25519"};
 constexpr std::string_view kX448Names[] = {"curve448", "X448"};
+constexpr std::string_view kSm2Names[] = {"sm2p256v1", "SM2"};
 
 constexpr EcCurve kCurves[] = {
     {"prime256v1", kP256, kP256Names, CKK_EC, 32, 32, 256},
@@ -34,6 +36,7 @@ constexpr EcCurve kCurves[] = {
     {"ED448", kEd448, kEd448Names, CKK_EC_EDWARDS, 57, 57, 448},
     {"X25519", kX25519, kX25519Names, CKK_EC_MONTGOMERY, 32, 32, 255},
     {"X448", kX448, kX448Names, CKK_EC_MONTGOMERY, 56, 56, 448},
+    {"SM2", kSm2, kSm2Names, kCkkSm2, 32, 32, 256},
 };
 
 // Other ways in which clients name a curve; the key says CKA_EC_PARAMS in its own.
@@ -61,7 +64,8 @@ constexpr uint8_t kTagSequence = 0x30;
 
 // A bare point has one of a few lengths, so it is known by its length; DER is always longer.
 bool IsBarePoint(const EcCurve& curve, ByteSpan point) {
-  if (curve.key_type != CKK_EC) return point.size() == curve.field_bytes;
+  const bool plain = curve.key_type == CKK_EC_EDWARDS || curve.key_type == CKK_EC_MONTGOMERY;
+  if (plain) return point.size() == curve.field_bytes;
   if (point.size() == 1 + 2 * curve.field_bytes) return point.front() == 0x04;
   return point.size() == 1 + curve.field_bytes && (point.front() == 0x02 || point.front() == 0x03);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "enclave/base/bytes.h"
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::mech {
 

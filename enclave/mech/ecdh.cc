@@ -1,13 +1,13 @@
 // CKM_ECDH1_DERIVE and CKM_ECDH1_COFACTOR_DERIVE (pkcs11-curr-v3.0 §2.3.17, §2.3.18), X25519 and
 // X448 included. The peer's point comes bare or as DER OCTET STRING; the shared secret is used as
-// it is (CKD_NULL) or through the KDF of ANSI X9.63.
+// it is (CKD_NULL), through the KDF of ANSI X9.63 or through that of NIST SP 800-56A §5.8.1.
 
 #include <openssl/core_names.h>
 
 #include "enclave/mech/aes.h"
 #include "enclave/mech/evp.h"
 #include "enclave/mech/families.h"
-#include "enclave/mech/hash_alg.h"
+#include "enclave/mech/kdf_run.h"
 #include "enclave/mech/key_type.h"
 #include "enclave/mech/pkey_run.h"
 
@@ -36,47 +36,49 @@ Result<EvpPkey> PeerOf(const Key& key, ByteSpan public_data) {
   return peer;
 }
 
-Result<SecretBytes> Expand(const SecretBytes& shared, const HashAlg& hash, const Bytes& info,
-                           size_t size) {
-  static EVP_KDF* const kdf = EVP_KDF_fetch(Library(), "X963KDF", nullptr);
-  const EvpKdfCtx context(EVP_KDF_CTX_new(kdf));
-  Bytes secret = ToBytes(shared.Expose(SecretAccess()));
-  Bytes shared_info = info;
-  std::string name = hash.name;
-  const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name.data(), name.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, secret.data(), secret.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, shared_info.data(),
-                                        shared_info.size()),
-      OSSL_PARAM_construct_end()};
-  SecretBytes expanded(size);
-  if (!context || EVP_KDF_derive(context.get(), expanded.ExposeMutable(SecretAccess()).data(), size,
-                                 params) != 1) {
-    return OpensslError("X9.63 key derivation");
+struct Kdf {
+  const char* name = nullptr;  // OpenSSL's; nullptr: CKD_NULL
+  const HashAlg* hash = nullptr;
+};
+
+Result<Kdf> KdfOf(const wire::EcdhParam& param) {
+  if (param.kdf == CKD_NULL) {
+    // "With the key derivation function CKD_NULL, pSharedData must be NULL and ulSharedDataLen must
+    // be zero" (§2.3.17).
+    if (param.shared_data.empty()) return Kdf{};
+    return Fail(Code::kMechanismParamInvalid, "pSharedData without a KDF");
   }
-  return expanded;
+  if (const HashAlg* hash = FindHash(&HashAlg::kdf, param.kdf); hash != nullptr) {
+    return Kdf{"X963KDF", hash};
+  }
+  if (const HashAlg* hash = FindHash(&HashAlg::concat_kdf, param.kdf); hash != nullptr) {
+    return Kdf{"SSKDF", hash};
+  }
+  return Fail(Code::kMechanismParamInvalid, "kdf");
+}
+
+Result<SecretBytes> Expand(const SecretBytes& shared, const Kdf& kdf, const Bytes& info,
+                           size_t size) {
+  static EVP_KDF* const x963 = EVP_KDF_fetch(Library(), "X963KDF", nullptr);
+  static EVP_KDF* const concat = EVP_KDF_fetch(Library(), "SSKDF", nullptr);
+  KdfRun run(std::string_view(kdf.name) == "SSKDF" ? concat : x963);
+  run.Digest(*kdf.hash).Secret(OSSL_KDF_PARAM_SECRET, shared).Octets(OSSL_KDF_PARAM_INFO, info);
+  return run.Derive(size, kdf.name);
 }
 
 Result<SecretBytes> Derive(const Key& key, const wire::Mechanism& mechanism, size_t size) {
   KC_CHECK_OK(CheckBase(key, mechanism.type));
   KC_ASSIGN(const wire::EcdhParam* param, ExpectShape(mechanism, &wire::Mechanism::ecdh));
-  const bool plain = param->kdf == CKD_NULL;
-  const HashAlg* hash = plain ? nullptr : FindHash(&HashAlg::kdf, param->kdf);
-  if (!plain && hash == nullptr) return Fail(Code::kMechanismParamInvalid, "kdf");
-  // "With the key derivation function CKD_NULL, pSharedData must be NULL and ulSharedDataLen must
-  // be zero" (§2.3.17).
-  if (plain && !param->shared_data.empty()) {
-    return Fail(Code::kMechanismParamInvalid, "pSharedData without a KDF");
-  }
-  if (size > kMaxGenericSecret) return Fail(Code::kKeySizeRange);
+  KC_ASSIGN(const Kdf kdf, KdfOf(*param));
   KC_ASSIGN(const EvpPkey peer, PeerOf(key, param->public_data));
   KC_ASSIGN(SecretBytes shared,
             RunAgree(key.pkey(), peer.get(), mechanism.type == CKM_ECDH1_COFACTOR_DERIVE));
-  if (!plain) return Expand(shared, *hash, param->shared_data, size == 0 ? hash->size : size);
-  if (size == 0 || size == shared.size()) return shared;
-  if (size > shared.size()) return Fail(Code::kKeySizeRange);
+  const bool whole = kdf.name == nullptr;
+  const size_t wanted = size != 0 ? size : whole ? shared.size() : kdf.hash->size;
+  KC_CHECK_OK(CheckDerivedSize(wanted, whole ? shared.size() : kMaxGenericSecret));
+  if (!whole) return Expand(shared, kdf, param->shared_data, wanted);
   // "The truncation removes bytes from the leading end of the secret value" (§2.3.17).
-  return SecretBytes::CopyOf(shared.Expose(SecretAccess()).last(size));
+  return SecretBytes::CopyOf(shared.Expose(SecretAccess()).last(wanted));
 }
 
 }  // namespace

@@ -6,11 +6,10 @@
 
 #include <cstdlib>
 
-#include "enclave/base/byte_reader.h"
 #include "enclave/mech/aes.h"
-#include "enclave/mech/evp.h"
 #include "enclave/mech/families.h"
 #include "enclave/mech/hash_alg.h"
+#include "enclave/mech/mac_run.h"
 
 namespace keyclave::mech {
 namespace {
@@ -21,6 +20,8 @@ constexpr MechRow kRows[] = {
     {CKM_SHA256_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA384_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA512_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
+    {CKM_SHA512_224_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
+    {CKM_SHA512_256_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_224_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_256_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_384_HMAC, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
@@ -30,37 +31,34 @@ constexpr MechRow kRows[] = {
     {CKM_SHA256_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA384_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA512_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
+    {CKM_SHA512_224_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
+    {CKM_SHA512_256_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_224_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_256_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_384_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
     {CKM_SHA3_512_HMAC_GENERAL, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
+    {kCkmSm3Hmac, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
+    {kCkmSm3HmacGeneral, 1, kMaxGenericSecret, kFlagSign, SignInput::kMessage},
 };
 
-constexpr size_t kHashes = 9;
-using Contexts = std::array<EVP_MAC_CTX*, kHashes>;
+using Contexts = std::array<EvpMacCtx, 16>;
 
 // One context per hash with the hash set, so that no operation searches by name.
 Contexts MakeContexts() {
   Contexts contexts{};
-  EVP_MAC* mac = EVP_MAC_fetch(Library(), "HMAC", nullptr);
-  if (mac == nullptr) std::abort();
+  EVP_MAC* mac = FetchMac("HMAC");
   const std::span<const HashAlg> hashes = AllHashes();
   for (size_t i = 0; i < hashes.size(); ++i) {
-    std::string name = hashes[i].name;
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), name.size()),
-        OSSL_PARAM_construct_end()};
-    contexts.at(i) = EVP_MAC_CTX_new(mac);
-    if (EVP_MAC_CTX_set_params(contexts.at(i), params) != 1) std::abort();
+    contexts.at(i) = NewMac(mac, OSSL_MAC_PARAM_DIGEST, hashes[i].name);
+    if (contexts.at(i) == nullptr) std::abort();
   }
   return contexts;
 }
 
-Result<EvpMacCtx> NewContext(const HashAlg& hash) {
-  static const Contexts contexts = MakeContexts();
-  EvpMacCtx copy(EVP_MAC_CTX_dup(contexts.at(static_cast<size_t>(&hash - AllHashes().data()))));
-  if (copy == nullptr) return OpensslError("HMAC");
-  return copy;
+EvpMacCtx NewContext(const HashAlg& hash) {
+  static const Contexts& contexts = *new Contexts(MakeContexts());
+  const EvpMacCtx& prepared = contexts.at(static_cast<size_t>(&hash - AllHashes().data()));
+  return EvpMacCtx(EVP_MAC_CTX_dup(prepared.get()));
 }
 
 struct Hmac {
@@ -83,26 +81,14 @@ Result<Hmac> Prepare(const Key& key, const wire::Mechanism& mechanism) {
     KC_CHECK_OK(ExpectNoParam(mechanism));
     return hmac;
   }
-  KC_ASSIGN(const ByteSpan param, ExpectBytes(mechanism, sizeof(uint64_t)));
-  KC_ASSIGN(const uint64_t length, ByteReader(param).TakeLe<uint64_t>());
-  if (length < 1 || length > hmac.hash->size) {
-    return Fail(Code::kMechanismParamInvalid, "the length of the tag");
-  }
-  hmac.tag_size = length;
+  KC_ASSIGN(hmac.tag_size, ExpectTagSize(mechanism, hmac.hash->size));
   return hmac;
 }
 
 Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   KC_ASSIGN(const Hmac hmac, Prepare(key, mechanism));
-  KC_ASSIGN(const EvpMacCtx context, NewContext(*hmac.hash));
-  const ByteSpan secret = key.secret().Expose(SecretAccess());
-  Bytes tag(hmac.hash->size);
-  size_t size = 0;
-  if (EVP_MAC_init(context.get(), secret.data(), secret.size(), nullptr) != 1 ||
-      EVP_MAC_update(context.get(), input.data(), input.size()) != 1 ||
-      EVP_MAC_final(context.get(), tag.data(), &size, tag.size()) != 1 || size != tag.size()) {
-    return OpensslError("HMAC");
-  }
+  KC_ASSIGN(Bytes tag, RunMac(NewContext(*hmac.hash), key.secret().Expose(SecretAccess()), {},
+                              input, hmac.hash->size));
   tag.resize(hmac.tag_size);
   return tag;
 }
@@ -110,9 +96,7 @@ Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan in
 Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
               ByteSpan signature) {
   KC_ASSIGN(const Bytes tag, Sign(key, mechanism, input));
-  if (signature.size() != tag.size()) return Fail(Code::kSignatureLenRange);
-  if (!EqualConstantTime(tag, signature)) return Fail(Code::kSignatureInvalid);
-  return Done{};
+  return CheckTag(tag, signature);
 }
 
 }  // namespace

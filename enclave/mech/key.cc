@@ -10,7 +10,7 @@ namespace keyclave::mech {
 namespace {
 
 const KeyType* const kKeyTypes[] = {&kRsaKeyType, &kEcKeyType, &kEdwardsKeyType,
-                                    &kMontgomeryKeyType};
+                                    &kMontgomeryKeyType, &kSm2KeyType};
 
 constexpr size_t kMaxKeyFile = 64 * 1024;
 

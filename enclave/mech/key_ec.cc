@@ -1,5 +1,6 @@
 // Keys on Weierstrass curves, CKK_EC (pkcs11-curr-v3.0 §2.3): always a named curve, the public
-// point always known and uncompressed.
+// point always known and uncompressed. SM2's keys are made of the same attributes, under a type of
+// their own: OpenSSL does not sign with them as ECDSA does.
 
 #include <openssl/core_names.h>
 
@@ -10,13 +11,17 @@
 namespace keyclave::mech {
 namespace {
 
-bool IsEc(const EVP_PKEY* pkey) { return EVP_PKEY_is_a(pkey, "EC") == 1; }
+const char* AlgorithmOf(const EcCurve& curve) { return curve.key_type == CKK_EC ? "EC" : "SM2"; }
 
+bool IsEc(const EVP_PKEY* pkey) { return EVP_PKEY_is_a(pkey, "EC") == 1; }
+bool IsSm2(const EVP_PKEY* pkey) { return EVP_PKEY_is_a(pkey, "SM2") == 1; }
+
+template <uint64_t key_type>
 Result<const EcCurve*> CurveOf(const wire::AttributeList& attributes) {
   KC_ASSIGN(const ByteSpan params, RequiredAttribute(attributes, CKA_EC_PARAMS, "CKA_EC_PARAMS"));
   KC_ASSIGN(const EcCurve* curve, ParseEcParams(params));
-  if (curve->key_type != CKK_EC) {
-    return Fail(Code::kCurveUnsupported, "CKA_EC_PARAMS is not a curve of CKK_EC");
+  if (curve->key_type != key_type) {
+    return Fail(Code::kCurveUnsupported, "CKA_EC_PARAMS is not a curve of this CKA_KEY_TYPE");
   }
   return curve;
 }
@@ -50,17 +55,18 @@ Result<EvpPkey> Build(const EcCurve& curve, const BIGNUM* value, const Bytes& po
     return OpensslError("EC key");
   }
   if (value == nullptr) {
-    return PkeyFromParams("EC", EVP_PKEY_PUBLIC_KEY, builder.get(), "CKA_EC_POINT");
+    return PkeyFromParams(AlgorithmOf(curve), EVP_PKEY_PUBLIC_KEY, builder.get(), "CKA_EC_POINT");
   }
   if (OSSL_PARAM_BLD_push_BN_pad(builder.get(), OSSL_PKEY_PARAM_PRIV_KEY, value,
                                  curve.order_bytes) != 1) {
     return OpensslError("EC key");
   }
-  return PkeyFromParams("EC", EVP_PKEY_KEYPAIR, builder.get(), "CKA_VALUE");
+  return PkeyFromParams(AlgorithmOf(curve), EVP_PKEY_KEYPAIR, builder.get(), "CKA_VALUE");
 }
 
+template <uint64_t key_type>
 Result<EvpPkey> PublicKey(const wire::AttributeList& attributes) {
-  KC_ASSIGN(const EcCurve* curve, CurveOf(attributes));
+  KC_ASSIGN(const EcCurve* curve, CurveOf<key_type>(attributes));
   KC_ASSIGN(const ByteSpan value, RequiredAttribute(attributes, CKA_EC_POINT, "CKA_EC_POINT"));
   KC_ASSIGN(const Bytes octets, ParseEcPoint(*curve, value));
   KC_ASSIGN(const EcGroup group, GroupOf(*curve));
@@ -90,8 +96,9 @@ Result<EvpPkey> FromValue(const EcCurve& curve, const BIGNUM* value, Code code) 
   return Build(curve, value, octets);
 }
 
+template <uint64_t key_type>
 Result<EvpPkey> PrivateKey(const wire::AttributeList& attributes) {
-  KC_ASSIGN(const EcCurve* curve, CurveOf(attributes));
+  KC_ASSIGN(const EcCurve* curve, CurveOf<key_type>(attributes));
   KC_ASSIGN(const ByteSpan bytes, RequiredAttribute(attributes, CKA_VALUE, "CKA_VALUE"));
   if (bytes.empty() || bytes.size() > curve->order_bytes + 1) {
     return Fail(Code::kAttributeValueInvalid, "CKA_VALUE has the wrong length for its curve");
@@ -147,7 +154,9 @@ Result<wire::AttributeList> SecretParts(const EVP_PKEY* pkey) {
 
 }  // namespace
 
-const KeyType kEcKeyType = {CKK_EC,           IsEc,       PublicKey, PrivateKey, Import,
-                            PublicAttributes, SecretParts};
+const KeyType kEcKeyType = {
+    CKK_EC, IsEc, PublicKey<CKK_EC>, PrivateKey<CKK_EC>, Import, PublicAttributes, SecretParts};
+const KeyType kSm2KeyType = {
+    kCkkSm2, IsSm2, PublicKey<kCkkSm2>, PrivateKey<kCkkSm2>, Import, PublicAttributes, SecretParts};
 
 }  // namespace keyclave::mech

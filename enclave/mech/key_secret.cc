@@ -1,5 +1,5 @@
-// Secret keys: AES and generic secrets (pkcs11-curr-v3.0 §2.8.2, §2.6.2), and generic secrets that
-// name their HMAC.
+// Secret keys: AES, AES-XTS and generic secrets (pkcs11-curr-v3.0 §2.8.2, §2.17.2, §2.6.2), and
+// generic secrets that name their HMAC or HKDF.
 
 #include <openssl/core_names.h>
 
@@ -7,6 +7,7 @@
 #include "enclave/mech/evp.h"
 #include "enclave/mech/hash_alg.h"
 #include "enclave/mech/key_type.h"
+#include "enclave/mech/sm4.h"
 
 namespace keyclave::mech {
 namespace {
@@ -28,15 +29,22 @@ Result<Bytes> GenericCheckValue(ByteSpan value) {
   return FindHash(&HashAlg::digest, CKM_SHA_1)->Digest(value);
 }
 
+Result<Bytes> CheckValue(uint64_t type, ByteSpan value) {
+  if (type == CKK_AES) return AesCheckValue(value);
+  return type == kCkkSm4 ? Sm4CheckValue(value) : GenericCheckValue(value);
+}
+
 }  // namespace
 
 bool IsSecretKeyType(uint64_t type) {
-  return type == CKK_AES || type == CKK_GENERIC_SECRET ||
-         FindHash(&HashAlg::hmac_key_type, type) != nullptr;
+  return type == CKK_AES || type == CKK_AES_XTS || type == CKK_GENERIC_SECRET || type == CKK_HKDF ||
+         type == kCkkSm4 || FindHash(&HashAlg::hmac_key_type, type) != nullptr;
 }
 
 bool IsSecretSize(uint64_t type, size_t size) {
   if (type == CKK_AES) return IsAesKeySize(size);
+  if (type == CKK_AES_XTS) return IsXtsKeySize(size);
+  if (type == kCkkSm4) return size == kSm4KeySize;
   return IsSecretKeyType(type) && size >= 1 && size <= kMaxGenericSecret;
 }
 
@@ -47,7 +55,7 @@ Result<NewKey> NewSecretKey(uint64_t type, SecretBytes value) {
                 "a secret key of " + std::to_string(value.size()) + " bytes");
   }
   const ByteSpan bytes = value.Expose(SecretAccess());
-  KC_ASSIGN(Bytes check, type == CKK_AES ? AesCheckValue(bytes) : GenericCheckValue(bytes));
+  KC_ASSIGN(Bytes check, CheckValue(type, bytes));
   check.resize(kCheckValueSize);
   NewKey made;
   made.attributes.SetUlong(CKA_KEY_TYPE, type);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "enclave/mech/key.h"
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::mech {
 
@@ -31,6 +31,7 @@ extern const KeyType kRsaKeyType;
 extern const KeyType kEcKeyType;
 extern const KeyType kEdwardsKeyType;
 extern const KeyType kMontgomeryKeyType;
+extern const KeyType kSm2KeyType;
 
 const KeyType* FindKeyType(uint64_t type);  // nullptr: not an asymmetric type known here
 const KeyType* FindKeyType(const EVP_PKEY* pkey);

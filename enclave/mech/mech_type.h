@@ -22,6 +22,11 @@ struct MechRow {
   SignInput input = SignInput::kDigest;
 };
 
+struct Encapsulated {
+  Bytes ciphertext;
+  SecretBytes secret;
+};
+
 struct MechFamily {
   std::string_view name;  // as policies say it: ecdsa, rsa-pss, aes-gcm
   std::span<const MechRow> rows;
@@ -43,7 +48,17 @@ struct MechFamily {
   // CKA_VALUE_LEN).
   Result<NewKey> (*generate)(const wire::Mechanism&,
                              const wire::AttributeList& attributes) = nullptr;
+  // `size` 0: what the mechanism gives by itself. More than it can give is kKeySizeRange.
   Result<SecretBytes> (*derive)(const Key&, const wire::Mechanism&, size_t size) = nullptr;
+  // A derivation that takes another key, which wire::Mechanism::second_key names.
+  Result<SecretBytes> (*derive_with)(const Key&, const Key& second, const wire::Mechanism&,
+                                     size_t size) = nullptr;
+  // What is derived holds the base key's own bytes, and must stay as hidden as they are.
+  bool derives_base_bytes = false;
+  // A fresh secret for the holder of the private key, and its way there (PKCS#11 3.2).
+  Result<Encapsulated> (*encapsulate)(const Key&, const wire::Mechanism&) = nullptr;
+  Result<SecretBytes> (*decapsulate)(const Key&, const wire::Mechanism&,
+                                     ByteSpan ciphertext) = nullptr;
 };
 
 struct MechEntry {
@@ -70,7 +85,8 @@ Result<Bytes> WrapKey(const MechEntry& entry, const Key& wrapping_key,
 Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
                          const wire::Mechanism& mechanism, ByteSpan wrapped,
                          const wire::AttributeList& attributes);
-Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key,
+// `second` is the key that wire::Mechanism::second_key names; nullptr for none.
+Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key, const Key* second,
                          const wire::Mechanism& mechanism, const wire::AttributeList& attributes);
 
 }  // namespace keyclave::mech

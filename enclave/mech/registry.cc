@@ -25,8 +25,10 @@ bool FlagsMatchFunctions(const MechFamily& family) {
          agree(CKF_ENCRYPT, family.encrypt != nullptr) &&
          agree(CKF_DECRYPT, family.decrypt != nullptr) &&
          agree(CKF_GENERATE | CKF_GENERATE_KEY_PAIR, family.generate != nullptr) &&
-         agree(CKF_DERIVE, family.derive != nullptr) && ((flags & CKF_WRAP) == 0 || can_wrap) &&
-         ((flags & CKF_UNWRAP) == 0 || can_unwrap);
+         agree(CKF_DERIVE, family.derive != nullptr || family.derive_with != nullptr) &&
+         agree(CKF_ENCAPSULATE, family.encapsulate != nullptr) &&
+         agree(CKF_DECAPSULATE, family.decapsulate != nullptr) &&
+         ((flags & CKF_WRAP) == 0 || can_wrap) && ((flags & CKF_UNWRAP) == 0 || can_unwrap);
 }
 
 std::vector<MechEntry> MakeTable() {

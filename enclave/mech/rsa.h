@@ -2,7 +2,7 @@
 #pragma once
 
 #include "enclave/mech/key.h"
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::mech {
 

@@ -1,6 +1,9 @@
 // Wrapping, unwrapping and deriving through a mechanism's row: encodings, and the codes that
 // PKCS#11 has for them.
 
+#include <openssl/asn1.h>
+#include <openssl/err.h>
+
 #include "enclave/mech/key_type.h"
 #include "enclave/mech/mech_type.h"
 
@@ -58,6 +61,35 @@ Result<NewKey> SecretFromWrapped(SecretBytes value, uint64_t key_type,
   return NewSecretKey(key_type, std::move(value));
 }
 
+// A private key's encoding without the zeros with which key wrap fills up to whole semiblocks: it
+// "parses the encoding … and ignores trailing zero bytes" (v3.2 §6.16.3).
+ByteSpan WithoutFilling(ByteSpan encoded) {
+  const uint8_t* next = encoded.data();
+  long length = 0;
+  int tag = 0;
+  int tag_class = 0;
+  const int form =
+      ASN1_get_object(&next, &length, &tag, &tag_class, static_cast<long>(encoded.size()));
+  ERR_clear_error();
+  if ((form & 0x80) != 0) return encoded;
+  const size_t size = static_cast<size_t>(next - encoded.data()) + static_cast<size_t>(length);
+  const ByteSpan tail = encoded.subspan(size);
+  const bool zeros = std::all_of(tail.begin(), tail.end(), [](uint8_t byte) { return byte == 0; });
+  return zeros && tail.size() < 8 ? encoded.first(size) : encoded;
+}
+
+// How a derivation is run: with the mechanism's second key, where it names one.
+Result<SecretBytes> RunDerive(const MechFamily& family, const Key& base_key, const Key* second,
+                              const wire::Mechanism& mechanism, size_t size) {
+  if (second != nullptr) {
+    if (family.derive_with != nullptr)
+      return family.derive_with(base_key, *second, mechanism, size);
+    return Fail(Code::kMechanismParamInvalid, "the mechanism takes no second key");
+  }
+  if (family.derive != nullptr) return family.derive(base_key, mechanism, size);
+  return Fail(Code::kMechanismParamInvalid, "the mechanism takes the handle of a second key");
+}
+
 }  // namespace
 
 Result<SecretBytes> EncodeForWrap(const Key& key) {
@@ -84,7 +116,12 @@ Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
                          const wire::AttributeList& attributes) {
   if ((entry.row->flags & CKF_UNWRAP) == 0) return Fail(Code::kMechanismInvalid);
   KC_ASSIGN(const uint64_t object_class, Required(attributes, CKA_CLASS, "CKA_CLASS"));
-  KC_ASSIGN(const uint64_t key_type, Required(attributes, CKA_KEY_TYPE, "CKA_KEY_TYPE"));
+  // A private key's encoding says its type; a template that says one, too, must say the same.
+  const bool says_type = object_class != CKO_PRIVATE_KEY || attributes.Has(CKA_KEY_TYPE);
+  uint64_t key_type = 0;
+  if (says_type) {
+    KC_ASSIGN(key_type, Required(attributes, CKA_KEY_TYPE, "CKA_KEY_TYPE"));
+  }
   const auto run = entry.family->unwrap != nullptr ? entry.family->unwrap : entry.family->decrypt;
   Result<Bytes> opened = run(unwrapping_key, mechanism, wrapped);
   if (!opened.ok()) return ForUnwrap(opened.error());
@@ -93,15 +130,15 @@ Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
     return SecretFromWrapped(std::move(encoded), key_type, attributes);
   }
   if (object_class != CKO_PRIVATE_KEY) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
-  Result<NewKey> made = MaterialFromPkcs8(encoded.Expose(SecretAccess()));
+  Result<NewKey> made = MaterialFromPkcs8(WithoutFilling(encoded.Expose(SecretAccess())));
   if (!made.ok()) return Fail(Code::kWrappedKeyInvalid);
-  if (made->attributes.Ulong(CKA_KEY_TYPE) != key_type) {
+  if (says_type && made->attributes.Ulong(CKA_KEY_TYPE) != key_type) {
     return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE is not that of the wrapped key");
   }
   return made;
 }
 
-Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key,
+Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key, const Key* second,
                          const wire::Mechanism& mechanism, const wire::AttributeList& attributes) {
   if ((entry.row->flags & CKF_DERIVE) == 0) return Fail(Code::kMechanismInvalid);
   const uint64_t object_class = attributes.Ulong(CKA_CLASS).value_or(CKO_SECRET_KEY);
@@ -112,7 +149,8 @@ Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key,
   if (length.has_value() && !IsSecretSize(key_type, *length)) {
     return Fail(Code::kAttributeValueInvalid, "CKA_VALUE_LEN");
   }
-  KC_ASSIGN(SecretBytes value, entry.family->derive(base_key, mechanism, length.value_or(0)));
+  KC_ASSIGN(SecretBytes value,
+            RunDerive(*entry.family, base_key, second, mechanism, length.value_or(0)));
   if (!IsSecretSize(key_type, value.size()))
     return Fail(Code::kTemplateIncomplete, "CKA_VALUE_LEN");
   return NewSecretKey(key_type, std::move(value));

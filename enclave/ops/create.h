@@ -20,11 +20,10 @@ inline bool IsSecurityOfficer(const Call& call, const wire::TokenId& token) {
 // Puts objects (attributes complete, except policy, token and session) into the token that was
 // authorized: a token object needs the right to administer, a private one needs a login where there
 // is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the parent's, else
-// the token's default. What is made from another key (`parent`) inherits that key's policies: they
-// have to grant, too. kTemplateInconsistent for an extractable key that its policies never release.
-Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
-                                                   std::vector<keys::NewObject> objects,
-                                                   const keys::Object* parent = nullptr,
-                                                   Source source = Source::kMade);
+// the token's default. What is made from other keys (`parents`) inherits their policies: they have
+// to grant, too. kTemplateInconsistent for an extractable key that its policies never release.
+Result<std::vector<keys::ObjectPtr>> InsertObjects(
+    Call& call, const AuthorizedCreation& creation, std::vector<keys::NewObject> objects,
+    std::span<const keys::Object* const> parents = {}, Source source = Source::kMade);
 
 }  // namespace keyclave::ops

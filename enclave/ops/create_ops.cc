@@ -5,6 +5,7 @@
 #include "enclave/mech/certify.h"
 #include "enclave/ops/create.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::ops {
 namespace {
@@ -78,14 +79,16 @@ Result<wire::KeyPairReply> InsertPair(Call& call, const AuthorizedCreation& crea
 
 Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creation,
                                     AttributeList requested, mech::NewKey made, Origin origin,
-                                    uint64_t mechanism, const keys::Object* parent = nullptr) {
-  const Source source = origin == Origin::kUnwrapped ? Source::kKept : Source::kMade;
+                                    uint64_t mechanism,
+                                    std::span<const keys::Object* const> parents = {},
+                                    Source source = Source::kMade) {
   KC_ASSIGN(keys::NewObject object,
             Assemble(call, creation.token().id, std::move(requested), made.attributes,
                      std::move(made.material), origin, mechanism));
   std::vector<keys::NewObject> objects;
   objects.push_back(std::move(object));
-  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), parent, source));
+  KC_ASSIGN(const auto inserted,
+            InsertObjects(call, creation, std::move(objects), parents, source));
   return wire::ObjectReply{DescribeFor(call, *inserted.front())};
 }
 
@@ -96,41 +99,22 @@ Result<mech::MechEntry> GeneratingMechanism(const wire::Mechanism& mechanism, ui
   return entry;
 }
 
-// The key that a private or secret key's encoding holds, as the template's class and type say.
-Result<mech::NewKey> FromEncoding(const AttributeList& requested, ByteSpan encoded) {
-  const auto object_class = requested.Ulong(CKA_CLASS);
-  if (!object_class) return Fail(Code::kTemplateIncomplete, "CKA_CLASS");
-  if (*object_class == CKO_PRIVATE_KEY) {
-    auto key = mech::MaterialFromPkcs8(encoded);
-    if (!key.ok()) return Fail(Code::kWrappedKeyInvalid, key.error().detail());
-    return key;
-  }
-  if (*object_class != CKO_SECRET_KEY)
-    return Fail(Code::kTemplateInconsistent, "CKA_CLASS is no key to unwrap");
-  AttributeList with_value = requested;
-  if (with_value.Has(CKA_VALUE))
-    return Fail(Code::kTemplateInconsistent, "CKA_VALUE comes from the wrapped key");
-  size_t size = encoded.size();
-  if (const auto wanted = requested.Ulong(CKA_VALUE_LEN)) {
-    if (*wanted > size)
-      return Fail(Code::kTemplateInconsistent, "CKA_VALUE_LEN is above the wrapped key's length");
-    size = *wanted;
-  }
-  with_value.Set(CKA_VALUE, encoded.first(size));
-  return mech::MaterialFromTemplate(with_value);
-}
-
 // Never weaker than what it was made from.
-void Inherit(const keys::Object& parent, keys::Object& child) {
-  if (child.policy.empty()) child.policy = parent.policy;
-  std::set<std::string> policies(parent.inherited.begin(), parent.inherited.end());
-  policies.insert(parent.policy);
+void Inherit(std::span<const keys::Object* const> parents, keys::Object& child) {
+  if (child.policy.empty()) child.policy = parents.front()->policy;
+  std::set<std::string> policies;
+  Bytes ids;
+  for (const keys::Object* parent : parents) {
+    policies.insert(parent->inherited.begin(), parent->inherited.end());
+    policies.insert(parent->policy);
+    ids.insert(ids.end(), parent->id.begin(), parent->id.end());
+  }
   policies.erase(child.policy);
   child.inherited.assign(policies.begin(), policies.end());
   std::string names;
   for (const std::string& name : policies) names.append(names.empty() ? "" : ",").append(name);
   if (!names.empty()) child.attributes.SetText(kCkaInheritedPolicies, names);
-  child.attributes.Set(kCkaParents, parent.id);
+  child.attributes.Set(kCkaParents, ids);
 }
 
 // An extractable key is a promise that only a policy can keep. A session object that the caller
@@ -166,7 +150,8 @@ Status CheckExtractable(Call& call, const keys::Object& object, Source source) {
 
 Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
                                                    std::vector<keys::NewObject> objects,
-                                                   const keys::Object* parent, Source source) {
+                                                   std::span<const keys::Object* const> parents,
+                                                   Source source) {
   const keys::Token& token = creation.token();
   for (keys::NewObject& item : objects) {
     keys::Object& object = item.object;
@@ -177,10 +162,10 @@ Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedC
     object.token = token.id;
     object.session = persistent ? 0 : call.session.id();
     object.has_material = !item.material.empty();
-    if (parent != nullptr) Inherit(*parent, object);
+    if (!parents.empty()) Inherit(parents, object);
     if (object.policy.empty()) object.policy = token.default_policy;
     // What is made from a key answers to that key's policy whichever else it has.
-    const bool usual = parent != nullptr || object.policy == token.default_policy;
+    const bool usual = !parents.empty() || object.policy == token.default_policy;
     if (persistent && !usual && !creation.any_policy())
       return Fail(Code::kDenied, "another policy than the token's default needs manage");
     KC_CHECK_OK(call.service.policies.Named(call.service.store, token.id, object.policy).ok()
@@ -242,39 +227,108 @@ ReplyOf<Op::kUnwrapKey> UnwrapKey(Call& call, const wire::UnwrapKeyRequest& requ
   KC_ASSIGN(const mech::MechEntry entry,
             CheckKeyUse(call, key.object(), request.mechanism, CKF_UNWRAP, CKA_UNWRAP));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
-  const auto unwrap =
-      entry.family->unwrap != nullptr ? entry.family->unwrap : entry.family->decrypt;
-  auto encoded = unwrap(*handle, request.mechanism, request.wrapped);
-  if (!encoded.ok()) {
-    const Code code = encoded.code();
-    if (code == Code::kEncryptedDataInvalid)
-      return Fail(Code::kWrappedKeyInvalid, encoded.error().detail());
-    if (code == Code::kEncryptedDataLenRange)
-      return Fail(Code::kWrappedKeyLenRange, encoded.error().detail());
-    return std::move(encoded).error();
-  }
-  KC_ASSIGN(mech::NewKey made, FromEncoding(request.attributes, *encoded));
+  if (request.attributes.Has(CKA_VALUE))
+    return Fail(Code::kTemplateInconsistent, "CKA_VALUE comes from the wrapped key");
+  KC_ASSIGN(mech::NewKey made, mech::UnwrapKey(entry, *handle, request.mechanism, request.wrapped,
+                                               request.attributes));
+  const keys::Object* const parents[] = {&key.object()};
   return InsertOne(call, creation, request.attributes, std::move(made), Origin::kUnwrapped,
-                   CK_UNAVAILABLE_INFORMATION, &key.object());
+                   CK_UNAVAILABLE_INFORMATION, parents, Source::kKept);
 }
+
+namespace {
+
+// The key that the mechanism names beside the base key: of the same token, and one that the caller
+// may derive from, too.
+Result<AuthorizedObject> SecondKey(Call& call, const wire::Mechanism& mechanism,
+                                   const mech::MechEntry& entry, const keys::Object& base) {
+  wire::ObjectRef reference;
+  reference.id = *mechanism.second_key;
+  KC_ASSIGN(AuthorizedObject second, AuthorizeUse(call, reference,
+                                                  {.operation = authz::Operation::kDerive,
+                                                   .family = entry.family->name,
+                                                   .mechanism = &mechanism}));
+  if (second.object().token != base.token)
+    return Fail(Code::kMechanismParamInvalid, "the second key is of another token");
+  KC_CHECK_OK(CheckKeyUse(call, second.object(), mechanism, CKF_DERIVE, CKA_DERIVE));
+  return second;
+}
+
+// "If the base key has its CKA_SENSITIVE attribute set to CK_TRUE, so does the derived key … if the
+// base key has its CKA_EXTRACTABLE attribute set to CK_FALSE, so does the derived key"
+// (pkcs11-curr-v3.0 §2.43.3): of keys that hold the base key's own bytes.
+Status InheritSecrecy(std::span<const keys::Object* const> parents, AttributeList& requested) {
+  for (const keys::Object* parent : parents) {
+    if (parent->attributes.IsTrue(CKA_SENSITIVE)) {
+      if (requested.Has(CKA_SENSITIVE) && !requested.IsTrue(CKA_SENSITIVE))
+        return Fail(Code::kTemplateInconsistent, "CKA_SENSITIVE: the base key is sensitive");
+      requested.SetBool(CKA_SENSITIVE, true);
+    }
+    if (!parent->attributes.IsTrue(CKA_EXTRACTABLE)) {
+      if (requested.IsTrue(CKA_EXTRACTABLE))
+        return Fail(Code::kTemplateInconsistent, "CKA_EXTRACTABLE: the base key is not");
+      requested.SetBool(CKA_EXTRACTABLE, false);
+    }
+  }
+  return Done{};
+}
+
+// "If the base key has its CKA_ALWAYS_SENSITIVE attribute set to CK_FALSE, then the derived key
+// will as well" (§2.45.3 and its siblings).
+void InheritHistory(std::span<const keys::Object* const> parents, AttributeList& made) {
+  for (const uint64_t type : {CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE}) {
+    made.SetBool(type, std::all_of(parents.begin(), parents.end(), [&](const auto* parent) {
+                   return parent->attributes.IsTrue(type);
+                 }));
+  }
+}
+
+// CKM_HKDF_DATA: "identical to HKDF Derive except the output is a CKO_DATA object" (§2.45.4).
+Result<mech::NewKey> DeriveData(const mech::MechEntry& entry, const mech::Key& base,
+                                const mech::Key* second, const wire::Mechanism& mechanism,
+                                AttributeList& requested) {
+  AttributeList length;
+  if (const Bytes* value = requested.Find(CKA_VALUE_LEN)) length.Set(CKA_VALUE_LEN, *value);
+  requested.Remove(CKA_VALUE_LEN);
+  KC_ASSIGN(const mech::NewKey derived, mech::DeriveKey(entry, base, second, mechanism, length));
+  requested.Set(CKA_VALUE, derived.material.Expose(SecretAccess()));
+  return mech::NewKey{};
+}
+
+}  // namespace
 
 ReplyOf<Op::kDeriveKey> DeriveKey(Call& call, const wire::DeriveKeyRequest& request,
                                   const AuthorizedObject& key) {
   KC_ASSIGN(const AuthorizedCreation creation, AuthorizeCreation(call, key.object().token));
   KC_ASSIGN(const mech::MechEntry entry,
             CheckKeyUse(call, key.object(), request.mechanism, CKF_DERIVE, CKA_DERIVE));
-  KC_ASSIGN(AttributeList requested, WithClass(request.attributes, CKO_SECRET_KEY));
+  const bool data = request.mechanism.type == CKM_HKDF_DATA;
+  KC_ASSIGN(AttributeList requested,
+            WithClass(request.attributes, data ? CKO_DATA : CKO_SECRET_KEY));
   if (requested.Has(CKA_VALUE))
     return Fail(Code::kTemplateInconsistent, "CKA_VALUE comes from the derivation");
+  std::vector<const keys::Object*> parents = {&key.object()};
+  std::optional<AuthorizedObject> second;
+  std::shared_ptr<const mech::Key> second_handle;
+  if (request.mechanism.second_key.has_value()) {
+    KC_ASSIGN(second, SecondKey(call, request.mechanism, entry, key.object()));
+    parents.push_back(&second->object());
+    KC_ASSIGN(second_handle, call.service.store.OpenKey(second->object()));
+  }
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
-  KC_ASSIGN(
-      const SecretBytes secret,
-      entry.family->derive(*handle, request.mechanism, requested.Ulong(CKA_VALUE_LEN).value_or(0)));
-  AttributeList with_value = requested;
-  with_value.Set(CKA_VALUE, secret.Expose(SecretAccess()));
-  KC_ASSIGN(mech::NewKey made, mech::MaterialFromTemplate(with_value));
+  if (data) {
+    KC_ASSIGN(mech::NewKey made,
+              DeriveData(entry, *handle, second_handle.get(), request.mechanism, requested));
+    return InsertOne(call, creation, std::move(requested), std::move(made), Origin::kCreated,
+                     CK_UNAVAILABLE_INFORMATION, parents);
+  }
+  const bool kept = entry.family->derives_base_bytes;
+  if (kept) KC_CHECK_OK(InheritSecrecy(parents, requested));
+  KC_ASSIGN(mech::NewKey made,
+            mech::DeriveKey(entry, *handle, second_handle.get(), request.mechanism, requested));
+  InheritHistory(parents, made.attributes);
   return InsertOne(call, creation, std::move(requested), std::move(made), Origin::kDerived,
-                   CK_UNAVAILABLE_INFORMATION, &key.object());
+                   CK_UNAVAILABLE_INFORMATION, parents, kept ? Source::kKept : Source::kMade);
 }
 
 }  // namespace keyclave::ops

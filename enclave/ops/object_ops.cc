@@ -127,7 +127,7 @@ ReplyOf<Op::kCopyObject> CopyObject(Call& call, const wire::CopyObjectRequest& r
   objects.push_back(std::move(copy));
   // A session object that is extractable was the caller's own from the start.
   const Source kept = original.session != 0 ? Source::kMade : Source::kKept;
-  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), nullptr, kept));
+  KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects), {}, kept));
   return wire::ObjectReply{DescribeFor(call, *inserted.front())};
 }
 

@@ -33,4 +33,18 @@ inline constexpr CK_ATTRIBUTE_TYPE kCkaParents =
 // rejection in the enclave.
 inline constexpr CK_MECHANISM_TYPE kCkmRsaPkcsTls = CKM_VENDOR_DEFINED | 0x4b430001UL;
 
+// China's standard algorithms, for which PKCS#11 has no numbers (docs/mechanisms.md).
+inline constexpr CK_KEY_TYPE kCkkSm2 = CKK_VENDOR_DEFINED | 0x4b430001UL;
+inline constexpr CK_KEY_TYPE kCkkSm4 = CKK_VENDOR_DEFINED | 0x4b430002UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm2KeyPairGen = CKM_VENDOR_DEFINED | 0x4b430010UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm2Sm3 = CKM_VENDOR_DEFINED | 0x4b430011UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm2Encrypt = CKM_VENDOR_DEFINED | 0x4b430012UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm3Hmac = CKM_VENDOR_DEFINED | 0x4b430021UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm3HmacGeneral = CKM_VENDOR_DEFINED | 0x4b430022UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm4KeyGen = CKM_VENDOR_DEFINED | 0x4b430030UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm4Ecb = CKM_VENDOR_DEFINED | 0x4b430031UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm4Cbc = CKM_VENDOR_DEFINED | 0x4b430032UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm4CbcPad = CKM_VENDOR_DEFINED | 0x4b430033UL;
+inline constexpr CK_MECHANISM_TYPE kCkmSm4Ctr = CKM_VENDOR_DEFINED | 0x4b430034UL;
+
 }  // namespace keyclave

@@ -1,129 +1,12 @@
-// What every row of the mechanism table must do. A new family gets a sample here, or its rows fail.
+// What every row of the mechanism table must do.
 
-#include <map>
-
-#include "tests/unit/mech/mech_testing.h"
+#include "tests/contract/mech_samples.h"
 
 namespace keyclave::mech {
 namespace {
 
-// A row in working order: keys that fit, a parameter, an input.
-struct Sample {
-  wire::Mechanism mechanism;
-  KeyPtr private_key;  // or the secret key
-  KeyPtr public_key;   // or the same secret key
-  Bytes input;
-  wire::AttributeList new_key;  // generation's template
-};
-
-const KeyPair& P256Pair() {
-  static const KeyPair* const pair = new KeyPair(NewEcPair(kP256));
-  return *pair;
-}
-const KeyPair& OtherP256Pair() {
-  static const KeyPair* const pair = new KeyPair(NewEcPair(kP256));
-  return *pair;
-}
-const KeyPair& Ed25519Pair() {
-  static const KeyPair* const pair = new KeyPair(NewEcPair(kEd25519, CKM_EC_EDWARDS_KEY_PAIR_GEN));
-  return *pair;
-}
-
-Sample OfPair(const KeyPair& pair, wire::Mechanism mechanism, Bytes input) {
-  return {std::move(mechanism), pair.private_key, pair.public_key, std::move(input), {}};
-}
-Sample OfSecret(const KeyPtr& key, wire::Mechanism mechanism, Bytes input) {
-  return {std::move(mechanism), key, key, std::move(input), {}};
-}
-
-wire::Mechanism PssFor(uint64_t type) {
-  static const std::map<uint64_t, std::array<uint64_t, 3>> hashes = {
-      {CKM_SHA1_RSA_PKCS_PSS, {CKM_SHA_1, CKG_MGF1_SHA1, 20}},
-      {CKM_SHA224_RSA_PKCS_PSS, {CKM_SHA224, CKG_MGF1_SHA224, 28}},
-      {CKM_SHA384_RSA_PKCS_PSS, {CKM_SHA384, CKG_MGF1_SHA384, 48}},
-      {CKM_SHA512_RSA_PKCS_PSS, {CKM_SHA512, CKG_MGF1_SHA512, 64}},
-      {CKM_SHA3_224_RSA_PKCS_PSS, {CKM_SHA3_224, CKG_MGF1_SHA3_224, 28}},
-      {CKM_SHA3_256_RSA_PKCS_PSS, {CKM_SHA3_256, CKG_MGF1_SHA3_256, 32}},
-      {CKM_SHA3_384_RSA_PKCS_PSS, {CKM_SHA3_384, CKG_MGF1_SHA3_384, 48}},
-      {CKM_SHA3_512_RSA_PKCS_PSS, {CKM_SHA3_512, CKG_MGF1_SHA3_512, 64}},
-  };
-  const auto found = hashes.find(type);
-  if (found == hashes.end()) return Pss(type, CKM_SHA256, CKG_MGF1_SHA256, 32);
-  const auto& [hash, mgf, salt] = found->second;
-  return Pss(type, hash, mgf, salt);
-}
-
-wire::Mechanism ParameterOfCipher(const MechEntry& entry) {
-  const uint64_t type = entry.row->type;
-  if (entry.family->name == "aes-cbc") return WithBytes(type, Bytes(16, 7));
-  if (entry.family->name == "aes-gcm") return Gcm(Bytes(12, 7), Bytes(3, 1), 128);
-  wire::Mechanism mechanism = Mech(type);
-  if (entry.family->name == "aes-ctr") mechanism.ctr = wire::CtrParam{64, {}};
-  return mechanism;
-}
-
-bool IsGeneralHmac(uint64_t type) {
-  for (const uint64_t general :
-       {CKM_SHA_1_HMAC_GENERAL, CKM_SHA224_HMAC_GENERAL, CKM_SHA256_HMAC_GENERAL,
-        CKM_SHA384_HMAC_GENERAL, CKM_SHA512_HMAC_GENERAL, CKM_SHA3_224_HMAC_GENERAL,
-        CKM_SHA3_256_HMAC_GENERAL, CKM_SHA3_384_HMAC_GENERAL, CKM_SHA3_512_HMAC_GENERAL}) {
-    if (type == general) return true;
-  }
-  return false;
-}
-
-wire::AttributeList GenerationTemplate(uint64_t type) {
-  wire::AttributeList attributes;
-  switch (type) {
-    case CKM_RSA_PKCS_KEY_PAIR_GEN: attributes.SetUlong(CKA_MODULUS_BITS, 2048); break;
-    case CKM_EC_KEY_PAIR_GEN: attributes = CurveTemplate(kP384); break;
-    case CKM_EC_EDWARDS_KEY_PAIR_GEN: attributes = CurveTemplate(kEd448); break;
-    case CKM_EC_MONTGOMERY_KEY_PAIR_GEN: attributes = CurveTemplate(kX25519); break;
-    default: attributes.SetUlong(CKA_VALUE_LEN, 32); break;
-  }
-  return attributes;
-}
-
-Sample SampleOf(const MechEntry& entry) {
-  const uint64_t type = entry.row->type;
-  const std::string_view family = entry.family->name;
-  const Bytes message = ToBytes("a message of 32 bytes, no more!!");
-  if (entry.family->generate != nullptr) {
-    Sample sample;
-    sample.mechanism = Mech(type);
-    sample.new_key = GenerationTemplate(type);
-    return sample;
-  }
-  if (family == "rsa-pss") return OfPair(SomeRsaPair(), PssFor(type), message);
-  if (family == "rsa-oaep") return OfPair(SomeRsaPair(), Oaep(CKM_SHA256, CKG_MGF1_SHA1), message);
-  if (family == "rsa-aes-key-wrap") {
-    return OfPair(SomeRsaPair(), RsaAes(CKM_SHA256, CKG_MGF1_SHA256), message);
-  }
-  if (family == "rsa-tls") return OfPair(SomeRsaPair(), Tls(0x0303), message);
-  if (family.starts_with("rsa-")) return OfPair(SomeRsaPair(), Mech(type), message);
-  if (family == "ecdsa") return OfPair(P256Pair(), Mech(type), message);
-  if (family == "eddsa") return OfPair(Ed25519Pair(), Mech(type), message);
-  if (family == "ecdh") {
-    return OfPair(P256Pair(), Ecdh(type, *OtherP256Pair().attributes.Find(CKA_EC_POINT)), {});
-  }
-  if (family == "hmac") {
-    const KeyPtr key = SecretKey(CKK_GENERIC_SECRET, Bytes(32, 9));
-    return OfSecret(key, IsGeneralHmac(type) ? WithBytes(type, wire::UlongBytes(16)) : Mech(type),
-                    message);
-  }
-  if (family.starts_with("aes-")) {
-    return OfSecret(AesKeyOf(32), ParameterOfCipher(entry), message);
-  }
-  ADD_FAILURE() << "no sample for the family " << family;
-  return {};
-}
-
-class MechContract : public testing::TestWithParam<uint64_t> {
+class MechContract : public OfEachRow {
  protected:
-  MechContract() : entry(Get(FindMechanism(GetParam()))), sample(SampleOf(entry)) {}
-  bool Has(uint64_t flag) const { return (entry.row->flags & flag) != 0; }
-  const MechFamily& family() const { return *entry.family; }
-
   // The codes of all functions that take a key, with this key and this parameter.
   std::vector<std::string> AllCodes(const KeyPtr& key, const wire::Mechanism& mechanism,
                                     bool private_only = false) const {
@@ -135,6 +18,9 @@ class MechContract : public testing::TestWithParam<uint64_t> {
       codes.push_back(CodeOf(f.decrypt(*key, mechanism, Bytes(256, 1))));
     }
     if (f.derive != nullptr) codes.push_back(CodeOf(f.derive(*key, mechanism, 0)));
+    if (f.derive_with != nullptr && f.derive == nullptr) {
+      codes.push_back(CodeOf(f.derive_with(*key, *sample.private_key, mechanism, 0)));
+    }
     if (f.unwrap != nullptr) codes.push_back(CodeOf(f.unwrap(*key, mechanism, Bytes(256 + 40, 1))));
     if (private_only) return codes;
     if (f.wrap != nullptr) codes.push_back(CodeOf(f.wrap(*key, mechanism, input)));
@@ -143,9 +29,6 @@ class MechContract : public testing::TestWithParam<uint64_t> {
       codes.push_back(CodeOf(f.encrypt(*key, mechanism, input)));
     return codes;
   }
-
-  const MechEntry entry;
-  const Sample sample;
 };
 
 TEST_P(MechContract, RowIsSane) {
@@ -159,7 +42,7 @@ TEST_P(MechContract, RowIsSane) {
 TEST_P(MechContract, FlagsMatchFunctions) {
   EXPECT_EQ(Has(CKF_SIGN), family().sign != nullptr);
   EXPECT_EQ(Has(CKF_VERIFY), family().verify != nullptr);
-  EXPECT_EQ(Has(CKF_DERIVE), family().derive != nullptr);
+  EXPECT_EQ(Has(CKF_DERIVE), family().derive != nullptr || family().derive_with != nullptr);
   EXPECT_EQ(Has(CKF_GENERATE | CKF_GENERATE_KEY_PAIR), family().generate != nullptr);
   if (Has(CKF_ENCRYPT)) {
     EXPECT_NE(family().encrypt, nullptr);
@@ -211,8 +94,9 @@ TEST_P(MechContract, CiphertextsOpenAndChangedOnesDoNot) {
   } else {
     EXPECT_EQ(ToHex(plain), ToHex(sample.input));
   }
-  const bool authentic =
-      family().name == "aes-gcm" || family().name == "aes-kw" || family().name == "rsa-oaep";
+  const bool authentic = family().name == "aes-gcm" || family().name == "aes-ccm" ||
+                         family().name == "sm2-encrypt" || family().name == "aes-kw" ||
+                         family().name == "rsa-oaep";
   for (size_t bit = 0; bit < ciphertext.size() * 8; bit += 53) {
     const Bytes flipped = Flipped(ciphertext, bit);
     const Result<Bytes> opened = Decrypt(sample.private_key, sample.mechanism, flipped);
@@ -227,9 +111,12 @@ TEST_P(MechContract, KeysOfOtherTypesAreRefused) {
   if (family().generate != nullptr) GTEST_SKIP();
   const bool rsa = family().name.starts_with("rsa-");
   const KeyPair& wrong = rsa ? P256Pair() : SomeRsaPair();
-  const KeyPtr secret =
-      family().name == "hmac" ? AesKeyOf(16) : SecretKey(CKK_GENERIC_SECRET, Bytes(16, 1));
-  for (const KeyPtr& key : {wrong.private_key, wrong.public_key, secret}) {
+  const bool takes_generic =
+      family().name == "hmac" || family().name.starts_with("hkdf") || family().name == "sp800-108";
+  const KeyPtr secret = takes_generic ? AesKeyOf(16) : SecretKey(CKK_GENERIC_SECRET, Bytes(16, 1));
+  std::vector<KeyPtr> keys = {wrong.private_key, wrong.public_key};
+  if (!TakesAnySecret(family().name)) keys.push_back(secret);
+  for (const KeyPtr& key : keys) {
     for (const std::string& code : AllCodes(key, sample.mechanism)) {
       EXPECT_EQ(code, "KeyTypeInconsistent");
     }
@@ -258,7 +145,18 @@ TEST_P(MechContract, OtherParametersAreRefused) {
   if (!sample.mechanism.ecdh) add([](auto& m) { m.ecdh = wire::EcdhParam{}; });
   if (!sample.mechanism.rsa_aes) add([](auto& m) { m.rsa_aes = wire::RsaAesParam{}; });
   if (!sample.mechanism.tls) add([](auto& m) { m.tls = wire::TlsVersionParam{}; });
-  add([](auto& m) { m.bytes = Bytes(17, 0); });
+  // An identity of SM2 and data to join with may have any length.
+  const bool any_bytes = family().name == "join-derive" || family().name == "sm2";
+  if (!any_bytes) add([](auto& m) { m.bytes = Bytes(17, 0); });
+  if (!sample.mechanism.eddsa) add([](auto& m) { m.eddsa = wire::EddsaParam{true, Bytes(256)}; });
+  if (!sample.mechanism.ccm) add([](auto& m) { m.ccm = wire::CcmParam{}; });
+  if (!sample.mechanism.hkdf) add([](auto& m) { m.hkdf = wire::HkdfParam{}; });
+  if (!sample.mechanism.kbkdf) add([](auto& m) { m.kbkdf = wire::KbkdfParam{}; });
+  if (!sample.mechanism.cbc_data) add([](auto& m) { m.cbc_data = wire::CbcDataParam{}; });
+  if (!sample.mechanism.sign_context) {
+    add([](auto& m) { m.sign_context = wire::SignContextParam{9, Bytes(256), 0}; });
+  }
+  if (!sample.mechanism.second_key) add([](auto& m) { m.second_key.emplace(); });
   if (sample.mechanism.HasParameter()) {
     wrong.push_back(Mech(sample.mechanism.type));
     add([](auto& m) { m.bytes = Bytes(); });
@@ -316,7 +214,8 @@ TEST_P(MechContract, WrappedKeysComeBack) {
   EXPECT_TRUE(back.material == key->secret());
   EXPECT_EQ(back.attributes.Ulong(CKA_VALUE_LEN), 32U);
   const Result<NewKey> cut = unwrap(ByteSpan(wrapped).first(wrapped.size() - 1));
-  EXPECT_EQ(CodeOf(cut), family().name == "aes-gcm" ? "WrappedKeyInvalid" : "WrappedKeyLenRange");
+  const bool tagged = family().name == "aes-gcm" || family().name == "aes-ccm";
+  EXPECT_EQ(CodeOf(cut), tagged ? "WrappedKeyInvalid" : "WrappedKeyLenRange");
   const Bytes flipped = Flipped(wrapped, 8 * wrapped.size() - 1);
   const Result<NewKey> opened = unwrap(flipped);
   EXPECT_TRUE(!opened.ok() || !(opened->material == key->secret()));
@@ -326,35 +225,40 @@ TEST_P(MechContract, WrappedKeysComeBack) {
 }
 
 TEST_P(MechContract, BothSidesDeriveTheSame) {
-  if (!Has(CKF_DERIVE)) GTEST_SKIP();
+  if (!Has(CKF_DERIVE) || DerivesFromSecret(entry)) GTEST_SKIP();
   const uint64_t type = entry.row->type;
   const auto derive = [&](const KeyPair& own, const KeyPair& peer, uint64_t size) {
     wire::AttributeList attributes;
     attributes.SetUlong(CKA_KEY_TYPE, CKK_AES);
     attributes.SetUlong(CKA_VALUE_LEN, size);
-    return Get(DeriveKey(entry, *own.private_key, Ecdh(type, *peer.attributes.Find(CKA_EC_POINT)),
-                         attributes))
+    return Get(DeriveKey(entry, *own.private_key, nullptr,
+                         Ecdh(type, *peer.attributes.Find(CKA_EC_POINT)), attributes))
         .material;
   };
   EXPECT_TRUE(derive(P256Pair(), OtherP256Pair(), 32) == derive(OtherP256Pair(), P256Pair(), 32));
 }
 
-std::vector<uint64_t> AllTypes() {
-  std::vector<uint64_t> types;
-  for (const MechEntry& entry : AllMechanisms()) types.push_back(entry.row->type);
-  return types;
+TEST_P(MechContract, DerivedKeysAreTheSameEachTimeAndNotTheBase) {
+  if (!DerivesFromSecret(entry)) GTEST_SKIP();
+  const Key* second = sample.mechanism.second_key ? sample.public_key.get() : nullptr;
+  const auto derive = [&] {
+    return Get(DeriveKey(entry, *sample.private_key, second, sample.mechanism, {}));
+  };
+  const NewKey made = derive();
+  EXPECT_EQ(made.attributes.Ulong(CKA_KEY_TYPE), CKK_GENERIC_SECRET);
+  EXPECT_TRUE(made.material == derive().material);
+  EXPECT_FALSE(made.material == sample.private_key->secret());
+  wire::AttributeList longer;
+  longer.SetUlong(CKA_VALUE_LEN, made.material.size() + kMaxGenericSecret);
+  const std::string code =
+      CodeOf(DeriveKey(entry, *sample.private_key, second, sample.mechanism, longer));
+  EXPECT_TRUE(code == "AttributeValueInvalid" || code == "KeySizeRange") << code;
 }
-std::string NameOf(const testing::TestParamInfo<uint64_t>& type) {
-  std::string name(Get(FindMechanism(type.param)).family->name);
-  std::replace(name.begin(), name.end(), '-', '_');
-  Bytes number = wire::UlongBytes(type.param);
-  std::reverse(number.begin(), number.end());
-  return name + "_0x" + ToHex(ByteSpan(number).last(4));
-}
+
 INSTANTIATE_TEST_SUITE_P(Rows, MechContract, testing::ValuesIn(AllTypes()), NameOf);
 
 TEST(MechTable, KnowsItsOwnAndNothingElse) {
-  EXPECT_GE(AllMechanisms().size(), 60U);
+  EXPECT_GE(AllMechanisms().size(), 100U);
   for (const uint64_t type : {CKM_DES3_CBC, CKM_MD5_RSA_PKCS, CKM_RSA_X9_31, ~uint64_t{0}}) {
     EXPECT_EQ(CodeOf(FindMechanism(type)), "MechanismInvalid");
   }

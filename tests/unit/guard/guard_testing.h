@@ -6,7 +6,7 @@
 
 #include "enclave/base/byte_reader.h"
 #include "enclave/guard/check.h"
-#include "enclave/mech/mech_numbers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::guard {
 

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "enclave/mech/mech_numbers.h"
 #include "enclave/mech/mech_type.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::mech {
 
@@ -129,6 +129,7 @@ inline constexpr std::string_view kK256 = "06052b8104000a";
 inline constexpr std::string_view kEd25519 = "06032b6570";
 inline constexpr std::string_view kEd448 = "06032b6571";
 inline constexpr std::string_view kX25519 = "06032b656e";
+inline constexpr std::string_view kSm2Curve = "06082a811ccf5501822d";
 inline constexpr std::string_view kX448 = "06032b656f";
 
 inline KeyPair NewPair(uint64_t mechanism, const wire::AttributeList& attributes) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "enclave/mech/hpke.h"
-#include "enclave/mech/mech_numbers.h"
 #include "enclave/ops/release.h"
+#include "enclave/wire/pkcs11_numbers.h"
 #include "enclave/wire/receipt.h"
 #include "tests/unit/ops/enclave_fixture.h"
 

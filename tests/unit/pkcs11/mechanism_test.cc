@@ -124,6 +124,164 @@ TEST(Mechanism, CounterHasBits) {
   }
 }
 
+TEST(Mechanism, ReadsGcmAndCcmForWrappingToo) {
+  CK_BYTE iv[12] = {1};
+  struct Gcm {
+    CK_BYTE* iv;
+    CK_ULONG iv_size;
+    CK_ULONG fixed_bits;
+    CK_ULONG generator;
+    CK_BYTE* aad;
+    CK_ULONG aad_size;
+    CK_ULONG tag_bits;
+  } gcm{iv, 12, 0, 0, nullptr, 0, 128};
+  CK_MECHANISM mechanism{CKM_AES_GCM, &gcm, sizeof(gcm)};
+  EXPECT_EQ(FromMechanism(&mechanism)->gcm->iv.size(), 12U);
+  gcm.generator = 1;  // CKG_GENERATE
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+  struct Ccm {
+    CK_ULONG data_size;
+    CK_BYTE* nonce;
+    CK_ULONG nonce_size;
+    CK_BYTE* aad;
+    CK_ULONG aad_size;
+    CK_ULONG mac_size;
+  } ccm{5, iv, 12, nullptr, 0, 8};
+  mechanism = {CKM_AES_CCM, &ccm, sizeof(ccm)};
+  const auto wire = FromMechanism(&mechanism);
+  ASSERT_TRUE(wire.ok());
+  EXPECT_EQ(wire->ccm->tag_size, 8U);
+  EXPECT_EQ(wire->ccm->data_size, 5U);
+  EXPECT_EQ(CiphertextSize({}, *wire, 5)->bytes, 13U);
+  mechanism.ulParameterLen = sizeof(ccm) - 1;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+}
+
+TEST(Mechanism, ReadsGmacInBothLayouts) {
+  CK_BYTE iv[12] = {1};
+  CK_MECHANISM mechanism{CKM_AES_GMAC, iv, sizeof(iv)};
+  EXPECT_EQ(FromMechanism(&mechanism)->gcm->tag_bits, 128U);
+  CK_GCM_PARAMS gcm{iv, 12, 96, nullptr, 0, 96};
+  mechanism = {CKM_AES_GMAC, &gcm, sizeof(gcm)};
+  EXPECT_EQ(FromMechanism(&mechanism)->gcm->tag_bits, 96U);
+}
+
+TEST(Mechanism, ReadsEddsaWithAndWithoutParameter) {
+  struct Params {
+    CK_BBOOL prehash;
+    CK_ULONG context_size;
+    CK_BYTE* context;
+  };
+  CK_BYTE context[] = {7};
+  Params params{CK_TRUE, 1, context};
+  CK_MECHANISM mechanism{CKM_EDDSA, nullptr, 0};
+  EXPECT_FALSE(FromMechanism(&mechanism)->HasParameter());
+  mechanism = {CKM_EDDSA, &params, sizeof(params)};
+  const auto wire = FromMechanism(&mechanism);
+  ASSERT_TRUE(wire.ok());
+  EXPECT_TRUE(wire->eddsa->prehash);
+  EXPECT_EQ(wire->eddsa->context, Bytes{7});
+  params.prehash = 2;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+  params = {CK_FALSE, 1, nullptr};
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+}
+
+TEST(Mechanism, ReadsTheDataOfDerivations) {
+  CK_BYTE data[16] = {3};
+  CK_KEY_DERIVATION_STRING_DATA string{data, sizeof(data)};
+  CK_MECHANISM mechanism{CKM_XOR_BASE_AND_DATA, &string, sizeof(string)};
+  EXPECT_EQ(FromMechanism(&mechanism)->bytes, ToBytes(FromC(data, sizeof(data))));
+  string.string_data = nullptr;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+  CK_AES_CBC_ENCRYPT_DATA_PARAMS cbc{{9}, data, sizeof(data)};
+  mechanism = {CKM_AES_CBC_ENCRYPT_DATA, &cbc, sizeof(cbc)};
+  EXPECT_EQ(FromMechanism(&mechanism)->cbc_data->iv[0], 9);
+  EXPECT_EQ(FromMechanism(&mechanism)->cbc_data->data.size(), 16U);
+}
+
+TEST(Mechanism, ReadsHkdfWithItsSalt) {
+  struct Params {
+    CK_BBOOL extract;
+    CK_BBOOL expand;
+    CK_MECHANISM_TYPE hash;
+    CK_ULONG salt_type;
+    CK_BYTE* salt;
+    CK_ULONG salt_size;
+    CK_OBJECT_HANDLE salt_key;
+    CK_BYTE* info;
+    CK_ULONG info_size;
+  };
+  CK_BYTE bytes[] = {1, 2, 3};
+  Params params{CK_TRUE, CK_TRUE, CKM_SHA256, 2, bytes, 3, 0, bytes, 2};
+  CK_MECHANISM mechanism{CKM_HKDF_DERIVE, &params, sizeof(params)};
+  const auto wire = FromMechanism(&mechanism);
+  ASSERT_TRUE(wire.ok());
+  EXPECT_EQ(wire->hkdf->salt.size(), 3U);
+  EXPECT_EQ(wire->hkdf->info.size(), 2U);
+  EXPECT_FALSE(SecondKeyOf(mechanism)->has_value());
+  params.salt_type = 4;  // CKF_HKDF_SALT_KEY
+  params.salt_key = 77;
+  EXPECT_EQ(SecondKeyOf(mechanism)->value(), 77U);
+  EXPECT_TRUE(FromMechanism(&mechanism)->hkdf->salt.empty());
+  params.salt_type = 8;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+}
+
+TEST(Mechanism, NamesTheSecondKeyOfAConcatenation) {
+  CK_OBJECT_HANDLE handle = 5;
+  CK_MECHANISM mechanism{CKM_CONCATENATE_BASE_AND_KEY, &handle, sizeof(handle)};
+  EXPECT_EQ(SecondKeyOf(mechanism)->value(), 5U);
+  EXPECT_TRUE(FromMechanism(&mechanism).ok());
+  mechanism.ulParameterLen = 1;
+  EXPECT_EQ(SecondKeyOf(mechanism).code(), Code::kMechanismParamInvalid);
+  mechanism = {CKM_AES_ECB, nullptr, 0};
+  EXPECT_FALSE(SecondKeyOf(mechanism)->has_value());
+}
+
+TEST(Mechanism, ReadsTheFieldsOfSp800108) {
+  struct Field {
+    CK_ULONG type;
+    void* value;
+    CK_ULONG size;
+  };
+  struct Counter {
+    CK_BBOOL little_endian;
+    CK_ULONG bits;
+  } counter{CK_FALSE, 32};
+  struct Length {
+    CK_ULONG method;
+    CK_BBOOL little_endian;
+    CK_ULONG bits;
+  } length{CK_SP800_108_DKM_LENGTH_SUM_OF_KEYS, CK_TRUE, 16};
+  CK_BYTE label[] = {1, 2};
+  Field fields[] = {{CK_SP800_108_ITERATION_VARIABLE, &counter, sizeof(counter)},
+                    {CK_SP800_108_BYTE_ARRAY, label, sizeof(label)},
+                    {CK_SP800_108_DKM_LENGTH, &length, sizeof(length)}};
+  struct Params {
+    CK_ULONG prf;
+    CK_ULONG count;
+    Field* fields;
+    CK_ULONG additional;
+    void* keys;
+  } params{CKM_SHA256_HMAC, 3, fields, 0, nullptr};
+  CK_MECHANISM mechanism{CKM_SP800_108_COUNTER_KDF, &params, sizeof(params)};
+  const auto wire = FromMechanism(&mechanism);
+  ASSERT_TRUE(wire.ok());
+  ASSERT_EQ(wire->kbkdf->fields.size(), 3U);
+  EXPECT_EQ(wire->kbkdf->fields[0].width_bits, 32U);
+  EXPECT_EQ(wire->kbkdf->fields[1].data.size(), 2U);
+  EXPECT_TRUE(wire->kbkdf->fields[2].little_endian);
+  params.additional = 1;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+  params.additional = 0;
+  params.count = CK_UNAVAILABLE_INFORMATION;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+  params.count = 3;
+  fields[2].size = 1;
+  EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
+}
+
 TEST(Mechanism, UnknownOneTravelsWithPlainBytes) {
   CK_BYTE bytes[] = {1, 2};
   CK_MECHANISM mechanism{CKM_VENDOR_DEFINED | 7, bytes, 2};

@@ -1,0 +1,113 @@
+// C_GetMechanismInfo is exact, row by row; and every family is a word of policies.
+
+#include <set>
+
+#include "enclave/authz/families.h"
+#include "enclave/mech/ec_curve.h"
+#include "enclave/mech/key_type.h"
+#include "tests/contract/mech_samples.h"
+
+namespace keyclave::mech {
+namespace {
+
+// The sizes of C_GetMechanismInfo are the truth: every function that the flags name works with the
+// smallest and with the largest key, and sizes beyond them make no key.
+class KeySizes : public OfEachRow {
+ protected:
+  KeyPtr OfSize(uint64_t size) const {
+    const uint64_t type = sample.private_key->key_type();
+    if (!IsSecretSize(type, size)) return nullptr;
+    Bytes value(size, 3);
+    value.front() = 4;  // the halves of XTS differ
+    return SecretKey(type, value);
+  }
+
+  void ExpectAllWork(const KeyPtr& key) const {
+    const MechFamily& f = family();
+    const wire::Mechanism& mechanism = sample.mechanism;
+    if (Has(CKF_SIGN)) {
+      const Bytes signature = Get(f.sign(*key, mechanism, sample.input));
+      EXPECT_EQ(CodeOf(f.verify(*key, mechanism, sample.input, signature)), "ok");
+    }
+    if (Has(CKF_ENCRYPT)) {
+      const Bytes ciphertext = Get(f.encrypt(*key, mechanism, sample.input));
+      EXPECT_EQ(Get(f.decrypt(*key, mechanism, ciphertext)), sample.input);
+    }
+    if (Has(CKF_WRAP)) {
+      EXPECT_EQ(CodeOf(WrapKey(entry, *key, mechanism, *AesKeyOf(32))), "ok");
+    }
+    if (f.derive != nullptr) {
+      const Result<SecretBytes> derived = f.derive(*key, mechanism, 0);
+      // Concatenation with the largest key is more than a key can be.
+      const bool over = key->secret().size() == kMaxGenericSecret && f.derives_base_bytes;
+      EXPECT_TRUE(derived.ok() || over) << CodeOf(derived);
+    }
+  }
+};
+
+TEST_P(KeySizes, SmallestAndLargestWorkAndNoOthers) {
+  if (sample.private_key == nullptr || sample.private_key->object_class() != CKO_SECRET_KEY) {
+    GTEST_SKIP();  // generation, and key pairs: below
+  }
+  for (const uint64_t size : {entry.row->min_key_size, entry.row->max_key_size}) {
+    const KeyPtr key = OfSize(size);
+    ASSERT_NE(key, nullptr) << size;
+    ExpectAllWork(key);
+  }
+  EXPECT_EQ(OfSize(entry.row->min_key_size - 1), nullptr);
+  EXPECT_EQ(OfSize(entry.row->max_key_size + 1), nullptr);
+}
+
+TEST_P(KeySizes, GenerationMakesTheSmallestAndTheLargest) {
+  if (!Has(CKF_GENERATE)) GTEST_SKIP();
+  const uint64_t unit = entry.row->type == CKM_GENERIC_SECRET_KEY_GEN ? 8 : 1;  // bits, or bytes
+  const auto generate = [&](uint64_t size) {
+    wire::AttributeList attributes;
+    attributes.SetUlong(CKA_VALUE_LEN, size);
+    return CodeOf(family().generate(sample.mechanism, attributes));
+  };
+  EXPECT_EQ(generate(entry.row->min_key_size / unit), "ok");
+  EXPECT_EQ(generate(entry.row->max_key_size / unit), "ok");
+  EXPECT_EQ(generate(entry.row->min_key_size / unit - 1), "AttributeValueInvalid");
+  EXPECT_EQ(generate(entry.row->max_key_size / unit + 1), "AttributeValueInvalid");
+}
+
+// Bits of the curves and moduli that a row's keys may have.
+TEST_P(KeySizes, OfCurvesAreTheirs) {
+  const std::string_view name = family().name;
+  if (name != "ecdsa" && name != "eddsa" && name != "ecdh" && name != "ec-keygen") GTEST_SKIP();
+  uint64_t smallest = ~uint64_t{0};
+  uint64_t largest = 0;
+  for (const EcCurve& curve : AllCurves()) {
+    const bool edwards = curve.key_type == CKK_EC_EDWARDS;
+    const bool montgomery = curve.key_type == CKK_EC_MONTGOMERY;
+    const uint64_t type = entry.row->type;
+    bool fits = curve.key_type == CKK_EC;
+    if (type == CKM_EDDSA || type == CKM_EC_EDWARDS_KEY_PAIR_GEN) fits = edwards;
+    if (type == CKM_EC_MONTGOMERY_KEY_PAIR_GEN) fits = montgomery;
+    if (type == CKM_ECDH1_DERIVE) fits = fits || montgomery;
+    if (!fits) continue;
+    smallest = std::min<uint64_t>(smallest, curve.bits);
+    largest = std::max<uint64_t>(largest, curve.bits);
+  }
+  EXPECT_EQ(entry.row->min_key_size, smallest);
+  EXPECT_EQ(entry.row->max_key_size, largest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, KeySizes, testing::ValuesIn(AllTypes()), NameOf);
+
+// A family that policies could not name could not be permitted alone; a word that names none would
+// never permit anything. HPKE is for release alone; the others are kept for an OpenSSL that has
+// them.
+TEST(Families, AreTheWordsOfPolicies) {
+  const std::set<std::string_view> without_rows = {"hpke", "ml-dsa", "ml-kem", "slh-dsa"};
+  for (const std::string_view word : authz::kFamilies) {
+    EXPECT_EQ(IsFamilyName(word), !without_rows.contains(word)) << word;
+  }
+  for (const MechEntry& entry : AllMechanisms()) {
+    EXPECT_TRUE(authz::IsFamily(entry.family->name)) << entry.family->name;
+  }
+}
+
+}  // namespace
+}  // namespace keyclave::mech
