@@ -1,5 +1,6 @@
 // C_GetMechanismInfo is exact, row by row; and every family is a word of policies.
 
+#include <fstream>
 #include <set>
 
 #include "enclave/authz/families.h"
@@ -72,7 +73,49 @@ TEST_P(KeySizes, GenerationMakesTheSmallestAndTheLargest) {
   EXPECT_EQ(generate(entry.row->max_key_size / unit + 1), "AttributeValueInvalid");
 }
 
-// Bits of the curves and moduli that a row's keys may have.
+// A key of the largest size, which would take a minute to make.
+const KeyPair& LargestRsaPair() {
+  static const KeyPair* const pair = [] {
+    std::ifstream in(KEYCLAVE_SOURCE_DIR "/tests/data/mech/rsa8192_pkcs8.hex");
+    std::string hex;
+    for (std::string line; std::getline(in, line);) hex += line;
+    return new KeyPair(ToPair(Get(MaterialFromPkcs8(Hex(hex)))));
+  }();
+  return *pair;
+}
+
+TEST_P(KeySizes, OfModuliAreTheirs) {
+  if (!family().name.starts_with("rsa-") || family().generate != nullptr) GTEST_SKIP();
+  const std::pair<const KeyPair*, uint64_t> pairs[] = {
+      {&SomeRsaPair(), entry.row->min_key_size}, {&LargestRsaPair(), entry.row->max_key_size}};
+  for (const auto& [pair, bits] : pairs) {
+    ASSERT_EQ(static_cast<uint64_t>(EVP_PKEY_get_bits(pair->private_key->pkey())), bits);
+    const wire::Mechanism& mechanism = sample.mechanism;
+    if (Has(CKF_SIGN)) {
+      const Bytes signature = Get(Sign(pair->private_key, mechanism, sample.input));
+      EXPECT_EQ(signature.size(), bits / 8);
+      EXPECT_EQ(CodeOf(Verify(pair->public_key, mechanism, sample.input, signature)), "ok");
+    }
+    if (Has(CKF_DECRYPT)) {
+      // What TLS decrypts need not be well formed.
+      const Bytes ciphertext = Has(CKF_ENCRYPT)
+                                   ? Get(Encrypt(pair->public_key, mechanism, sample.input))
+                                   : Bytes(bits / 8, 1);
+      EXPECT_EQ(CodeOf(Decrypt(pair->private_key, mechanism, ciphertext)), "ok");
+    }
+    if (Has(CKF_WRAP)) {
+      const KeyPtr key = AesKeyOf(32);
+      const Bytes wrapped = Get(WrapKey(entry, *pair->public_key, mechanism, *key));
+      wire::AttributeList attributes;
+      attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+      attributes.SetUlong(CKA_KEY_TYPE, CKK_AES);
+      const NewKey back = Get(UnwrapKey(entry, *pair->private_key, mechanism, wrapped, attributes));
+      EXPECT_TRUE(back.material == key->secret());
+    }
+  }
+}
+
+// Bits of the curves that a row's keys may have.
 TEST_P(KeySizes, OfCurvesAreTheirs) {
   const std::string_view name = family().name;
   if (name != "ecdsa" && name != "eddsa" && name != "ecdh" && name != "ec-keygen") GTEST_SKIP();
