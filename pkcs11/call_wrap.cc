@@ -87,16 +87,18 @@ Result<Session::Wrapped> MakeWrapped(const SessionCall& call, wire::WrapKeyReque
 }
 
 // Not an operation with a state, so the output that did not fit is kept in the session, beside its
-// request.
+// request. `read` (() -> Result<WrapMechanism>) looks at the parameter, once the mechanism is known
+// to be one that wraps.
+template <class Read>
 Status Wrap(const SessionCall& call, const CK_MECHANISM* mechanism, CK_OBJECT_HANDLE wrapping_key,
-            CK_OBJECT_HANDLE key, const Result<WrapMechanism>& read, const OutBuffer& out) {
+            CK_OBJECT_HANDLE key, const Read& read, const OutBuffer& out) {
   KC_ASSIGN(const ObjectPtr wrapping,
             FindKey(call, wrapping_key, CKA_WRAP, Code::kP11WrappingKeyHandleInvalid));
   KC_CHECK_OK(CheckKeyMechanism(call, wrapping, mechanism->mechanism, CKF_WRAP,
                                 Code::kP11WrappingKeyTypeInconsistent));
   const auto wrapped_key = call.module->objects().Find(key, call.session->token());
   if (!wrapped_key.ok() || !(*wrapped_key)->IsKey()) return Fail(Code::kP11KeyHandleInvalid);
-  KC_ASSIGN(const WrapMechanism used, read);
+  KC_ASSIGN(const WrapMechanism used, read());
   wire::WrapKeyRequest request;
   request.wrapping_key.id = wrapping->info.id;
   request.mechanism = used.mechanism;
@@ -123,15 +125,16 @@ struct Template {
   CK_ULONG count;
 };
 
+template <class Read>
 Status Unwrap(const SessionCall& call, const CK_MECHANISM* mechanism,
               CK_OBJECT_HANDLE unwrapping_key, ByteSpan wrapped, const Template& attributes,
-              const Result<WrapMechanism>& read, CK_OBJECT_HANDLE_PTR key) {
+              const Read& read, CK_OBJECT_HANDLE_PTR key) {
   if (wrapped.size() > wire::kMaxField) return Fail(Code::kWrappedKeyLenRange);
   KC_ASSIGN(const ObjectPtr unwrapping,
             FindKey(call, unwrapping_key, CKA_UNWRAP, Code::kP11UnwrappingKeyHandleInvalid));
   KC_CHECK_OK(CheckKeyMechanism(call, unwrapping, mechanism->mechanism, CKF_UNWRAP,
                                 Code::kP11UnwrappingKeyTypeInconsistent));
-  KC_ASSIGN(const WrapMechanism used, read);
+  KC_ASSIGN(const WrapMechanism used, read());
   wire::UnwrapKeyRequest request;
   request.unwrapping_key.id = unwrapping->info.id;
   request.mechanism = used.mechanism;
@@ -158,7 +161,8 @@ Status C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
   const OutBuffer buffer(out, out_size);
   KC_CHECK_OK(buffer.Check());
   KC_CHECK_OK(NotNull(mechanism));
-  return Wrap(call, mechanism, wrapping_key, key, ReadPlain(*mechanism), buffer);
+  return Wrap(
+      call, mechanism, wrapping_key, key, [&] { return ReadPlain(*mechanism); }, buffer);
 }
 
 Status C_WrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
@@ -169,8 +173,9 @@ Status C_WrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechan
   const OutBuffer buffer(out, out_size);
   KC_CHECK_OK(buffer.Check());
   KC_CHECK_OK(NotNull(mechanism));
-  return Wrap(call, mechanism, wrapping_key, key,
-              ReadAuthenticated(*mechanism, associated, associated_size), buffer);
+  return Wrap(
+      call, mechanism, wrapping_key, key,
+      [&] { return ReadAuthenticated(*mechanism, associated, associated_size); }, buffer);
 }
 
 Status C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
@@ -180,8 +185,9 @@ Status C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
   KC_CHECK_OK(NotNull(key));
   KC_CHECK_OK(NotNull(mechanism));
   KC_CHECK_OK(NotNull(wrapped));
-  return Unwrap(call, mechanism, unwrapping_key, FromC(wrapped, wrapped_size), {attributes, count},
-                ReadPlain(*mechanism), key);
+  return Unwrap(
+      call, mechanism, unwrapping_key, FromC(wrapped, wrapped_size), {attributes, count},
+      [&] { return ReadPlain(*mechanism); }, key);
 }
 
 Status C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
@@ -193,8 +199,9 @@ Status C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech
   KC_CHECK_OK(NotNull(key));
   KC_CHECK_OK(NotNull(mechanism));
   KC_CHECK_OK(NotNull(wrapped));
-  return Unwrap(call, mechanism, unwrapping_key, FromC(wrapped, wrapped_size), {attributes, count},
-                ReadAuthenticated(*mechanism, associated, associated_size), key);
+  return Unwrap(
+      call, mechanism, unwrapping_key, FromC(wrapped, wrapped_size), {attributes, count},
+      [&] { return ReadAuthenticated(*mechanism, associated, associated_size); }, key);
 }
 
 }  // namespace keyclave::pkcs11::call

@@ -92,7 +92,6 @@ constexpr MechanismTraits kTraits[] = {
     {CKM_AES_KEY_WRAP, kBytes, CKK_AES, std::nullopt, 0},
     {CKM_AES_KEY_WRAP_PAD, kBytes, CKK_AES, std::nullopt, 0},
     {CKM_AES_KEY_WRAP_KWP, kBytes, CKK_AES, std::nullopt, 0},
-    {CKM_AES_KEY_WRAP_PKCS7, kBytes, CKK_AES, std::nullopt, 0},
 
     {CKM_AES_ECB_ENCRYPT_DATA, kString, CKK_AES, std::nullopt, 0},
     {CKM_AES_CBC_ENCRYPT_DATA, kCbcData, CKK_AES, std::nullopt, 0},

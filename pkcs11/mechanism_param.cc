@@ -55,25 +55,9 @@ struct GcmParamsWithoutIvBits {
   CK_ULONG tag_bits;
 };
 
-// CK_GCM_WRAP_PARAMS (3.2), for C_WrapKey and C_UnwrapKey.
-struct GcmWrapParams {
-  CK_BYTE* iv_ptr;
-  CK_ULONG iv_len;
-  CK_ULONG iv_fixed_bits;
-  CK_ULONG iv_generator;  // 0: CKG_NO_GENERATE
-  CK_BYTE* aad_ptr;
-  CK_ULONG aad_len;
-  CK_ULONG tag_bits;
-};
-
 Result<CK_GCM_PARAMS> ReadGcmLayout(const CK_MECHANISM& mechanism) {
   if (mechanism.ulParameterLen == sizeof(GcmParamsWithoutIvBits)) {
     KC_ASSIGN(const auto in, ParameterOf<GcmParamsWithoutIvBits>(mechanism));
-    return CK_GCM_PARAMS{in.iv_ptr, in.iv_len, in.iv_len * 8, in.aad_ptr, in.aad_len, in.tag_bits};
-  }
-  if (mechanism.ulParameterLen == sizeof(GcmWrapParams)) {
-    KC_ASSIGN(const auto in, ParameterOf<GcmWrapParams>(mechanism));
-    if (in.iv_generator != 0) return BadParameter("ivGenerator: only CKG_NO_GENERATE");
     return CK_GCM_PARAMS{in.iv_ptr, in.iv_len, in.iv_len * 8, in.aad_ptr, in.aad_len, in.tag_bits};
   }
   return ParameterOf<CK_GCM_PARAMS>(mechanism);

@@ -79,7 +79,6 @@ std::optional<OutputSize> CiphertextSize(const wire::AttributeList& key,
     case CKM_AES_KEY_WRAP_PAD:
     case CKM_AES_KEY_WRAP_KWP:
       return OutputSize{(input + kSemiblock - 1) / kSemiblock * kSemiblock + kSemiblock, true};
-    case CKM_AES_KEY_WRAP_PKCS7: return OutputSize{(input / kSemiblock + 2) * kSemiblock, true};
     case CKM_AES_GCM: return OutputSize{input + mechanism.gcm->tag_bits / 8, true};
     default: return std::nullopt;
   }
@@ -101,8 +100,7 @@ std::optional<OutputSize> PlaintextSize(const wire::AttributeList& key,
     case CKM_AES_CBC_PAD:
     case kCkmSm4CbcPad:
     case CKM_AES_KEY_WRAP_PAD:
-    case CKM_AES_KEY_WRAP_KWP:
-    case CKM_AES_KEY_WRAP_PKCS7: return OutputSize{input, false};
+    case CKM_AES_KEY_WRAP_KWP: return OutputSize{input, false};
     case CKM_AES_KEY_WRAP: return OutputSize{input < kSemiblock ? 0 : input - kSemiblock, false};
     case CKM_AES_CCM: return OutputSize{mechanism.ccm->data_size, false};
     case CKM_AES_GCM: {

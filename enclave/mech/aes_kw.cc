@@ -5,7 +5,8 @@
 // - CKM_AES_KEY_WRAP_KWP: KWP (RFC 5649).
 // - CKM_AES_KEY_WRAP_PAD: "deprecated" (v3.2 §6.16.3), with one number for two algorithms; here it
 //   is RFC 5649, as SoftHSM and most HSMs understand it.
-// - CKM_AES_KEY_WRAP_PKCS7: KW over PKCS#7 padding, what PKCS#11 2.40 said of CKM_AES_KEY_WRAP_PAD.
+//
+// CKM_AES_KEY_WRAP_PKCS7 is left out: PyKCS11 lists no mechanisms of a token that has it.
 
 #include "enclave/mech/aes.h"
 #include "enclave/mech/families.h"
@@ -17,7 +18,6 @@ constexpr MechRow kRows[] = {
     {CKM_AES_KEY_WRAP, 16, 32, kFlagCipher | kFlagWrap},
     {CKM_AES_KEY_WRAP_PAD, 16, 32, kFlagCipher | kFlagWrap},
     {CKM_AES_KEY_WRAP_KWP, 16, 32, kFlagCipher | kFlagWrap},
-    {CKM_AES_KEY_WRAP_PKCS7, 16, 32, kFlagCipher | kFlagWrap},
 };
 
 constexpr size_t kSemiblock = 8;
@@ -31,25 +31,6 @@ Result<ByteSpan> InitialValue(const wire::Mechanism& mechanism) {
   return ExpectBytes(mechanism, IsKwp(mechanism) ? kSemiblock / 2 : kSemiblock);
 }
 
-Bytes Pkcs7Padded(ByteSpan input) {
-  const size_t count = kSemiblock - input.size() % kSemiblock;
-  Bytes padded = ToBytes(input);
-  padded.insert(padded.end(), count, static_cast<uint8_t>(count));
-  return padded;
-}
-
-// Key wrap has authenticated the padding: a wrong one is no oracle.
-Status RemovePkcs7(Bytes& padded) {
-  const uint8_t count = padded.back();
-  const auto is_count = [&](uint8_t byte) { return byte == count; };
-  if (count < 1 || count > kSemiblock ||
-      !std::all_of(padded.end() - count, padded.end(), is_count)) {
-    return Fail(Code::kEncryptedDataInvalid);
-  }
-  padded.resize(padded.size() - count);
-  return Done{};
-}
-
 Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
   KC_ASSIGN(const ByteSpan secret, AesKey(key));
   KC_ASSIGN(const ByteSpan iv, InitialValue(mechanism));
@@ -57,12 +38,10 @@ Result<Bytes> Encrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
     if (input.empty()) return Fail(Code::kDataLenRange);
     return AesTransform(AesMode::kWrapPad, true, secret, iv, input);
   }
-  const Bytes padded =
-      mechanism.type == CKM_AES_KEY_WRAP_PKCS7 ? Pkcs7Padded(input) : ToBytes(input);
-  if (padded.size() < 2 * kSemiblock || padded.size() % kSemiblock != 0) {
+  if (input.size() < 2 * kSemiblock || input.size() % kSemiblock != 0) {
     return Fail(Code::kDataLenRange);
   }
-  return AesTransform(AesMode::kWrap, true, secret, iv, padded);
+  return AesTransform(AesMode::kWrap, true, secret, iv, input);
 }
 
 Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
@@ -77,7 +56,6 @@ Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
       AesTransform(kwp ? AesMode::kWrapPad : AesMode::kWrap, false, secret, iv, input);
   // With a fitting length, only the integrity check fails.
   if (!plain.ok()) return Fail(Code::kEncryptedDataInvalid);
-  if (mechanism.type == CKM_AES_KEY_WRAP_PKCS7) KC_CHECK_OK(RemovePkcs7(*plain));
   return plain;
 }
 

@@ -279,6 +279,7 @@ TEST_F(MessageTest, WrappedKeysWithAssociatedData) {
   ASSERT_EQ(C_WrapKey(session_, &plain, aes_, wrapped_key, out, &size), CKR_OK);
   EXPECT_EQ(size, 40U);
   EXPECT_NE(iv_, given);
+  EXPECT_EQ(C_EncryptInit(session_, &plain, aes_), CKR_MECHANISM_PARAM_INVALID);
 }
 
 TEST_F(MessageTest, NothingIsValidatedAndNothingIsPending) {
