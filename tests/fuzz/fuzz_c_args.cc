@@ -172,6 +172,72 @@ void CallKeyUse(Choices& choices, Arguments& a, CK_SESSION_HANDLE s, CK_OBJECT_H
   }
 }
 
+// The parameter of a message: NULL, the structure, or a piece of it.
+struct MessageParameter {
+  MessageParameter(Choices& choices, Arguments& a)
+      : value{a.in.data(),       choices.Byte(), choices.Byte(), choices.Byte() % CK_ULONG{6},
+              a.in.data() + 256, choices.Byte()},
+        size(choices.Byte() % 8 == 0 ? choices.Byte() % sizeof(value) : sizeof(value)),
+        pointer(choices.Byte() % 8 == 0 ? nullptr : &value) {}
+  CK_GCM_MESSAGE_PARAMS value;
+  CK_ULONG size;
+  CK_VOID_PTR pointer;
+};
+
+void CallMessages(Choices& choices, Arguments& a, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key) {
+  constexpr CK_RV (*kInit[])(CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE) = {
+      C_MessageSignInit, C_MessageVerifyInit, C_MessageEncryptInit, C_MessageDecryptInit};
+  constexpr CK_RV (*kWhole[])(CK_SESSION_HANDLE, CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
+                              CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR,
+                              CK_ULONG_PTR) = {C_EncryptMessage, C_DecryptMessage};
+  constexpr CK_RV (*kBegin[])(CK_SESSION_HANDLE, CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG) = {
+      C_EncryptMessageBegin, C_DecryptMessageBegin};
+  constexpr CK_RV (*kNext[])(CK_SESSION_HANDLE, CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
+                             CK_BYTE_PTR, CK_ULONG_PTR,
+                             CK_FLAGS) = {C_EncryptMessageNext, C_DecryptMessageNext};
+  constexpr CK_RV (*kSign[])(CK_SESSION_HANDLE, CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
+                             CK_BYTE_PTR, CK_ULONG_PTR) = {C_SignMessage, C_SignMessageNext};
+  constexpr CK_RV (*kVerify[])(CK_SESSION_HANDLE, CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
+                               CK_BYTE_PTR, CK_ULONG) = {C_VerifyMessage, C_VerifyMessageNext};
+  constexpr CK_RV (*kEnd[])(CK_SESSION_HANDLE) = {C_MessageSignFinal, C_MessageVerifyFinal,
+                                                  C_MessageEncryptFinal, C_MessageDecryptFinal,
+                                                  C_VerifySignatureFinal};
+  MessageParameter parameter(choices, a);
+  CK_ULONG size = 0;
+  CK_ULONG other_size = 0;
+  CK_BYTE* data = a.In(&size);
+  CK_BYTE* other = a.In(&other_size);
+  const auto none = static_cast<CK_ULONG>(choices.Byte() % 8 == 0 ? 1 : 0);
+  CK_OBJECT_HANDLE made = 0;
+  switch (choices.Byte() % 14) {
+    case 0: choices.OneOf(kInit)(s, a.Mechanism(), key); break;
+    case 1: choices.OneOf(kEnd)(s); break;
+    case 2:
+    case 3:
+      choices.OneOf(kWhole)(s, parameter.pointer, parameter.size, other, other_size, data, size,
+                            a.Out(), a.OutSize());
+      break;
+    case 4: choices.OneOf(kBegin)(s, parameter.pointer, parameter.size, other, other_size); break;
+    case 5:
+      choices.OneOf(kNext)(s, parameter.pointer, parameter.size, data, size, a.Out(), a.OutSize(),
+                           choices.Byte() % 2);
+      break;
+    case 6: C_SignMessageBegin(s, nullptr, none); break;
+    case 7: choices.OneOf(kSign)(s, nullptr, none, data, size, a.Out(), a.OutSize()); break;
+    case 8: C_VerifyMessageBegin(s, nullptr, none); break;
+    case 9: choices.OneOf(kVerify)(s, nullptr, none, data, size, other, other_size); break;
+    case 10: C_VerifySignatureInit(s, a.Mechanism(), key, other, other_size); break;
+    case 11: C_VerifySignatureUpdate(s, data, size); break;
+    default: {
+      CK_MECHANISM gcm{CKM_AES_GCM, parameter.pointer, parameter.size};
+      C_WrapKeyAuthenticated(s, &gcm, key, choices.Byte() % 8, other, other_size, a.Out(),
+                             a.OutSize());
+      C_UnwrapKeyAuthenticated(s, &gcm, key, data, size, a.attributes.data(), a.count, other,
+                               other_size, &made);
+    }
+  }
+}
+
 void CallObjects(Choices& choices, Arguments& a, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key) {
   CK_OBJECT_HANDLE made[4] = {};
   CK_ULONG found = 0;
@@ -254,12 +320,14 @@ void RunProgram(ByteSpan input) {
     const CK_SESSION_HANDLE session = choices.OneOf(sessions);
     const CK_OBJECT_HANDLE key = choices.Byte() % 8;
     Arguments arguments(choices);
-    switch (choices.Byte() % 6) {
+    switch (choices.Byte() % 8) {
       case 0:
       case 1: CallKeyUse(choices, arguments, session, key); break;
       case 2:
       case 3: CallObjects(choices, arguments, session, key); break;
       case 4: CallGetAttributes(choices, session, key); break;
+      case 5:
+      case 6: CallMessages(choices, arguments, session, key); break;
       default: CallSessions(choices, arguments, session);
     }
   }
