@@ -41,8 +41,12 @@ Status PrepareMessage(KeyOperation& operation) {
 
 Status CheckSignatureLength(const KeyOperation& operation, CK_ULONG signature_size) {
   const auto size = SignatureSize(operation.key->attributes(), operation.mechanism.type);
-  const bool wrong = size.has_value() && size->bytes != signature_size;
-  if (wrong || signature_size > wire::kMaxField) return Fail(Code::kSignatureLenRange);
+  // One of ECDSA may be shorter: two halves without zeros in front (v3.2 §6.3.1).
+  const bool halves = operation.key->attributes().Ulong(CKA_KEY_TYPE) == CKK_EC;
+  const bool shorter =
+      size.has_value() && signature_size < size->bytes && (!halves || signature_size % 2 != 0);
+  const bool longer = size.has_value() && signature_size > size->bytes;
+  if (shorter || longer || signature_size > wire::kMaxField) return Fail(Code::kSignatureLenRange);
   return Done{};
 }
 

@@ -57,7 +57,10 @@ Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
               ByteSpan signature) {
   KC_CHECK_OK(CheckPublic(key, CKK_EC));
   KC_ASSIGN(const Bytes digest, DigestOf(mechanism, input));
-  if (signature.size() != 2 * HalfSize(key)) return Fail(Code::kSignatureLenRange);
+  // "For signatures passed to a token for verification, the signature may have a shorter length but
+  // must be composed as specified before" (v3.2 §6.3.1): Java's have no zeros in front.
+  const size_t size = signature.size();
+  if (size == 0 || size % 2 != 0 || size > 2 * HalfSize(key)) return Fail(Code::kSignatureLenRange);
   KC_ASSIGN(const Bytes der, FromHalves(signature));
   return RunVerify(key, {.verb = PkeyVerb::kVerify}, digest, der);
 }

@@ -6,6 +6,7 @@
 #include <openssl/prov_ssl.h>
 #include <openssl/rsa.h>
 
+#include "enclave/base/hash.h"
 #include "enclave/mech/families.h"
 #include "enclave/mech/pkey_run.h"
 #include "enclave/mech/rsa.h"
@@ -36,8 +37,11 @@ Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
                        .rsa_padding = RSA_PKCS1_WITH_TLS_PADDING,
                        .tls_client_version = static_cast<unsigned>(param->client_version),
                        .tls_negotiated_version = static_cast<unsigned>(param->negotiated_version)};
-  KC_ASSIGN(Bytes secret, RunDecrypt(key, use, input));
-  if (secret.size() != SSL_MAX_MASTER_KEY_LENGTH) {
+  Result<Bytes> secret = RunDecrypt(key, use, input);
+  // A number above the modulus: OpenSSL refuses it before it looks at any padding.
+  if (!secret.ok() && secret.code() == Code::kEncryptedDataInvalid)
+    return ToBytes(RandomArray<SSL_MAX_MASTER_KEY_LENGTH>());
+  if (secret.ok() && secret->size() != SSL_MAX_MASTER_KEY_LENGTH) {
     return Fail(Code::kCryptoFailed, "a pre-master secret of another length");
   }
   return secret;

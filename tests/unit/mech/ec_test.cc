@@ -22,6 +22,29 @@ TEST(EcdsaTest, HalvesAreAsLongAsTheOrderOnEveryCurve) {
   }
 }
 
+// Java's SunPKCS11 hands over halves without zeros in front, both as long as the longer one.
+TEST(EcdsaTest, ShorterSignaturesAreTwoHalvesAsWell) {
+  const KeyPair pair = NewEcPair(kP521);
+  const Bytes digest(64, 0x3c);
+  Bytes signature;
+  do {
+    signature = Get(Sign(pair.private_key, Mech(CKM_ECDSA), digest));
+  } while (signature[0] != 0 || signature[66] != 0);
+  const auto verify = [&](ByteSpan candidate) {
+    return CodeOf(Verify(pair.public_key, Mech(CKM_ECDSA), digest, candidate));
+  };
+  Bytes shorter = signature;
+  shorter.erase(shorter.begin() + 66);
+  EXPECT_EQ(verify(shorter), "SignatureLenRange");
+  shorter.erase(shorter.begin());
+  ASSERT_EQ(shorter.size(), 130U);
+  EXPECT_EQ(verify(shorter), "ok");
+  shorter.back() ^= 1;
+  EXPECT_EQ(verify(shorter), "SignatureInvalid");
+  EXPECT_EQ(verify({}), "SignatureLenRange");
+  EXPECT_EQ(verify(Bytes(134, 0)), "SignatureLenRange");
+}
+
 TEST(EcdsaTest, LongDigestsAreTruncatedAsFips186Says) {
   const KeyPair pair = NewEcPair(kP256);
   const Bytes digest(64, 0x3c);

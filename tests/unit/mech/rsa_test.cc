@@ -173,6 +173,7 @@ TEST(RsaTlsTest, BadCiphertextsGiveRandomSecrets) {
   Bytes short_secret = secret;
   short_secret.pop_back();
   const Bytes bad[] = {Get(Encrypt(pair.public_key, pkcs1, short_secret)), Bytes(256, 1),
+                       Bytes(256, 0xff),
                        Get(Encrypt(pair.public_key, Mech(CKM_RSA_X_509), secret))};
   for (const Bytes& ciphertext : bad) {
     const Bytes first = Get(Decrypt(pair.private_key, Tls(0x0303), ciphertext));
