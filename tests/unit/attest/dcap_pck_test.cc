@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "attest/der.h"
 #include "attest/dcap/pck.h"
+#include "attest/der.h"
 #include "tests/fakes/fake_pck.h"
 
 namespace keyclave::attest::dcap {

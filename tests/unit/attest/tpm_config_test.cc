@@ -1,9 +1,9 @@
 // The `tpm:` block of a configuration, and each mistake with its place.
 
-#include "attest/producer_config.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "attest/producer_config.h"
 
 namespace keyclave::attest {
 namespace {
