@@ -87,6 +87,7 @@ Json PolicyJson(const authz::Policy& policy) {
                    {"permits", permits},
                    {"warnings", policy.Warnings()}};
   for (const auto& [key, value] : Rules(policy)) document[key] = value;
+  if (policy.locked()) document["locked"] = true;
   return document;
 }
 

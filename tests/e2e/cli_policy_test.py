@@ -59,8 +59,9 @@ class Check(LabTest):
         self.assertEqual({key: answer[key] for key in rules}, rules)
         for key, value in rules.items():
             self.assertRegex(process.stdout, f"{key}: +{re.escape(value)}")
-        locked = self.check(GOOD.replace("version: 3", "version: 3\nlocked: true"))
-        self.assertRegex(locked.stdout, "locked: +true")
+        locked = GOOD.replace("version: 3", "version: 3\nlocked: true")
+        self.assertRegex(self.check(locked).stdout, "locked: +true")
+        self.assertIs(json.loads(self.check(locked, "--json").stdout)["locked"], True)
 
     def test_warnings(self):
         process = self.check(PERMISSIVE_POLICY)
