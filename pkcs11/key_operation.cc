@@ -31,6 +31,15 @@ Status CheckMechanism(const SessionCall& call, const wire::AttributeList& key,
   return Done{};
 }
 
+Result<ObjectPtr> ChooseKey(const SessionCall& call, const CK_MECHANISM* mechanism,
+                            CK_OBJECT_HANDLE key, CK_FLAGS function, CK_ATTRIBUTE_TYPE usage) {
+  KC_CHECK_OK(NotNull(mechanism));
+  KC_CHECK_OK(call.operations().MayBegin(function));
+  KC_ASSIGN(const ObjectPtr found, FindKey(call, key, usage));
+  KC_CHECK_OK(CheckMechanism(call, found->attributes(), mechanism->mechanism, function));
+  return found;
+}
+
 Status BeginKeyOperation(const SessionCall& call, std::optional<KeyOperation>& slot,
                          const CK_MECHANISM* mechanism, CK_OBJECT_HANDLE key, CK_FLAGS function,
                          CK_ATTRIBUTE_TYPE usage) {
@@ -38,11 +47,8 @@ Status BeginKeyOperation(const SessionCall& call, std::optional<KeyOperation>& s
     slot.reset();
     return Done{};
   }
-  KC_CHECK_OK(NotNull(mechanism));
-  KC_CHECK_OK(call.operations().MayBegin(function));
   KeyOperation operation;
-  KC_ASSIGN(operation.key, FindKey(call, key, usage));
-  KC_CHECK_OK(CheckMechanism(call, operation.key->attributes(), mechanism->mechanism, function));
+  KC_ASSIGN(operation.key, ChooseKey(call, mechanism, key, function, usage));
   KC_ASSIGN(operation.mechanism, FromMechanism(mechanism));
   slot = std::move(operation);
   return Done{};

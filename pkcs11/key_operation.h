@@ -16,6 +16,11 @@ Result<ObjectPtr> FindKey(const SessionCall& call, CK_OBJECT_HANDLE handle, CK_A
 Status CheckMechanism(const SessionCall& call, const wire::AttributeList& key,
                       CK_MECHANISM_TYPE type, CK_FLAGS function);
 
+// What every C_…Init begins with: nothing stands in the way of this operation, and the key may do
+// it with this mechanism. kP11ArgumentsBad for NULL, kP11OperationActive, and as above.
+Result<ObjectPtr> ChooseKey(const SessionCall& call, const CK_MECHANISM* mechanism,
+                            CK_OBJECT_HANDLE key, CK_FLAGS function, CK_ATTRIBUTE_TYPE usage);
+
 // C_…Init. After it `slot` holds the new operation; or, for a NULL mechanism, what was there has
 // ended (3.0 §5.8.1 and its like: "can be called with pMechanism set to NULL_PTR to terminate an
 // active … operation").

@@ -28,12 +28,9 @@ Status BeginMessages(const SessionCall& call, std::optional<MessageProcess>& slo
     slot.reset();
     return Done{};
   }
-  KC_CHECK_OK(NotNull(mechanism));
-  KC_CHECK_OK(call.operations().MayBegin(function));
   MessageProcess process;
+  KC_ASSIGN(process.key, ChooseKey(call, mechanism, key, function, usage));
   process.type = mechanism->mechanism;
-  KC_ASSIGN(process.key, FindKey(call, key, usage));
-  KC_CHECK_OK(CheckMechanism(call, process.key->attributes(), process.type, function));
   if (IsCipher(function)) {
     KC_CHECK_OK(CheckCipherParam(*mechanism));
   } else {
