@@ -34,19 +34,13 @@ Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan in
   return tag;
 }
 
-Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
-              ByteSpan signature) {
-  KC_ASSIGN(const Bytes tag, Sign(key, mechanism, input));
-  return CheckTag(tag, signature);
-}
-
 }  // namespace
 
 constinit const MechFamily kAesGmacFamily = {
     .name = "aes-gmac",
     .rows = kRows,
     .sign = Sign,
-    .verify = Verify,
+    .verify = VerifyMac<Sign>,
 };
 
 }  // namespace keyclave::mech

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "enclave/base/bytes.h"
+#include "enclave/mech/checks.h"
 #include "enclave/mech/openssl_handles.h"
 
 namespace keyclave::mech {
@@ -13,5 +14,13 @@ EvpMacCtx NewMac(EVP_MAC* mac, const char* param, const char* algorithm);
 
 // The whole tag, of `size` bytes, by a context that has no key yet. `iv` is GMAC's. kCryptoFailed.
 Result<Bytes> RunMac(EvpMacCtx context, ByteSpan key, ByteSpan iv, ByteSpan input, size_t size);
+
+// A MAC is verified by making it anew. kSignatureLenRange, kSignatureInvalid.
+template <auto sign>
+Status VerifyMac(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
+                 ByteSpan signature) {
+  KC_ASSIGN(const Bytes tag, sign(key, mechanism, input));
+  return CheckTag(tag, signature);
+}
 
 }  // namespace keyclave::mech
