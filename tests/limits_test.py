@@ -39,8 +39,6 @@ SKIPS = {
     "tests/e2e/audit_break_test.py": "only root may mount a small disk; a limit on file sizes stands in for it elsewhere",
     "tests/e2e/cli_prompt_test.py": "a tree whose /dev/pts nobody mounted has no terminals",
     "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
-    "tests/contract/mech_contract_test.cc": "rows that do not offer the function under test",
-    "tests/contract/mech_sizes_test.cc": "rows whose keys are of another kind than the test makes",
     "tests/unit/attest/vectors_dcap_test.cc": "the samples of real machines are no part of the repository",
     "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",
 }

@@ -185,10 +185,28 @@ class OfEachRow : public testing::TestWithParam<uint64_t> {
   const Sample sample;
 };
 
-inline std::vector<uint64_t> AllTypes() {
+// The rows that a suite is about.
+template <class Fits>
+auto RowsThat(Fits fits) {
   std::vector<uint64_t> types;
-  for (const MechEntry& entry : AllMechanisms()) types.push_back(entry.row->type);
-  return types;
+  for (const MechEntry& entry : AllMechanisms()) {
+    if (fits(entry)) types.push_back(entry.row->type);
+  }
+  return testing::ValuesIn(types);
+}
+inline auto RowsWith(uint64_t flag) {
+  return RowsThat([flag](const MechEntry& entry) { return (entry.row->flags & flag) != 0; });
+}
+inline bool Generates(const MechEntry& entry) { return entry.family->generate != nullptr; }
+inline bool UsesKey(const MechEntry& entry) { return !Generates(entry); }
+inline bool UsesSecretKey(const MechEntry& entry) {
+  const std::string_view family = entry.family->name;
+  return UsesKey(entry) && (DerivesFromSecret(entry) || family == "hmac" ||
+                            family.starts_with("aes-") || family.starts_with("sm4-"));
+}
+inline bool UsesPair(const MechEntry& entry) { return UsesKey(entry) && !UsesSecretKey(entry); }
+inline bool Agrees(const MechEntry& entry) {
+  return (entry.row->flags & CKF_DERIVE) != 0 && !DerivesFromSecret(entry);
 }
 inline std::string NameOf(const testing::TestParamInfo<uint64_t>& type) {
   std::string name(Get(FindMechanism(type.param)).family->name);

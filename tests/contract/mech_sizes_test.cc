@@ -46,10 +46,8 @@ class KeySizes : public OfEachRow {
   }
 };
 
-TEST_P(KeySizes, SmallestAndLargestWorkAndNoOthers) {
-  if (sample.private_key == nullptr || sample.private_key->object_class() != CKO_SECRET_KEY) {
-    GTEST_SKIP();  // generation, and key pairs: below
-  }
+class SecretKeySizes : public KeySizes {};
+TEST_P(SecretKeySizes, SmallestAndLargestWorkAndNoOthers) {
   for (const uint64_t size : {entry.row->min_key_size, entry.row->max_key_size}) {
     const KeyPtr key = OfSize(size);
     ASSERT_NE(key, nullptr) << size;
@@ -59,8 +57,8 @@ TEST_P(KeySizes, SmallestAndLargestWorkAndNoOthers) {
   EXPECT_EQ(OfSize(entry.row->max_key_size + 1), nullptr);
 }
 
-TEST_P(KeySizes, GenerationMakesTheSmallestAndTheLargest) {
-  if (!Has(CKF_GENERATE)) GTEST_SKIP();
+class GeneratedKeySizes : public KeySizes {};
+TEST_P(GeneratedKeySizes, AreTheSmallestAndTheLargest) {
   const uint64_t unit = entry.row->type == CKM_GENERIC_SECRET_KEY_GEN ? 8 : 1;  // bits, or bytes
   const auto generate = [&](uint64_t size) {
     wire::AttributeList attributes;
@@ -84,8 +82,8 @@ const KeyPair& LargestRsaPair() {
   return *pair;
 }
 
-TEST_P(KeySizes, OfModuliAreTheirs) {
-  if (!family().name.starts_with("rsa-") || family().generate != nullptr) GTEST_SKIP();
+class ModulusSizes : public KeySizes {};
+TEST_P(ModulusSizes, SmallestAndLargestWork) {
   const std::pair<const KeyPair*, uint64_t> pairs[] = {
       {&SomeRsaPair(), entry.row->min_key_size}, {&LargestRsaPair(), entry.row->max_key_size}};
   for (const auto& [pair, bits] : pairs) {
@@ -116,9 +114,8 @@ TEST_P(KeySizes, OfModuliAreTheirs) {
 }
 
 // Bits of the curves that a row's keys may have.
-TEST_P(KeySizes, OfCurvesAreTheirs) {
-  const std::string_view name = family().name;
-  if (name != "ecdsa" && name != "eddsa" && name != "ecdh" && name != "ec-keygen") GTEST_SKIP();
+class CurveSizes : public KeySizes {};
+TEST_P(CurveSizes, AreTheCurves) {
   uint64_t smallest = ~uint64_t{0};
   uint64_t largest = 0;
   for (const EcCurve& curve : AllCurves()) {
@@ -137,7 +134,18 @@ TEST_P(KeySizes, OfCurvesAreTheirs) {
   EXPECT_EQ(entry.row->max_key_size, largest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, KeySizes, testing::ValuesIn(AllTypes()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Rows, SecretKeySizes, RowsThat(UsesSecretKey), NameOf);
+INSTANTIATE_TEST_SUITE_P(Rows, GeneratedKeySizes, RowsWith(CKF_GENERATE), NameOf);
+INSTANTIATE_TEST_SUITE_P(Rows, ModulusSizes, RowsThat([](const MechEntry& entry) {
+                           return UsesKey(entry) && entry.family->name.starts_with("rsa-");
+                         }),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Rows, CurveSizes, RowsThat([](const MechEntry& entry) {
+                           const std::string_view name = entry.family->name;
+                           return name == "ecdsa" || name == "eddsa" || name == "ecdh" ||
+                                  name == "ec-keygen";
+                         }),
+                         NameOf);
 
 // A family that policies could not name could not be permitted alone; a word that names none would
 // never permit anything. HPKE is for release alone; the others are kept for an OpenSSL that has
