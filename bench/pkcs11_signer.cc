@@ -1,29 +1,20 @@
 // A signer behind any PKCS#11 module: one session per thread, C_SignInit and C_Sign per signature.
-#include <dlfcn.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
-#include <p11-kit/pkcs11.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <stdexcept>
 #include <string_view>
 
+#include "bench/pkcs11_token.h"
 #include "bench/signer.h"
 
 namespace keyclave::bench {
 namespace {
-
-void Ok(CK_RV rv, const char* what) {
-  if (rv == CKR_OK) return;
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%s: CKR 0x%lx", what, rv);
-  throw std::runtime_error(text.data());
-}
 
 // SHA-256's DigestInfo up to the digest (RFC 8017 §9.2, note 1).
 constexpr std::array<uint8_t, 19> kDigestInfo{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60,
@@ -45,17 +36,11 @@ Signature ToDer(const Signature& raw) {
 
 class Pkcs11Signer : public Signer {
  public:
-  explicit Pkcs11Signer(const Pkcs11Options& options) : options_(options) {
-    void* library = dlopen(options.module.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) throw std::runtime_error(dlerror());
-    const auto get = reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
-    if (get == nullptr) throw std::runtime_error(options.module + " has no C_GetFunctionList");
-    Ok(get(&p11_), "C_GetFunctionList");
-    CK_C_INITIALIZE_ARGS arguments{};
-    arguments.flags = CKF_OS_LOCKING_OK;
-    Ok(p11_->C_Initialize(&arguments), "C_Initialize");
-    slot_ = FindSlot();
-    session_ = OpenSession();
+  explicit Pkcs11Signer(const Pkcs11Options& options)
+      : options_(options),
+        token_(options.module, options.token),
+        p11_(token_.api()),
+        session_(token_.OpenSession()) {
     if (!options.pin.empty()) {
       std::vector<uint8_t> pin(options.pin.begin(), options.pin.end());
       Ok(p11_->C_Login(session_, CKU_USER, pin.data(), pin.size()), "C_Login");
@@ -65,12 +50,10 @@ class Pkcs11Signer : public Signer {
     Ok(p11_->C_GetAttributeValue(session_, key_, &type, 1), "CKA_KEY_TYPE");
   }
 
-  ~Pkcs11Signer() override { p11_->C_Finalize(nullptr); }
-  Pkcs11Signer(const Pkcs11Signer&) = delete;
-  Pkcs11Signer& operator=(const Pkcs11Signer&) = delete;
-
   std::function<Signature(const Digest&)> ForThread() override {
-    return [this, session = OpenSession()](const Digest& digest) { return Sign(session, digest); };
+    return [this, session = token_.OpenSession()](const Digest& digest) {
+      return Sign(session, digest);
+    };
   }
 
   bool Verify(const Digest& digest, const Signature& signature) override {
@@ -90,27 +73,6 @@ class Pkcs11Signer : public Signer {
     Ok(p11_->C_Sign(session, input.data(), input.size(), signature.data(), &size), "C_Sign");
     signature.resize(size);
     return signature;
-  }
-
-  CK_SLOT_ID FindSlot() const {
-    CK_ULONG count = 0;
-    Ok(p11_->C_GetSlotList(CK_TRUE, nullptr, &count), "C_GetSlotList");
-    std::vector<CK_SLOT_ID> slots(count);
-    Ok(p11_->C_GetSlotList(CK_TRUE, slots.data(), &count), "C_GetSlotList");
-    for (const CK_SLOT_ID slot : slots) {
-      CK_TOKEN_INFO info{};
-      if (p11_->C_GetTokenInfo(slot, &info) != CKR_OK) continue;
-      std::string label(std::begin(info.label), std::end(info.label));
-      label.erase(label.find_last_not_of(' ') + 1);
-      if (label == options_.token) return slot;
-    }
-    throw std::runtime_error("no token " + options_.token + " in " + options_.module);
-  }
-
-  CK_SESSION_HANDLE OpenSession() const {
-    CK_SESSION_HANDLE session = 0;
-    Ok(p11_->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &session), "C_OpenSession");
-    return session;
   }
 
   CK_OBJECT_HANDLE FindKey(CK_SESSION_HANDLE session, CK_OBJECT_CLASS object_class) const {
@@ -174,9 +136,9 @@ class Pkcs11Signer : public Signer {
   }
 
   const Pkcs11Options options_;
-  CK_FUNCTION_LIST* p11_ = nullptr;
-  CK_SLOT_ID slot_ = 0;
-  CK_SESSION_HANDLE session_ = 0;
+  const Pkcs11Token token_;
+  CK_FUNCTION_LIST* const p11_;
+  const CK_SESSION_HANDLE session_;
   CK_OBJECT_HANDLE key_ = 0;
   CK_KEY_TYPE key_type_ = 0;
 };

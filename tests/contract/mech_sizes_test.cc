@@ -7,6 +7,7 @@
 #include "enclave/mech/ec_curve.h"
 #include "enclave/mech/key_type.h"
 #include "tests/contract/mech_samples.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::mech {
 namespace {
@@ -74,7 +75,7 @@ TEST_P(GeneratedKeySizes, AreTheSmallestAndTheLargest) {
 // A key of the largest size, which would take a minute to make.
 const KeyPair& LargestRsaPair() {
   static const KeyPair* const pair = [] {
-    std::ifstream in(KEYCLAVE_SOURCE_DIR "/tests/data/mech/rsa8192_pkcs8.hex");
+    std::ifstream in(fakes::SourcePath("tests/data/mech/rsa8192_pkcs8.hex"));
     std::string hex;
     for (std::string line; std::getline(in, line);) hex += line;
     return new KeyPair(ToPair(Get(MaterialFromPkcs8(Hex(hex)))));

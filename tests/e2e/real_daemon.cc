@@ -15,6 +15,7 @@
 #include "enclave/base/file.h"
 #include "enclave/wire/fd.h"
 #include "enclave/wire/socket_address.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::test {
 namespace {
@@ -29,7 +30,8 @@ constexpr size_t kMaxLog = size_t{64} << 20;
 
 std::string Program() {
   const char* build = std::getenv("KEYCLAVE_BUILD_DIR");  // NOLINT(concurrency-mt-unsafe)
-  return std::string(build != nullptr ? build : KEYCLAVE_BINARY_DIR) + "/bin/keyclaved";
+  return build != nullptr ? std::string(build) + "/bin/keyclaved"
+                          : fakes::BuildPath("bin/keyclaved");
 }
 
 // Its output goes to the log.

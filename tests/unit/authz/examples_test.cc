@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "enclave/authz/authorize.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::authz {
 namespace {
@@ -15,7 +16,7 @@ using attest::ClaimSet;
 using attest::Origin;
 
 std::string ReadDocument() {
-  std::ifstream file(std::string(KEYCLAVE_SOURCE_DIR) + "/docs/policy.md");
+  std::ifstream file(fakes::SourcePath("docs/policy.md"));
   std::stringstream text;
   text << file.rdbuf();
   return text.str();

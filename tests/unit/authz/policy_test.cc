@@ -9,6 +9,7 @@
 #include "enclave/authz/set_document.h"
 #include "enclave/base/file.h"
 #include "enclave/base/hash.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::authz {
 namespace {
@@ -322,7 +323,7 @@ TEST(Policy, OperationNamesAreTheirOwnInverse) {
 // Every yaml block of docs/policy.md is a policy or a set that this version takes, or (indented) a
 // part of a permit.
 TEST(Policy, TheExamplesOfTheManualAreTrue) {
-  const auto manual = ReadFile(std::string(KEYCLAVE_SOURCE_DIR) + "/docs/policy.md", 1 << 20);
+  const auto manual = ReadFile(fakes::SourcePath("docs/policy.md"), 1 << 20);
   ASSERT_TRUE(manual.ok());
   const std::string text(AsText(*manual));
   const std::string open = "```yaml\n";
@@ -350,7 +351,7 @@ TEST(Policy, TheExamplesOfTheManualAreTrue) {
 
 TEST(Policy, TheSamplesAreGood) {
   size_t samples = 0;
-  const std::string folder = std::string(KEYCLAVE_SOURCE_DIR) + "/conf/policy";
+  const std::string folder = fakes::SourcePath("conf/policy");
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const auto text = ReadFile(entry.path().string(), 1 << 20);
     ASSERT_TRUE(text.ok());

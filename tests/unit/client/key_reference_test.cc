@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "tests/fakes/paths.h"
+
 namespace keyclave::client {
 namespace {
 
@@ -24,7 +26,7 @@ wire::ObjectRef SampleRef() {
 
 // KeyReference { description, uri } by libtasn1 from the .asn file itself.
 Bytes EncodeFromSource(std::string_view description, std::string_view uri) {
-  const std::string file = std::string(KEYCLAVE_SOURCE_DIR) + "/enclave/client/key_reference.asn";
+  const std::string file = fakes::SourcePath("enclave/client/key_reference.asn");
   asn1_node definitions = nullptr;
   asn1_node value = nullptr;
   char why[ASN1_MAX_ERROR_DESCRIPTION_SIZE] = "";

@@ -10,6 +10,7 @@
 #include "enclave/authz/authorize.h"
 #include "enclave/base/file.h"
 #include "enclave/ctl/convert/conversion.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::ctl::convert {
 
@@ -26,8 +27,7 @@ inline std::string Repeated(std::string_view byte, size_t count) {
 }
 
 inline std::string Example(const std::string& dialect, const std::string& name) {
-  const std::string path =
-      std::string(KEYCLAVE_SOURCE_DIR) + "/tests/data/convert/" + dialect + "/" + name;
+  const std::string path = fakes::SourcePath("tests/data/convert/") + dialect + "/" + name;
   const auto bytes = ReadFile(path, kMaxSource);
   EXPECT_TRUE(bytes.ok()) << path;
   return bytes.ok() ? std::string(AsText(*bytes)) : "";

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "tests/fakes/paths.h"
 #include "tests/unit/convert/convert_checks.h"
 
 namespace keyclave::ctl::convert {
@@ -39,7 +40,7 @@ void ExpectSound(const Result<std::vector<Converted>>& list) {
 TEST(Conversions, EveryExampleCutAnywhere) {
   size_t files = 0;
   for (const std::string& dialect : kDialects) {
-    const fs::path folder = fs::path(KEYCLAVE_SOURCE_DIR) / "tests/data/convert" / dialect;
+    const fs::path folder = fs::path(fakes::SourcePath("tests/data/convert")) / dialect;
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string text = Example(dialect, entry.path().filename());
       for (size_t length = 0; length <= text.size(); ++length)

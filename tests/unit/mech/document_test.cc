@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "tests/fakes/paths.h"
 #include "tests/unit/mech/mech_testing.h"
 
 namespace keyclave::mech {
@@ -36,7 +37,7 @@ std::string RowText(const MechEntry& entry) {
 }
 
 TEST(MechanismsDocumentTest, HasExactlyTheRowsOfTheRegistry) {
-  std::ifstream in(KEYCLAVE_SOURCE_DIR "/docs/mechanisms.md");
+  std::ifstream in(fakes::SourcePath("docs/mechanisms.md"));
   std::vector<std::string> documented;
   for (std::string line; std::getline(in, line);) {
     const size_t end = line.find("` | 0x");

@@ -8,6 +8,7 @@
 #include <map>
 #include <sstream>
 
+#include "tests/fakes/paths.h"
 #include "tests/unit/mech/mech_testing.h"
 
 namespace keyclave::mech {
@@ -202,7 +203,7 @@ TEST_P(Vectors, AnswersAreTheKnownOnes) {
 
 std::vector<std::string> VectorFiles() {
   std::vector<std::string> files;
-  const std::string folder = KEYCLAVE_SOURCE_DIR "/tests/vectors/mech";
+  const std::string folder = fakes::SourcePath("tests/vectors/mech");
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".txt") files.push_back(entry.path().string());
   }
@@ -216,7 +217,7 @@ std::string StemOf(const testing::TestParamInfo<std::string>& file) {
 INSTANTIATE_TEST_SUITE_P(Files, Vectors, testing::ValuesIn(VectorFiles()), StemOf);
 
 TEST(VectorFilesTest, EachHasItsSource) {
-  std::ifstream in(KEYCLAVE_SOURCE_DIR "/tests/vectors/mech/SOURCES.md");
+  std::ifstream in(fakes::SourcePath("tests/vectors/mech/SOURCES.md"));
   const std::string sources((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   EXPECT_GE(VectorFiles().size(), 24U);
   for (const std::string& file : VectorFiles()) {

@@ -6,11 +6,12 @@
 #include <fstream>
 
 #include "pkcs11/cryptoki3.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::pkcs11 {
 namespace {
 
-constexpr const char* kLibrary = KEYCLAVE_BINARY_DIR "/lib/keyclave-pkcs11.so";
+const std::string kLibrary = fakes::BuildPath("lib/keyclave-pkcs11.so");
 
 template <class Function>
 Function Symbol(void* library, const char* name) {
@@ -24,7 +25,7 @@ Function Symbol(void* library, const char* name) {
 }
 
 TEST(Library, LoadsWithAllItsSymbolsBound) {
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(kLibrary.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();
   const auto get_list = Symbol<CK_C_GetFunctionList>(library, "C_GetFunctionList");
   ASSERT_NE(get_list, nullptr);
@@ -42,19 +43,19 @@ TEST(Library, LoadsWithAllItsSymbolsBound) {
 
 // -z nodelete: a host may close the library while a thread of its own is still inside.
 TEST(Library, StaysMappedAfterDlclose) {
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(kLibrary.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();
   const auto get_list = Symbol<CK_C_GetFunctionList>(library, "C_GetFunctionList");
   CK_FUNCTION_LIST* list = nullptr;
   ASSERT_EQ(get_list(&list), CKR_OK);
   EXPECT_EQ(dlclose(library), 0);
   EXPECT_EQ(list->C_Finalize(nullptr), CKR_CRYPTOKI_NOT_INITIALIZED);
-  void* again = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  void* again = dlopen(kLibrary.c_str(), RTLD_NOW | RTLD_LOCAL);
   EXPECT_EQ(Symbol<CK_C_GetFunctionList>(again, "C_GetFunctionList"), get_list);
 }
 
 TEST(Library, ShowsNoOtherSymbol) {
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(kLibrary.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();
   // Names of the module's own code and of what is linked into it statically.
   for (const char* name :

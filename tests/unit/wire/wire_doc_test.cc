@@ -8,12 +8,13 @@
 #include <sstream>
 
 #include "enclave/wire/messages.h"
+#include "tests/fakes/paths.h"
 
 namespace keyclave::wire {
 namespace {
 
 std::string ReadSource(const std::string& name) {
-  std::ifstream file(std::string(KEYCLAVE_SOURCE_DIR) + "/" + name);
+  std::ifstream file(fakes::SourcePath(name));
   std::stringstream text;
   text << file.rdbuf();
   EXPECT_FALSE(text.str().empty()) << name;
