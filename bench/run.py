@@ -5,6 +5,8 @@ Signatures per second of an RSA-2048 and a P-256 key, on 1 and 8 threads, throug
 provider, against the same OpenSSL with the key in memory, SoftHSM2 in the process, and SoftHSM2 behind `p11-kit server`.
 Then full TLS handshakes per second of nginx with a key in the enclave, against the same nginx with a key file.
 
+Then searches per second in a token of 100,000 objects, against the same in one of 100.
+
 Then verifications of evidence per second, type by type on one thread, against the signatures alone that the evidence brings.
 Then checks of a grant, and all that is found out before a signature, against the P-256 signature that follows.
 
@@ -32,6 +34,7 @@ from lab import BUILD_DIR, PKCS11_MODULE, Lab, Nginx, free_port, is_socket, need
 SIGN_BENCH = BUILD_DIR / "bin" / "sign_bench"
 HANDSHAKE_BENCH = BUILD_DIR / "bin" / "handshake_bench"
 EVIDENCE_BENCH = BUILD_DIR / "bin" / "evidence_bench"
+FIND_BENCH = BUILD_DIR / "bin" / "find_bench"
 GRANT_BENCH = BUILD_DIR / "bin" / "grant_bench"
 RESULTS = ROOT / "bench" / "results"
 KEYS = {"rsa2048": ("rsa:2048", "rsa:2048", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
@@ -171,6 +174,21 @@ def handshake_rows(lab, options):
             yield compare(work, "handshakes/s", interleaved(options.repeats, once, work), "nginx enclave", "nginx key file")
 
 
+def find_rows(lab, options):
+    """The same search in a token with a hundred objects and in one with many: what it finds is one object each time."""
+    sizes = {"100 objects": 100, f"{options.objects:,} objects": options.objects}
+    command = [FIND_BENCH, "--module", PKCS11_MODULE, "--token"]
+    for name, size in sizes.items():
+        lab.make_token(name)
+        lab.run([*command, name, "--fill", size], timeout=1800)
+    for by in ("id", "label", "class"):
+        once = {name: lambda name=name, size=size: measure(lab, [*command, name], None, by=by, objects=size,
+                                                           seconds=options.seconds, warm_up=options.warm_up)
+                for name, size in sizes.items()}
+        few, many = sizes
+        yield compare(f"find by {by}", "searches/s", interleaved(options.repeats, once, f"find by {by}"), many, few)
+
+
 def evidence_rows(lab, options):
     """The program itself lets the two sides take turns. (A ratio of 0.5: a verification costs what two times its signatures do.)"""
     lines = lab.run([EVIDENCE_BENCH, "--seconds", options.seconds / 4, "--repeats", options.repeats], timeout=600).stdout
@@ -226,7 +244,8 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--workers", type=int, default=4, help="of nginx")
     parser.add_argument("--clients", type=int, default=8, help="threads of the handshake load")
-    parser.add_argument("--only", choices=("sign", "handshake", "evidence", "grant"))
+    parser.add_argument("--objects", type=int, default=100_000, help="of the large token that is searched")
+    parser.add_argument("--only", choices=("sign", "handshake", "find", "evidence", "grant"))
     options = parser.parse_args()
     with Lab(start=options.only not in ("evidence", "grant")) as lab:
         rows = []
@@ -236,6 +255,8 @@ def main():
             Contenders(lab)  # makes the keys
         if options.only in (None, "handshake"):
             rows += handshake_rows(lab, options)
+        if options.only in (None, "find"):
+            rows += find_rows(lab, options)
         if options.only in (None, "evidence"):
             rows += evidence_rows(lab, options)
         if options.only in (None, "grant"):

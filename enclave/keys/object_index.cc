@@ -4,6 +4,8 @@ namespace keyclave::keys {
 
 std::vector<ObjectIndex::Key> ObjectIndex::KeysOf(const Object& object) {
   std::vector<Key> keys{{List::kAll, {}, object.id}};
+  if (const Bytes* object_class = object.attributes.Find(CKA_CLASS))
+    keys.push_back({List::kClass, std::string(AsText(*object_class)), object.id});
   if (const Bytes* id = object.attributes.Find(CKA_ID))
     keys.push_back({List::kId, std::string(AsText(*id)), object.id});
   if (const Bytes* label = object.attributes.Find(CKA_LABEL))
@@ -31,15 +33,20 @@ const std::set<wire::ObjectId>& ObjectIndex::UnderPolicy(const std::string& poli
   return found == by_policy_.end() ? kNone : found->second;
 }
 
-// CKA_ID first, because it is shared by a key pair and its certificate only; an empty value may be
+// CKA_ID first, because it is shared by a key pair and its certificate only. An empty value may be
 // shared by everything, so any other list is better.
 ObjectIndex::Key ObjectIndex::ChooseList(const wire::AttributeList& match) {
-  const Bytes* id = match.Find(CKA_ID);
-  const Bytes* label = match.Find(CKA_LABEL);
-  const bool by_id = id != nullptr && (!id->empty() || label == nullptr || label->empty());
-  if (by_id) return {List::kId, std::string(AsText(*id))};
-  if (label != nullptr) return {List::kLabel, std::string(AsText(*label))};
-  return {List::kAll, {}};
+  static constexpr std::pair<List, CK_ATTRIBUTE_TYPE> kNarrowFirst[] = {
+      {List::kId, CKA_ID}, {List::kLabel, CKA_LABEL}, {List::kClass, CKA_CLASS}};
+  std::optional<Key> shared;
+  for (const auto& [list, type] : kNarrowFirst) {
+    const Bytes* value = match.Find(type);
+    if (value == nullptr) continue;
+    Key key{list, std::string(AsText(*value))};
+    if (!value->empty()) return key;
+    shared = std::move(key);
+  }
+  return shared.value_or(Key{List::kAll, {}});
 }
 
 std::vector<ObjectPtr> ObjectIndex::Candidates(const wire::AttributeList& match,

@@ -1,5 +1,5 @@
-// The objects of one token, ordered so that a search by CKA_ID or CKA_LABEL, a page of a listing
-// and the count of a policy's objects cost what the answer holds, not what the token holds.
+// The objects of one token, ordered so that a search by CKA_ID, CKA_LABEL or CKA_CLASS, a page of a
+// listing and the count of a policy's objects cost what the answer holds, not what the token holds.
 #pragma once
 
 #include <map>
@@ -24,9 +24,9 @@ class ObjectIndex {
                                     const std::optional<wire::ObjectId>& after, size_t limit) const;
 
  private:
-  // One ordered map holds three lists: all objects (kAll, empty value), and those with a CKA_ID or
-  // CKA_LABEL by its value.
-  enum class List : uint8_t { kAll, kId, kLabel };
+  // One ordered map holds the lists: all objects (kAll, empty value), and those with a CKA_ID,
+  // CKA_LABEL or CKA_CLASS by its value.
+  enum class List : uint8_t { kAll, kId, kLabel, kClass };
   struct Key {
     List list;
     std::string value;

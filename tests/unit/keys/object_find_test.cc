@@ -142,6 +142,7 @@ TEST_F(Finding, IndexOffersNoMoreThanItsMatches) {
     object->id = {i};
     object->attributes.SetText(CKA_LABEL, i % 2 == 0 ? "even" : "odd");
     if (i % 10 == 0) object->attributes.SetText(CKA_ID, "");
+    object->attributes.SetUlong(CKA_CLASS, i == 7 ? CKO_PRIVATE_KEY : CKO_DATA);
     index.Add(object);
   }
   wire::AttributeList match;
@@ -151,6 +152,10 @@ TEST_F(Finding, IndexOffersNoMoreThanItsMatches) {
   EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 50U) << "the label is narrower";
   match.Remove(CKA_LABEL);
   EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 10U);
+  match.SetUlong(CKA_CLASS, CKO_PRIVATE_KEY);
+  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 1U) << "an empty id is shared";
+  match.SetText(CKA_LABEL, "even");
+  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 50U);
   EXPECT_EQ(index.Candidates({}, wire::ObjectId{98}, 1000).size(), 1U);
   for (const ObjectPtr& object : index.Candidates({}, std::nullopt, 1000)) index.Remove(*object);
   EXPECT_EQ(index.size(), 0U);
