@@ -77,9 +77,14 @@ Status C_GetInfo(CK_INFO_PTR info) { return GetInfoOf(k2_40, info); }
 
 Status C_SeedRandom(CK_SESSION_HANDLE session, CK_BYTE_PTR seed, CK_ULONG seed_size) {
   KC_ASSIGN(const SessionCall call, EnterSession(session));
-  const auto bytes = InBytes(seed, seed_size);
-  if (!bytes.ok()) return bytes.error();
-  return Fail(Code::kP11SeedNotSupported);
+  KC_ASSIGN(ByteSpan rest, InBytes(seed, seed_size));
+  while (!rest.empty()) {
+    const ByteSpan piece = rest.first(std::min(rest.size(), kRandomPerRequest));
+    const auto reply = call.client().Call<wire::Op::kRandom>({0, ToBytes(piece)});
+    if (!reply.ok()) return reply.error();
+    rest = rest.subspan(piece.size());
+  }
+  return Done{};
 }
 
 Status C_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG out_size) {
@@ -88,7 +93,8 @@ Status C_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG out
   std::span<CK_BYTE> rest(out, out_size);
   while (!rest.empty()) {
     const size_t n = std::min(rest.size(), kRandomPerRequest);
-    KC_ASSIGN(const wire::RandomReply reply, call.client().Call<wire::Op::kRandom>({n}));
+    KC_ASSIGN(const wire::RandomReply reply,
+              call.client().Call<wire::Op::kRandom>({n, std::nullopt}));
     if (reply.output.size() != n) return Fail(Code::kBadMessage, "random bytes");
     std::copy(reply.output.begin(), reply.output.end(), rest.begin());
     rest = rest.subspan(n);

@@ -49,7 +49,7 @@ Result<Bytes> Run(const SessionCall& call, const ObjectPtr& key, Direction direc
   const size_t size = input.size();
   if (direction == Direction::kDecrypt)
     input.insert(input.end(), param.tag.begin(), param.tag.end());
-  KC_ASSIGN(Bytes output, RequestCipher(call, key, direction, mechanism, input));
+  KC_ASSIGN(Bytes output, RequestCipher(call, key, std::nullopt, direction, mechanism, input));
   if (direction == Direction::kDecrypt) return output;
   if (output.size() != size + param.tag.size())
     return Fail(Code::kBadMessage, "a ciphertext of another length");

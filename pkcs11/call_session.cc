@@ -72,6 +72,34 @@ Status Login(const SessionPtr& session, Module& module, CK_USER_TYPE user, const
   return Done{};
 }
 
+// v3.2 §4.9: after C_SignInit and the like with a key of CKA_ALWAYS_AUTHENTICATE, for that
+// operation alone.
+Status LoginForUse(CK_SESSION_HANDLE session, const CK_UTF8CHAR* pin, CK_ULONG pin_size) {
+  KC_ASSIGN(const SessionCall call, EnterSession(session));
+  KC_ASSIGN(const Operations::Waiting waiting, call.operations().WaitingForLogin());
+  wire::ReauthenticateRequest request;
+  request.key.id = waiting.key->info.id;
+  if (pin != nullptr) {
+    auto read = ReadPin(pin, pin_size, false);
+    if (!read.ok()) {
+      return read.code() == Code::kPinLenRange ? Fail(Code::kPinIncorrect)
+                                               : std::move(read).error();
+    }
+    request.pin = std::move(read).value();
+  }
+  const auto reply = call.client().Call<wire::Op::kReauthenticate>(request);
+  if (reply.ok()) {
+    *waiting.login = reply->login;
+    return Done{};
+  }
+  if (reply.code() == Code::kPinLocked) {
+    Slot& slot = *call.session->slot();
+    const MutexLock lock(slot.login_mutex);
+    slot.owes_logout = !Logout(*call.module, slot, call.session->token()).ok();
+  }
+  return reply.error();
+}
+
 }  // namespace
 
 Status C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR /*application*/,
@@ -120,26 +148,6 @@ Status C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info) {
   return Done{};
 }
 
-// What runs is in the enclave's request or in a running digest of the cryptographic library:
-// neither can be written out.
-Status C_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULONG_PTR state_size) {
-  KC_ASSIGN(const SessionCall call, EnterSession(session));
-  KC_CHECK_OK(OutBuffer(state, state_size).Check());
-  const Operations& active = call.operations();
-  if (!active.digest && !active.sign && !active.verify && !active.encrypt && !active.decrypt) {
-    return Fail(Code::kP11OperationNotInitialized);
-  }
-  return Fail(Code::kP11StateUnsaveable);
-}
-
-Status C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULONG /*state_size*/,
-                           CK_OBJECT_HANDLE /*encryption_key*/,
-                           CK_OBJECT_HANDLE /*authentication_key*/) {
-  KC_ASSIGN(const SessionCall call, EnterSession(session));
-  KC_CHECK_OK(NotNull(state));
-  return Fail(Code::kP11SavedStateInvalid);
-}
-
 Status C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin,
                CK_ULONG pin_size) {
   KC_ASSIGN(const ModulePtr module, Module::Current());
@@ -147,10 +155,7 @@ Status C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin
   switch (user) {
     case CKU_SO:
     case CKU_USER: return Login(found, *module, user, pin, pin_size);
-    // No key of the enclave asks for a login per operation, so there is never an operation that
-    // waits for one.
-    case CKU_CONTEXT_SPECIFIC:
-      return Fail(Code::kP11OperationNotInitialized, "no operation waits for a login");
+    case CKU_CONTEXT_SPECIFIC: return LoginForUse(session, pin, pin_size);
     default: return Fail(Code::kP11UserTypeInvalid);
   }
 }

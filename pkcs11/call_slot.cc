@@ -8,6 +8,9 @@
 namespace keyclave::pkcs11::call {
 namespace {
 
+// How often a waiting C_WaitForSlotEvent asks the enclave for its tokens.
+constexpr std::chrono::milliseconds kSlotPoll{1000};
+
 // Which flags a token shows. One without PINs is opened by evidence alone: a protected
 // authentication path, whose "PIN" is set as soon as the token is.
 CK_FLAGS TokenFlags(const wire::TokenInfo& token) {
@@ -108,10 +111,16 @@ Status C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info) {
 Status C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID_PTR slot, CK_VOID_PTR reserved) {
   KC_ASSIGN(const ModulePtr module, Module::Current());
   if (slot == nullptr || reserved != nullptr) return Fail(Code::kP11ArgumentsBad);
-  // Waiting would need a thread or a connection of its own; programs that get this answer poll
-  // C_GetSlotList.
-  if ((flags & CKF_DONT_BLOCK) == 0) return Fail(Code::kP11FunctionNotSupported, "blocking");
-  return Fail(Code::kP11NoEvent);
+  do {
+    // An enclave that does not answer is an event of its own: its tokens are gone.
+    const Status unanswered = module->slots().Refresh();
+    if (const auto event = module->slots().TakeEvent(); event.has_value()) {
+      *slot = *event;
+      return Done{};
+    }
+    if ((flags & CKF_DONT_BLOCK) != 0) return Fail(Code::kP11NoEvent);
+  } while (!module->EndsWithin(kSlotPoll));
+  return Fail(Code::kP11NotInitialized, "C_Finalize was called");
 }
 
 Status C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE_PTR types, CK_ULONG_PTR count) {

@@ -10,7 +10,7 @@ constexpr size_t kMaxWhole = wire::kMaxField - 1024;
 
 Result<Bytes> Request(const SessionCall& call, const KeyOperation& operation, Direction direction,
                       const wire::Mechanism& mechanism, ByteSpan input) {
-  return RequestCipher(call, operation.key, direction, mechanism, input);
+  return RequestCipher(call, operation.key, operation.login, direction, mechanism, input);
 }
 
 // Processes `input`, whole blocks from the middle of the message.
@@ -60,10 +60,12 @@ Result<Bytes> Whole(const SessionCall& call, KeyOperation& operation, Direction 
 
 }  // namespace
 
-Result<Bytes> RequestCipher(const SessionCall& call, const ObjectPtr& key, Direction direction,
+Result<Bytes> RequestCipher(const SessionCall& call, const ObjectPtr& key,
+                            std::optional<uint64_t> login, Direction direction,
                             const wire::Mechanism& mechanism, ByteSpan input) {
   wire::SignRequest request;
   request.key.id = key->info.id;
+  request.key.login = login;
   request.mechanism = mechanism;
   request.input = ToBytes(input);
   auto reply = direction == Direction::kEncrypt ? call.client().Call<wire::Op::kEncrypt>(request)

@@ -9,7 +9,8 @@
 namespace keyclave::pkcs11 {
 
 // One request: `input` through the mechanism. kDataLenRange above what a request can carry.
-Result<Bytes> RequestCipher(const SessionCall& call, const ObjectPtr& key, Direction direction,
+Result<Bytes> RequestCipher(const SessionCall& call, const ObjectPtr& key,
+                            std::optional<uint64_t> login, Direction direction,
                             const wire::Mechanism& mechanism, ByteSpan input);
 // All of the data, and the end of the operation.
 Result<Delivery> CipherWhole(const SessionCall& call, KeyOperation& operation, Direction direction,

@@ -63,6 +63,7 @@ Status RequireMessage(const std::optional<MessageProcess>& slot) {
 KeyOperation& NewMessage(MessageProcess& process) {
   KeyOperation& message = process.current.emplace();
   message.key = process.key;
+  message.login = std::exchange(process.login, std::nullopt);
   message.mechanism = process.mechanism;
   return message;
 }

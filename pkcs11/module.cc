@@ -51,6 +51,17 @@ Process& ThisProcess() {
 Module::Module(client::ClientConfig config)
     : client_(std::move(config)), slots_(client_), objects_(client_), mechanisms_(client_) {}
 
+bool Module::EndsWithin(std::chrono::milliseconds time) {
+  std::unique_lock<std::mutex> lock(end_mutex_);
+  return end_.wait_for(lock, time, [this] { return ended_; });
+}
+
+void Module::NoteEnd() {
+  const std::lock_guard<std::mutex> lock(end_mutex_);
+  ended_ = true;
+  end_.notify_all();
+}
+
 Status Module::Begin() {
   Process& process = ThisProcess();
   const MutexLock lock(process.mutex);
@@ -66,6 +77,7 @@ Result<ModulePtr> Module::End() {
   const MutexLock lock(process.mutex);
   if (process.run == nullptr) return Fail(Code::kP11NotInitialized);
   process.client.store(nullptr, std::memory_order_release);
+  process.run->NoteEnd();
   return std::exchange(process.run, nullptr);
 }
 

@@ -10,7 +10,11 @@
 //   locks may be held by threads that the child does not have.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
+
 #include "pkcs11/mechanism_list.h"
+#include "pkcs11/saved_states.h"
 #include "pkcs11/session_table.h"
 
 namespace keyclave::pkcs11 {
@@ -25,18 +29,27 @@ class Module {
 
   explicit Module(client::ClientConfig config);
 
+  // Whether C_Finalize ends the run before this much time is over; waits for it.
+  bool EndsWithin(std::chrono::milliseconds time);
+  void NoteEnd();  // wakes those
+
   client::Client& client() { return client_; }
   SlotList& slots() { return slots_; }
   SessionTable& sessions() { return sessions_; }
   ObjectCache& objects() { return objects_; }
   MechanismList& mechanisms() { return mechanisms_; }
+  SavedStates& saved_states() { return saved_states_; }
 
  private:
+  std::mutex end_mutex_;
+  std::condition_variable end_;
+  bool ended_ = false;
   client::Client client_;
   SlotList slots_;
   SessionTable sessions_;
   ObjectCache objects_;
   MechanismList mechanisms_;
+  SavedStates saved_states_;
 };
 using ModulePtr = std::shared_ptr<Module>;
 

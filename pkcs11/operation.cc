@@ -40,6 +40,24 @@ Status Operations::MayBegin(CK_FLAGS kind) const {
   return Fail(Code::kP11OperationActive);
 }
 
+Result<Operations::Waiting> Operations::WaitingForLogin() {
+  Waiting waiting;
+  const auto look = [&waiting](auto& operation) {
+    if (!operation.has_value()) return;
+    if (!operation->key->attributes().IsTrue(CKA_ALWAYS_AUTHENTICATE)) return;
+    waiting = {operation->key, &operation->login};
+  };
+  look(sign);
+  look(decrypt);
+  look(message_sign);
+  look(message_decrypt);
+  // A message in parts has begun with the login that was there: what comes now is for it.
+  if (message_sign.has_value() && waiting.login != nullptr) look(message_sign->current);
+  if (waiting.login == nullptr)
+    return Fail(Code::kP11OperationNotInitialized, "no operation waits for a login");
+  return waiting;
+}
+
 void Operations::Cancel(CK_FLAGS kinds) {
   if ((kinds & CKF_FIND_OBJECTS) != 0) find.reset();
   if ((kinds & CKF_DIGEST) != 0) digest.reset();

@@ -25,6 +25,7 @@ struct DigestOperation {
 // Sign, verify, encrypt, decrypt: what C_…Init fixed, and what the parts added.
 struct KeyOperation {
   ObjectPtr key;
+  std::optional<uint64_t> login;  // of C_Login(CKU_CONTEXT_SPECIFIC)
   wire::Mechanism mechanism;
   std::optional<PreHash> prehash;  // how a digest of `message` is signed
   std::optional<client::SignedMessage> message;
@@ -45,6 +46,7 @@ struct KeyOperation {
 struct MessageProcess {
   ObjectPtr key;
   CK_MECHANISM_TYPE type = 0;
+  std::optional<uint64_t> login;        // for the next message
   wire::Mechanism mechanism;            // of signatures; ciphers have a parameter per message
   std::optional<KeyOperation> current;  // the message under way; in parts if `multi_part`
   uint64_t counter = 0;                 // of the initialisation vectors that were made of it
@@ -67,11 +69,16 @@ struct Operations {
 
   // Whether an operation of this kind may begin now: kP11OperationActive.
   Status MayBegin(CK_FLAGS kind) const;
+  // The key with CKA_ALWAYS_AUTHENTICATE that an active operation uses, and where the login for it
+  // goes: at most one, as of private keys only one is ever at work. kP11OperationNotInitialized.
+  struct Waiting {
+    ObjectPtr key;
+    std::optional<uint64_t>* login = nullptr;
+  };
+  Result<Waiting> WaitingForLogin();
+  CK_FLAGS Active() const;  // CKF_ENCRYPT, CKF_FIND_OBJECTS …
   // Ends those that CKF_ENCRYPT, CKF_FIND_OBJECTS … name.
   void Cancel(CK_FLAGS kinds);
-
- private:
-  CK_FLAGS Active() const;
 };
 
 // Ends an operation when its scope ends, unless a step said that it goes on. Every call that works

@@ -279,7 +279,7 @@ CK_RV ToRv(Code code) {
     case Code::kP11KeyIndigestible: return CKR_KEY_INDIGESTIBLE;
     case Code::kP11StateUnsaveable: return CKR_STATE_UNSAVEABLE;
     case Code::kP11SavedStateInvalid: return CKR_SAVED_STATE_INVALID;
-    case Code::kP11SeedNotSupported: return CKR_RANDOM_SEED_NOT_SUPPORTED;
+    case Code::kP11KeyNotNeeded: return CKR_KEY_NOT_NEEDED;
     case Code::kP11UserTypeInvalid: return CKR_USER_TYPE_INVALID;
     case Code::kP11NoInterface: return CKR_FUNCTION_FAILED;
     case Code::kP11HostFailure: return CKR_GENERAL_ERROR;

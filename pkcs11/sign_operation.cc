@@ -9,6 +9,7 @@ namespace {
 Result<wire::SignRequest> MakeRequest(KeyOperation& operation) {
   wire::SignRequest request;
   request.key.id = operation.key->info.id;
+  request.key.login = operation.login;
   if (!operation.message.has_value()) {
     request.mechanism = operation.mechanism;
     request.input = operation.input;

@@ -30,11 +30,31 @@ Status SlotList::Refresh() {
     // A place for the token that will come, so that programs see that there is a reader without a
     // card.
     if (slots_.empty()) Add(0);
+    NoteEvents();
     return reply.error();
   }
   for (const wire::TokenInfo& token : reply->tokens) Place(token);
   Show(reply->can_create);
+  NoteEvents();
   return Done{};
+}
+
+// v3.2 §5.5.5: tokens that were there at C_Initialize are no events.
+void SlotList::NoteEvents() {
+  for (const auto& [id, slot] : slots_) {
+    const bool present = slot->content().present;
+    if (asked_ && present != slot->shown_) slot->event_ = true;
+    slot->shown_ = present;
+  }
+  asked_ = true;
+}
+
+std::optional<CK_SLOT_ID> SlotList::TakeEvent() {
+  const MutexLock lock(mutex_);
+  for (const auto& [id, slot] : slots_) {
+    if (std::exchange(slot->event_, false)) return id;
+  }
+  return std::nullopt;
 }
 
 void SlotList::RefreshIfUnknown() {

@@ -49,6 +49,9 @@ class Slot {
   std::atomic<wire::LoginState> login_{wire::LoginState::kNone};
   mutable Mutex content_mutex_;
   Content content_ KC_GUARDED_BY(content_mutex_);
+  // For slot events; guarded by the list's mutex.
+  bool shown_ = false;  // a token was there after the last answer of the enclave
+  bool event_ = false;  // that changed since TakeEvent last looked
 };
 using SlotPtr = std::shared_ptr<Slot>;
 
@@ -62,6 +65,8 @@ class SlotList {
   void RefreshIfUnknown();
   std::vector<SlotPtr> All() const;  // by id
   Result<SlotPtr> Find(CK_SLOT_ID id) const;
+  // A slot whose token came or went since the first answer of the enclave, each time once.
+  std::optional<CK_SLOT_ID> TakeEvent();
   // After C_InitToken: this token is in this slot.
   void Adopt(const SlotPtr& slot, const wire::TokenInfo& token);
 
@@ -70,11 +75,13 @@ class SlotList {
   SlotPtr Add(CK_SLOT_ID id) KC_REQUIRES(mutex_);
   CK_SLOT_ID NextId() const KC_REQUIRES(mutex_);
   void Show(bool spare) KC_REQUIRES(mutex_);
+  void NoteEvents() KC_REQUIRES(mutex_);
 
   client::Client& client_;
   mutable Mutex mutex_;
   std::map<CK_SLOT_ID, SlotPtr> slots_ KC_GUARDED_BY(mutex_);
   bool known_ KC_GUARDED_BY(mutex_) = false;
+  bool asked_ KC_GUARDED_BY(mutex_) = false;  // the enclave, at least once: answered or not
 };
 
 }  // namespace keyclave::pkcs11

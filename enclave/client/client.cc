@@ -42,6 +42,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kSetPin:
     case Op::kLogin:
     case Op::kLogout:
+    case Op::kReauthenticate:
     case Op::kDeleteToken:
     case Op::kCreateObject:
     case Op::kCopyObject:

@@ -20,6 +20,25 @@ Error Refusal(Call& call, const Error& denial) {
   return denial;
 }
 
+// Whether `operation` is a use that CKA_ALWAYS_AUTHENTICATE asks a login for: one of the key's
+// secret (v3.2 §4.9).
+bool NeedsUseLogin(const keys::Object& object, authz::Operation operation) {
+  using authz::Operation;
+  const bool about_the_object = operation == Operation::kManage || operation == Operation::kRead ||
+                                operation == Operation::kRelease;
+  return !about_the_object && object.attributes.IsTrue(CKA_ALWAYS_AUTHENTICATE);
+}
+
+// What a PIN guards: private objects by the session's login, and each use of some keys by one of
+// its own.
+Status RequireLogins(Call& call, const keys::Object& object, const wire::ObjectRef& ref,
+                     authz::Operation operation) {
+  KC_CHECK_OK(RequireLogin(call, object.token, object.IsPrivate()));
+  if (!NeedsUseLogin(object, operation)) return Done{};
+  if (ref.login && call.session.HasUseLogin(*ref.login, object.id)) return Done{};
+  return Fail(Code::kNotLoggedIn, "the key asks for a login for each use");
+}
+
 // Records a denial before the caller hears of it. An audit log that cannot be written changes
 // nothing of the refusal.
 Error Deny(Call& call, const keys::Object& object, const UseOf& use, const Error& reason) {
@@ -163,7 +182,7 @@ Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, co
   KC_ASSIGN(Resolved resolved, ResolveFor(call, ref, use));
   const keys::Object& object = *resolved.object;
   // Before the grant is asked: a limit is not to be counted for what a missing PIN or a pin stops.
-  const Status login = RequireLogin(call, object.token, object.IsPrivate());
+  const Status login = RequireLogins(call, object, ref, use.operation);
   const Status pinned = CheckPinned(call, ref, object);
   size_t permit = 0;
   if (!IsOwn(call, object)) {
@@ -176,6 +195,9 @@ Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, co
   }
   KC_CHECK_OK(login);
   KC_CHECK_OK(pinned);
+  // Only now, so that a caller who comes back with fresh evidence still has it.
+  if (NeedsUseLogin(object, use.operation) && !call.session.TakeUseLogin(*ref.login, object.id))
+    return Fail(Code::kNotLoggedIn, "the login was for one use");
   AuditFirstUse(call, object, use, permit);
   return AuthorizedObject(std::move(resolved.object), permit);
 }

@@ -38,6 +38,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kSetPin, SeeToken, SetPin>(kChange, Pace::kSlow),
     MakeRow<Op::kLogin, SeeToken, Login>(kChange, Pace::kSlow),
     MakeRow<Op::kLogout, SeeToken, Logout>(kNone),
+    MakeRow<Op::kReauthenticate, SeeObject, Reauthenticate>(kNone),
     MakeRow<Op::kDeleteToken, OwnersOf, DeleteToken>(kChange, Pace::kSlow),
 
     MakeRow<Op::kFindObjects, SeeToken, FindObjects>(kNone),

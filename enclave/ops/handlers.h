@@ -32,6 +32,8 @@ ReplyOf<Op::kInitPin> InitPin(Call&, const wire::InitPinRequest&, const VisibleT
 ReplyOf<Op::kSetPin> SetPin(Call&, const wire::SetPinRequest&, const VisibleToken&);
 ReplyOf<Op::kLogin> Login(Call&, const wire::LoginRequest&, const VisibleToken&);
 ReplyOf<Op::kLogout> Logout(Call&, const wire::LogoutRequest&, const VisibleToken&);
+ReplyOf<Op::kReauthenticate> Reauthenticate(Call&, const wire::ReauthenticateRequest&,
+                                            const AuthorizedObject&);
 
 // object_ops.cc
 ReplyOf<Op::kFindObjects> FindObjects(Call&, const wire::FindObjectsRequest&, const VisibleToken&);

@@ -52,6 +52,23 @@ ReplyOf<Op::kLogout> Logout(Call& call, const wire::LogoutRequest& request,
   return wire::Empty{};
 }
 
+ReplyOf<Op::kReauthenticate> Reauthenticate(Call& call, const wire::ReauthenticateRequest& request,
+                                            const AuthorizedObject& key) {
+  const keys::Object& object = key.object();
+  if (!object.attributes.IsTrue(CKA_ALWAYS_AUTHENTICATE))
+    return Fail(Code::kInvalidArgument, "the key has no CKA_ALWAYS_AUTHENTICATE");
+  const bool has_pin = call.service.store.HasUserPin(object.token);
+  if (!has_pin && request.pin) return Fail(Code::kPinNotSet);
+  if (has_pin && !request.pin) return Fail(Code::kPinIncorrect, "the token has a PIN");
+  if (has_pin) {
+    const Status pin = CheckPin(call, object.token, LoginState::kUser, *request.pin);
+    // A PIN that got locked logs its user out (v3.2 §4.9).
+    if (pin.code() == Code::kPinLocked) call.session.SetLogin(object.token, LoginState::kNone);
+    KC_CHECK_OK(pin);
+  }
+  return wire::ReauthenticateReply{call.session.AddUseLogin(object.id)};
+}
+
 ReplyOf<Op::kInitPin> InitPin(Call& call, const wire::InitPinRequest& request,
                               const VisibleToken& proof) {
   keys::Token token = proof.token();

@@ -156,6 +156,7 @@ inline const wire::ObjectRef& SubjectOf(const wire::DestroyObjectRequest& r) { r
 inline const wire::ObjectRef& SubjectOf(const wire::SetAttributesRequest& r) { return r.object; }
 inline const wire::ObjectRef& SubjectOf(const wire::GetObjectRequest& r) { return r.object; }
 inline const wire::ObjectRef& SubjectOf(const wire::AttestKeyRequest& r) { return r.key; }
+inline const wire::ObjectRef& SubjectOf(const wire::ReauthenticateRequest& r) { return r.key; }
 
 // Use of a key: the policy must grant the operation with the request's mechanism.
 template <authz::Operation operation>

@@ -1,5 +1,7 @@
 // Operations about the connection and the enclave itself.
 
+#include <openssl/rand.h>
+
 #include "enclave/base/hash.h"
 #include "enclave/ops/handlers.h"
 
@@ -67,6 +69,8 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
 ReplyOf<Op::kRandom> Random(Call& /*call*/, const wire::RandomRequest& request,
                             const Anyone::Proof& /*proof*/) {
   if (request.size > kMaxRandom) return Fail(Code::kTooLarge, "at most 65536 random bytes at once");
+  // Into the generator that keys are made with. Callers choose it, so it counts as no entropy.
+  if (request.seed) RAND_add(request.seed->data(), static_cast<int>(request.seed->size()), 0);
   wire::OutputReply reply;
   reply.output.resize(request.size);
   RandomFill(reply.output);

@@ -5,6 +5,7 @@ namespace {
 
 // Grants are small, but policies come and go over a session's life.
 constexpr size_t kMaxGrants = 1024;
+constexpr size_t kMaxUseLogins = 1024;
 
 std::shared_ptr<const Session::Identity> Unattested(const attest::ClaimSet& transport) {
   return std::make_shared<const Session::Identity>(
@@ -96,14 +97,33 @@ void Session::SetLogin(const wire::TokenId& token, wire::LoginState state) {
   const MutexLock lock(mutex_);
   if (state == wire::LoginState::kNone) {
     logins_.erase(token);
+    use_logins_.clear();
   } else {
     logins_.insert_or_assign(token, state);
   }
 }
 
-void Session::ForgetLogins(const wire::TokenId& token) {
+void Session::ForgetLogins(const wire::TokenId& token) { SetLogin(token, wire::LoginState::kNone); }
+
+uint64_t Session::AddUseLogin(const wire::ObjectId& key) {
   const MutexLock lock(mutex_);
-  logins_.erase(token);
+  if (use_logins_.size() >= kMaxUseLogins) use_logins_.erase(use_logins_.begin());
+  use_logins_.emplace(++last_use_login_, key);
+  return last_use_login_;
+}
+
+bool Session::HasUseLogin(uint64_t login, const wire::ObjectId& key) const {
+  const MutexLock lock(mutex_);
+  const auto found = use_logins_.find(login);
+  return found != use_logins_.end() && found->second == key;
+}
+
+bool Session::TakeUseLogin(uint64_t login, const wire::ObjectId& key) {
+  const MutexLock lock(mutex_);
+  const auto found = use_logins_.find(login);
+  if (found == use_logins_.end() || found->second != key) return false;
+  use_logins_.erase(found);
+  return true;
 }
 
 std::optional<wire::OwnerRole> Session::RoleIn(const wire::TokenId& token) const {

@@ -71,6 +71,12 @@ class Session {
   void SetLogin(const wire::TokenId& token, wire::LoginState state);
   void ForgetLogins(const wire::TokenId& token);
 
+  // Logins for one use of one key (CKA_ALWAYS_AUTHENTICATE), by numbers of this session. The oldest
+  // of too many is forgotten; a logout forgets all.
+  uint64_t AddUseLogin(const wire::ObjectId& key);
+  bool HasUseLogin(uint64_t login, const wire::ObjectId& key) const;
+  bool TakeUseLogin(uint64_t login, const wire::ObjectId& key);  // whether it was there
+
   // What the session proved to be of a token, for reading; nullopt: nothing.
   std::optional<wire::OwnerRole> RoleIn(const wire::TokenId& token) const;
   void SetRole(const wire::TokenId& token, std::string owner, wire::OwnerRole role);
@@ -93,6 +99,8 @@ class Session {
   using GrantKey = std::pair<wire::TokenId, ByteArray<32>>;  // of a policy's digest
   std::map<GrantKey, CachedGrant> grants_ KC_GUARDED_BY(mutex_);
   std::map<wire::TokenId, wire::LoginState> logins_ KC_GUARDED_BY(mutex_);
+  std::map<uint64_t, wire::ObjectId> use_logins_ KC_GUARDED_BY(mutex_);
+  uint64_t last_use_login_ KC_GUARDED_BY(mutex_) = 0;
   std::map<wire::TokenId, std::pair<std::string, wire::OwnerRole>> roles_ KC_GUARDED_BY(mutex_);
 };
 using SessionPtr = std::shared_ptr<Session>;

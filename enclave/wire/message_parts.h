@@ -87,6 +87,7 @@ struct ObjectRef {
   std::optional<Bytes> cka_id;
   std::optional<std::string> label;
   std::optional<std::vector<ByteArray<32>>> policies;  // digests, SHA-256
+  std::optional<uint64_t> login;                       // a Reauthenticate's, which this use uses up
   template <class V>
   void Visit(V&& v) {
     v(1, id);
@@ -96,6 +97,7 @@ struct ObjectRef {
     v(5, cka_id);
     v(6, label);
     v(7, policies);
+    v(8, login);
   }
 };
 inline constexpr size_t kMaxPinnedPolicies = 16;

@@ -159,6 +159,18 @@ struct LogoutRequest {
 };
 using LogoutReply = Empty;
 
+// For one use of a key with CKA_ALWAYS_AUTHENTICATE: the user's PIN, or none where the token has
+// none.
+struct ReauthenticateRequest {
+  ObjectRef key;
+  std::optional<SecretBytes> pin;
+  KC_FIELDS_2(key, pin)
+};
+struct ReauthenticateReply {
+  uint64_t login = 0;  // for ObjectRef::login
+  KC_FIELDS_1(login)
+};
+
 struct DeleteTokenRequest {
   TokenId token{};
   KC_FIELDS_1(token)
@@ -352,8 +364,9 @@ struct DeriveKeyRequest {
 using DeriveKeyReply = ObjectReply;
 
 struct RandomRequest {
-  uint64_t size = 0;  // bytes, at most 64 KiB
-  KC_FIELDS_1(size)
+  uint64_t size = 0;          // bytes, at most 64 KiB
+  std::optional<Bytes> seed;  // goes into the enclave's generator beside what it has
+  KC_FIELDS_2(size, seed)
 };
 using RandomReply = OutputReply;
 

@@ -75,6 +75,14 @@ class Tool(ClientTest):
         self.tool("--sign", "--id", "02", "-m", "ECDSA", "--signature-format", "openssl", "-i", "digest", "-o", "signature")
         self.lab.openssl("dgst", "-sha256", "-verify", "p256.pem", "-signature", "signature", "message")
 
+    def test_asks_again_for_each_use(self):
+        """CKA_ALWAYS_AUTHENTICATE: the tool logs in between C_SignInit and C_Sign (context-specific)."""
+        self.tool("--keypairgen", "--key-type", "EC:prime256v1", "--id", "31", "--label", "each", "--always-auth", "--usage-sign")
+        self.assertIn("always", self.tool("-O", "--type", "privkey", "--id", "31").stdout.lower())
+        for _ in range(2):
+            self.tool("--sign", "--id", "31", "-m", "ECDSA-SHA256", "-i", "message", "-o", "signature")
+            self.tool("--verify", "--id", "31", "-m", "ECDSA-SHA256", "-i", "message", "--signature-file", "signature")
+
     def test_verifies(self):
         self.tool("--sign", "--id", "02", "-m", "ECDSA-SHA256", "-i", "message", "-o", "signature")
         done = self.tool("--verify", "--id", "02", "-m", "ECDSA-SHA256", "-i", "message", "--signature-file", "signature")

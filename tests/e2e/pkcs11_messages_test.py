@@ -15,12 +15,28 @@ from lab import BUILD_DIR, LabTest, main
 
 CKM_AES_GCM, CKM_AES_KEY_GEN = 0x1087, 0x1080
 CKG_NO_GENERATE, CKG_GENERATE, CKG_GENERATE_COUNTER = 0, 1, 2
-CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID = 0x40, 0xc0
+CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID, CKR_WRAPPED_KEY_INVALID = 0x40, 0xc0, 0x110
+CKM_AES_ECB, CKO_PROFILE, CKA_PROFILE_ID = 0x1081, 9, 0x601
 END_OF_MESSAGE = 1
 SECRET, AES = 4, 0x1f
 cryptoki.CKA_KEY_TYPE, cryptoki.CKA_VALUE_LEN, cryptoki.CKA_EXTRACTABLE = 0x100, 0x161, 0x162
 cryptoki.CKA_ENCRYPT, cryptoki.CKA_DECRYPT, cryptoki.CKA_WRAP, cryptoki.CKA_UNWRAP = 0x104, 0x105, 0x106, 0x107
 MESSAGE, ASSOCIATED = os.urandom(1000), b"what goes with it"
+
+
+# C_WrapKey under a key of the token (`token-key`) is a form of release that a policy must name.
+VAULT_POLICY = """\
+policy: vault
+version: 1
+permit:
+  - operations: [release]
+    when: {tee: {is: simulated}}
+    wrap: [token-key]
+    allow_unattested: true
+  - operations: [wrap, unwrap, encrypt, manage]
+    when: {tee: {is: simulated}}
+    allow_unattested: true
+"""
 
 
 class GcmMessage(Structure):
@@ -131,6 +147,46 @@ def client_sign():
         assert client.call("C_VerifySignatureFinal") == CKR_SIGNATURE_INVALID
 
 
+def client_wrap():
+    """A key of the token leaves it under another one of its keys and comes back: it is the same key."""
+    client = Client("vault")
+    wrapping, = client.module.find(client.session, CLASS=SECRET, LABEL=b"wrapping")
+    inner, = client.module.find(client.session, CLASS=SECRET, LABEL=b"inner")
+    client.param.generator, client.param.fixed_bits = CKG_GENERATE, 32
+    gcm = Mechanism(CKM_AES_GCM, cast(byref(client.param), c_void_p), ctypes.sizeof(client.param))
+    out, size = ctypes.create_string_buffer(64), c_ulong(64)
+    client.must("C_WrapKeyAuthenticated", byref(gcm), wrapping, inner, ASSOCIATED, len(ASSOCIATED), out, byref(size))
+    wrapped, tag = out.raw[:size.value], client.tag.raw
+    assert len(wrapped) == 32 and any(tag)
+    array, count, _keep = template(CLASS=SECRET, KEY_TYPE=AES, TOKEN=False, ENCRYPT=True, EXTRACTABLE=False)
+    back = c_ulong(0)
+    unwrap = ("C_UnwrapKeyAuthenticated", byref(gcm), wrapping, wrapped, len(wrapped), array, count)
+    assert client.call(*unwrap, b"other", 5, byref(back)) == CKR_WRAPPED_KEY_INVALID
+    client.tag.raw = bytes(16)
+    assert client.call(*unwrap, ASSOCIATED, len(ASSOCIATED), byref(back)) == CKR_WRAPPED_KEY_INVALID
+    client.tag.raw = tag
+    client.must(*unwrap, ASSOCIATED, len(ASSOCIATED), byref(back))
+    ecb, blocks = byref(Mechanism(CKM_AES_ECB, None, 0)), []
+    for key in (inner, back.value):
+        client.must("C_EncryptInit", ecb, key)
+        out, size = ctypes.create_string_buffer(16), c_ulong(16)
+        client.must("C_Encrypt", MESSAGE[:16], 16, out, byref(size))
+        blocks.append(out.raw)
+    assert blocks[0] == blocks[1], "another key came back"
+
+
+def client_profiles():
+    client = Client("web")
+    profiles = client.module.find(client.session, CLASS=CKO_PROFILE)
+    ids = []
+    for profile in profiles:
+        value = c_ulong(0)
+        attribute = cryptoki.Attribute(CKA_PROFILE_ID, cast(byref(value), c_void_p), 8)
+        client.must("C_GetAttributeValue", profile, byref(attribute), 1)
+        ids.append(value.value)
+    assert sorted(ids) == [1, 2, 3, 4], ids
+
+
 CLIENTS = {name[len("client_"):]: function for name, function in list(globals().items()) if name.startswith("client_")}
 
 
@@ -140,6 +196,15 @@ class Messages(LabTest):
         super().setUpClass()
         cls.lab.make_token("web")
         cls.lab.pkcs11_tool("--token-label", "web", "--keypairgen", "--key-type", "EC:prime256v1", "--label", "ec")
+
+    def test_authenticated_wrapping(self):
+        self.lab.make_token("vault", VAULT_POLICY)
+        for label, *more in (["wrapping"], ["inner", "--extractable"]):
+            self.lab.cli("key", "generate", "--token", "vault", "--type", "aes:256", "--label", label, *more)
+        self.client("wrap")
+
+    def test_profiles(self):
+        self.client("profiles")
 
     def client(self, name):
         done = self.lab.run([sys.executable, __file__, name], check=False)

@@ -157,7 +157,8 @@ class EnclaveFixture : public ::testing::Test {
 
   // CKM_EC_KEY_PAIR_GEN on P-256 with this label, as token objects.
   Result<wire::KeyPairReply> MakeKey(Caller& caller, const wire::TokenId& token,
-                                     const std::string& label, bool persistent = true) {
+                                     const std::string& label, bool persistent = true,
+                                     const wire::AttributeList& more = {}) {
     static constexpr uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
     wire::GenerateKeyPairRequest request;
     request.token = token;
@@ -170,6 +171,8 @@ class EnclaveFixture : public ::testing::Test {
     }
     request.private_attributes.SetBool(CKA_SIGN, true);
     request.private_attributes.SetBool(CKA_DERIVE, true);
+    for (const wire::Attribute& attribute : more.items)
+      request.private_attributes.Set(attribute.type, attribute.value);
     return Run<wire::Op::kGenerateKeyPair>(caller, request);
   }
 

@@ -153,6 +153,91 @@ TEST_F(LoginTest, InitialisingAnewNeedsTheSoPinAndEndsEverything) {
   EXPECT_EQ(store_->object_count(), 0U);
 }
 
+class UseLoginTest : public LoginTest {
+ protected:
+  void SetUp() override {
+    LoginTest::SetUp();
+    EXPECT_TRUE(Login(*caller_, "1234").ok());
+    wire::AttributeList each;
+    each.SetBool(CKA_ALWAYS_AUTHENTICATE, true);
+    EXPECT_TRUE(MakeKey(*caller_, token_.id, "key", true, each).ok());
+  }
+  Result<wire::ReauthenticateReply> Again(Caller& caller, const char* pin) {
+    wire::ReauthenticateRequest request;
+    request.key = ByLabel("key");
+    if (pin != nullptr) request.pin = SecretBytes::CopyOf(AsBytes(pin));
+    return Run<wire::Op::kReauthenticate>(caller, request);
+  }
+  // Whether it signed; nothing else but the login ever stops it.
+  bool Signs(Caller& caller, std::optional<uint64_t> login) {
+    wire::SignRequest request = SignWith(ByLabel("key"));
+    request.key.login = login;
+    const auto reply = Run<wire::Op::kSign>(caller, request);
+    if (!reply.ok()) {
+      EXPECT_EQ(reply.code(), Code::kNotLoggedIn);
+    }
+    return reply.ok();
+  }
+};
+
+TEST_F(UseLoginTest, OneLoginIsForOneUse) {
+  EXPECT_FALSE(Signs(*caller_, std::nullopt));
+  EXPECT_FALSE(Signs(*caller_, 1));
+  const auto first = Again(*caller_, "1234");
+  const auto second = Again(*caller_, "1234");
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_TRUE(Signs(*caller_, second->login));
+  EXPECT_FALSE(Signs(*caller_, second->login));
+  EXPECT_TRUE(Signs(*caller_, first->login));
+}
+
+TEST_F(UseLoginTest, WrongPinsGiveNoneAndCount) {
+  EXPECT_EQ(Again(*caller_, "9999").code(), Code::kPinIncorrect);
+  EXPECT_EQ(Again(*caller_, nullptr).code(), Code::kPinIncorrect);
+  EXPECT_EQ(store_->FindToken(token_.id)->user_pin.tries_left, 9U);
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(Again(*caller_, "9999").code(), Code::kPinIncorrect);
+  EXPECT_EQ(Again(*caller_, "1234").code(), Code::kPinLocked);
+  // That logged the user out, so that the key is not seen any more.
+  EXPECT_NE(Again(*caller_, "1234").code(), Code::kPinLocked);
+}
+
+TEST_F(UseLoginTest, IsForOneKeyOneProcessAndOneLogin) {
+  wire::AttributeList each;
+  each.SetBool(CKA_ALWAYS_AUTHENTICATE, true);
+  ASSERT_TRUE(MakeKey(*caller_, token_.id, "other", true, each).ok());
+  const auto again = Again(*caller_, "1234");
+  ASSERT_TRUE(again.ok());
+  wire::SignRequest other = SignWith(ByLabel("other"));
+  other.key.login = again->login;
+  EXPECT_EQ(Run<wire::Op::kSign>(*caller_, other).code(), Code::kNotLoggedIn);
+  const auto stranger = Connect(1000);
+  ASSERT_TRUE(Login(*stranger, "1234").ok());
+  EXPECT_FALSE(Signs(*stranger, again->login));
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*caller_, {token_.id}).ok());
+  ASSERT_TRUE(Login(*caller_, "1234").ok());
+  EXPECT_FALSE(Signs(*caller_, again->login));
+}
+
+// Without a PIN there is nothing to give: the call is asked for all the same.
+TEST_F(EnclaveFixture, LoginForAUseOfATokenWithoutPins) {
+  const auto token = MakeToken(PolicyText("edge", "sign, manage", OwnMeasurement()));
+  const auto caller = Connect(1000);
+  wire::AttributeList each;
+  each.SetBool(CKA_ALWAYS_AUTHENTICATE, true);
+  ASSERT_TRUE(MakeKey(*caller, token.id, "key", true, each).ok());
+  wire::ReauthenticateRequest request;
+  request.key = ByLabel("key");
+  request.pin = SecretBytes::CopyOf(AsBytes("1234"));
+  EXPECT_EQ(Run<wire::Op::kReauthenticate>(*caller, request).code(), Code::kPinNotSet);
+  request.pin.reset();
+  const auto again = Run<wire::Op::kReauthenticate>(*caller, request);
+  ASSERT_TRUE(again.ok());
+  wire::SignRequest sign = SignWith(ByLabel("key"));
+  EXPECT_EQ(Run<wire::Op::kSign>(*caller, sign).code(), Code::kNotLoggedIn);
+  sign.key.login = again->login;
+  EXPECT_TRUE(Run<wire::Op::kSign>(*caller, sign).ok());
+}
+
 TEST_F(LoginTest, ShortAndLongPinsAreRefused) {
   ASSERT_TRUE(Login(*caller_, "so-pin", wire::LoginState::kSecurityOfficer).ok());
   wire::InitPinRequest request;

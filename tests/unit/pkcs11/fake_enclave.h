@@ -6,6 +6,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "enclave/client/client.h"
 #include "pkcs11/cryptoki3.h"
@@ -53,6 +54,7 @@ class FakeEnclave {
   wire::ObjectInfo Insert(const wire::TokenId& token, wire::AttributeList attributes);
   Result<wire::ObjectInfo*> FindById(const wire::ObjectRef& ref);
   bool Visible(const wire::ObjectInfo& info) const;
+  Status UseLogin(const wire::ObjectInfo& key, const wire::ObjectRef& ref);
   wire::TokenInfo* FindToken(const wire::TokenId& id);
 
   std::recursive_mutex mutex_;
@@ -69,6 +71,7 @@ class FakeEnclave {
   std::atomic<uint64_t> epoch_{1};
   std::atomic<uint64_t> generation_{1};
   uint8_t next_id_ = 1;
+  std::set<uint64_t> use_logins_;
 };
 
 // A PIN as text, for comparisons in tests.

@@ -92,6 +92,24 @@ Result<wire::Empty> FakeEnclave::Do<Op::kSetPin>(const wire::SetPinRequest& requ
   return wire::Empty{};
 }
 
+// Logins for one use: those not yet used.
+template <>
+Result<wire::ReauthenticateReply> FakeEnclave::Do<Op::kReauthenticate>(
+    const wire::ReauthenticateRequest& request) {
+  KC_ASSIGN(const wire::ObjectInfo* key, FindById(request.key));
+  const std::string& wanted = pins_[key->token].first;
+  if (wanted != (request.pin ? AsString(*request.pin) : "")) return Fail(Code::kPinIncorrect);
+  const uint64_t login = counts_[Op::kReauthenticate];
+  use_logins_.insert(login);
+  return wire::ReauthenticateReply{login};
+}
+
+Status FakeEnclave::UseLogin(const wire::ObjectInfo& key, const wire::ObjectRef& ref) {
+  if (!key.attributes.IsTrue(CKA_ALWAYS_AUTHENTICATE)) return Done{};
+  if (ref.login && use_logins_.erase(*ref.login) == 1) return Done{};
+  return Fail(Code::kNotLoggedIn);
+}
+
 template <>
 Result<wire::FindObjectsReply> FakeEnclave::Do<Op::kFindObjects>(
     const wire::FindObjectsRequest& request) {
@@ -179,6 +197,7 @@ Result<wire::KeyPairReply> FakeEnclave::Do<Op::kGenerateKeyPair>(
 template <>
 Result<wire::OutputReply> FakeEnclave::Do<Op::kSign>(const wire::SignRequest& request) {
   KC_ASSIGN(const wire::ObjectInfo* key, FindById(request.key));
+  KC_CHECK_OK(UseLogin(*key, request.key));
   last_ = request;
   size_t size = 32;
   if (key->attributes.Ulong(CKA_KEY_TYPE) == CKK_RSA) size = 256;
@@ -218,7 +237,8 @@ Result<wire::OutputReply> FakeEnclave::Do<Op::kEncrypt>(const wire::SignRequest&
 
 template <>
 Result<wire::OutputReply> FakeEnclave::Do<Op::kDecrypt>(const wire::SignRequest& request) {
-  KC_CHECK_OK(FindById(request.key).ok() ? Status() : Status(Fail(Code::kObjectNotFound)));
+  KC_ASSIGN(const wire::ObjectInfo* key, FindById(request.key));
+  KC_CHECK_OK(UseLogin(*key, request.key));
   last_ = request;
   Bytes output = request.input;
   for (uint8_t& byte : output) byte = static_cast<uint8_t>(~byte);

@@ -1,6 +1,8 @@
 // Slots, tokens, sessions, logins.
 #include "pkcs11/session.h"
 
+#include <thread>
+
 #include "tests/unit/pkcs11/module_fixture.h"
 
 namespace keyclave::pkcs11 {
@@ -227,17 +229,52 @@ TEST_F(SessionTest, PinsNeedReadWriteSessions) {
 TEST_F(SessionTest, SmallFunctionsSayWhatTheyDo) {
   const CK_SESSION_HANDLE session = OpenSession();
   CK_SLOT_ID slot = 0;
-  CK_ULONG size = 0;
   CK_BYTE byte = 0;
   EXPECT_EQ(C_WaitForSlotEvent(CKF_DONT_BLOCK, &slot, nullptr), CKR_NO_EVENT);
-  EXPECT_EQ(C_WaitForSlotEvent(0, &slot, nullptr), CKR_FUNCTION_NOT_SUPPORTED);
   EXPECT_EQ(C_WaitForSlotEvent(0, nullptr, nullptr), CKR_ARGUMENTS_BAD);
   EXPECT_EQ(C_GetFunctionStatus(session), CKR_FUNCTION_NOT_PARALLEL);
   EXPECT_EQ(C_CancelFunction(session), CKR_FUNCTION_NOT_PARALLEL);
-  EXPECT_EQ(C_SeedRandom(session, &byte, 1), CKR_RANDOM_SEED_NOT_SUPPORTED);
-  EXPECT_EQ(C_GetOperationState(session, nullptr, &size), CKR_OPERATION_NOT_INITIALIZED);
-  EXPECT_EQ(C_SetOperationState(session, &byte, 1, 0, 0), CKR_SAVED_STATE_INVALID);
+  EXPECT_EQ(C_SeedRandom(session, &byte, 1), CKR_OK);
+  EXPECT_EQ(enclave().Count(wire::Op::kRandom), 1U);
+  EXPECT_EQ(C_SeedRandom(session, nullptr, 1), CKR_ARGUMENTS_BAD);
   EXPECT_EQ(C_SignRecoverInit(session, nullptr, 0), CKR_FUNCTION_NOT_SUPPORTED);
+}
+
+TEST_F(SessionTest, TokensThatComeAndGoAreEvents) {
+  CK_SLOT_ID slot = 77;
+  const auto poll = [&] { return C_WaitForSlotEvent(CKF_DONT_BLOCK, &slot, nullptr); };
+  EXPECT_EQ(poll(), CKR_NO_EVENT);
+  enclave().SetUnreachable(true);
+  EXPECT_EQ(poll(), CKR_OK);
+  EXPECT_EQ(slot, 0U);
+  EXPECT_EQ(poll(), CKR_NO_EVENT);
+  enclave().SetUnreachable(false);
+  EXPECT_EQ(poll(), CKR_OK);
+  EXPECT_EQ(poll(), CKR_NO_EVENT);
+  enclave().SetCanCreate(true);  // one more slot
+  EXPECT_EQ(poll(), CKR_OK);
+  EXPECT_EQ(slot, 1U);
+}
+
+TEST_F(SessionTest, WaitingForAnEventEndsWithOneOrWithTheRun) {
+  CK_SLOT_ID slot = 77;
+  ASSERT_EQ(C_WaitForSlotEvent(CKF_DONT_BLOCK, &slot, nullptr), CKR_NO_EVENT);
+  std::thread waiter([&] { EXPECT_EQ(C_WaitForSlotEvent(0, &slot, nullptr), CKR_OK); });
+  enclave().SetUnreachable(true);
+  waiter.join();
+  EXPECT_EQ(slot, 0U);
+  enclave().SetUnreachable(false);
+  const uint64_t before = enclave().Count(wire::Op::kListTokens);
+  waiter = std::thread([&] {
+    CK_SLOT_ID other = 0;
+    CK_RV rv = CKR_OK;
+    while (rv == CKR_OK) rv = C_WaitForSlotEvent(0, &other, nullptr);
+    EXPECT_EQ(rv, CKR_CRYPTOKI_NOT_INITIALIZED);
+  });
+  while (enclave().Count(wire::Op::kListTokens) == before) std::this_thread::yield();
+  EXPECT_EQ(C_Finalize(nullptr), CKR_OK);
+  waiter.join();
+  EXPECT_EQ(C_Initialize(nullptr), CKR_OK);  // for TearDown
 }
 
 TEST_F(SessionTest, RandomBytesComeFromTheEnclaveInPieces) {

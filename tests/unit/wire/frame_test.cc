@@ -14,7 +14,7 @@ Bytes Header(uint32_t length, uint8_t version = kFrameVersion, uint64_t id = 1) 
 }
 
 Bytes SampleRequest() {
-  return BuildRequest(0x0102030405060708, Op::kRandom, Encode(RandomRequest{16}));
+  return BuildRequest(0x0102030405060708, Op::kRandom, Encode(RandomRequest{16, std::nullopt}));
 }
 
 TEST(TakeFrame, ReturnsWhatBuildRequestMade) {
