@@ -1,19 +1,40 @@
 #include "pkcs11/args.h"
 
+#include <set>
+
 #include "enclave/base/cbor.h"
 
 namespace keyclave::pkcs11 {
 namespace {
 
 constexpr CK_ULONG kMaxTemplate = 256;  // attributes; no object class has half as many
-constexpr int kMaxNesting = 2;  // a template in a template: deeper ones exist in no specification
+constexpr int kMaxNesting = 2;          // a template in a template: deeper ones make no sense
 
 Result<wire::AttributeList> ReadTemplate(const CK_ATTRIBUTE* attributes, CK_ULONG count, int depth);
 
-Result<Bytes> ReadNested(const CK_ATTRIBUTE& attribute, int depth) {
-  if (attribute.ulValueLen % sizeof(CK_ATTRIBUTE) != 0 || depth >= kMaxNesting) {
-    return Fail(Code::kAttributeValueInvalid, "nested template");
+// "Library developers are encouraged to make their libraries behave as though the attribute had
+// only appeared once"; "two different values for the same attribute" are inconsistent (base
+// §4.1.1).
+Result<wire::AttributeList> MergeEqual(wire::AttributeList list) {
+  if (!list.Duplicate().has_value()) return list;
+  wire::AttributeList merged;
+  for (wire::Attribute& item : list.items) {
+    const Bytes* first = merged.Find(item.type);
+    if (first == nullptr) {
+      merged.items.push_back(std::move(item));
+    } else if (*first != item.value) {
+      return Fail(Code::kTemplateInconsistent, "an attribute is there twice, with two values");
+    }
   }
+  return merged;
+}
+
+Result<Bytes> ReadNested(const CK_ATTRIBUTE& attribute, int depth) {
+  if (attribute.ulValueLen % sizeof(CK_ATTRIBUTE) != 0)
+    return Fail(Code::kAttributeValueInvalid, "nested template");
+  // "Implementations can limit permitted recursion …, returning CKR_TEMPLATE_INCONSISTENT" (v3.2
+  // §4, "Template Attributes").
+  if (depth >= kMaxNesting) return Fail(Code::kTemplateInconsistent, "nested too deep");
   const auto* inner = static_cast<const CK_ATTRIBUTE*>(attribute.pValue);
   KC_ASSIGN(const wire::AttributeList list,
             ReadTemplate(inner, attribute.ulValueLen / sizeof(CK_ATTRIBUTE), depth + 1));
@@ -40,9 +61,7 @@ Result<wire::AttributeList> ReadTemplate(const CK_ATTRIBUTE* attributes, CK_ULON
       item.value = ToBytes(FromC(attribute.pValue, attribute.ulValueLen));
     }
   }
-  if (list.Duplicate().has_value())
-    return Fail(Code::kTemplateInconsistent, "an attribute is there twice");
-  return list;
+  return MergeEqual(std::move(list));
 }
 
 // A length of CK_UNAVAILABLE_INFORMATION is what an earlier call left behind, not room for a value.
@@ -53,6 +72,24 @@ bool HasRoom(const CK_ATTRIBUTE& out, size_t size) {
 Status Unavailable(CK_ATTRIBUTE& out) {
   out.ulValueLen = CK_UNAVAILABLE_INFORMATION;
   return Fail(Code::kP11BufferTooSmall);
+}
+
+// The attribute that an element of the caller's array asks for: by its type, where the whole array
+// names different ones that are there (v3.2 §4, "Template Attributes"); otherwise by its place (3.0
+// §5.7.5: "the type element of attributes within the array MUST be ignored on input").
+const wire::Attribute& Wanted(const std::vector<wire::Attribute>& items,
+                              std::span<const CK_ATTRIBUTE> wanted, size_t place, bool by_type) {
+  if (!by_type) return items[place];
+  return *std::find_if(items.begin(), items.end(), [&](const wire::Attribute& item) {
+    return item.type == wanted[place].type;
+  });
+}
+
+bool NamesSome(const wire::AttributeList& list, std::span<const CK_ATTRIBUTE> wanted) {
+  std::set<CK_ATTRIBUTE_TYPE> types;
+  return std::all_of(wanted.begin(), wanted.end(), [&](const CK_ATTRIBUTE& attribute) {
+    return list.Has(attribute.type) && types.insert(attribute.type).second;
+  });
 }
 
 // The caller's array of CK_ATTRIBUTE gets the types, and each element its value by the same rules
@@ -66,13 +103,17 @@ Status PutNested(CK_ATTRIBUTE& out, ByteSpan value) {
     out.ulValueLen = needed;
     return Done{};
   }
-  if (!HasRoom(out, needed)) return Unavailable(out);
-  out.ulValueLen = needed;
+  const CK_ULONG room = HasRoom(out, 0) ? out.ulValueLen / sizeof(CK_ATTRIBUTE) : 0;
+  const std::span<CK_ATTRIBUTE> given(static_cast<CK_ATTRIBUTE*>(out.pValue),
+                                      std::min<size_t>(room, items.size()));
+  const bool by_type = !given.empty() && NamesSome(*decoded, given);
+  if (given.size() < items.size() && !by_type) return Unavailable(out);
+  out.ulValueLen = given.size_bytes();
   Status status;
-  const std::span<CK_ATTRIBUTE> inner(static_cast<CK_ATTRIBUTE*>(out.pValue), items.size());
-  for (size_t i = 0; i < items.size(); ++i) {
-    inner[i].type = items[i].type;
-    Status one = PutAttribute(inner[i], items[i].value);
+  for (size_t i = 0; i < given.size(); ++i) {
+    const wire::Attribute& item = Wanted(items, given, i, by_type);
+    given[i].type = item.type;
+    Status one = PutAttribute(given[i], item.value);
     if (status.ok()) status = std::move(one);
   }
   return status;

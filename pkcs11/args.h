@@ -26,8 +26,8 @@ Result<T> CopyStruct(const void* data, CK_ULONG size, Code wrong) {
 }
 
 // A template. kP11ArgumentsBad for NULL with a count, kAttributeValueInvalid for NULL with a length
-// or a length above the wire's limit, kTemplateInconsistent for a type that is there twice (base
-// §4.1.1, case 5).
+// or a length above the wire's limit, kTemplateInconsistent for a type that is there twice with
+// different values (base §4.1.1, cases 5 and 6).
 Result<wire::AttributeList> FromTemplate(const CK_ATTRIBUTE* attributes, CK_ULONG count);
 
 // CKA_WRAP_TEMPLATE and its like: the value is an array of CK_ATTRIBUTE, on the wire the CBOR of an

@@ -69,7 +69,7 @@ Status C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJ
     request.mechanism.second_key = other->info.id;
   }
   KC_ASSIGN(request.attributes, FromTemplate(attributes, count));
-  KC_CHECK_OK(CheckWritable(*call.session, request.attributes));
+  KC_CHECK_OK(CheckWritable(*call.session, request.attributes, *base, CKA_DERIVE_TEMPLATE));
   const Freshness before = FreshnessNow(call.client());
   auto reply = call.client().Call<wire::Op::kDeriveKey>(request);
   if (!reply.ok()) return ObjectError(call, base, reply.error(), Code::kP11KeyHandleInvalid);

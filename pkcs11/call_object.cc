@@ -71,10 +71,14 @@ Status C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
 Status C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR match, CK_ULONG count) {
   KC_ASSIGN(const SessionCall call, EnterSession(session));
   KC_CHECK_OK(call.operations().MayBegin(CKF_FIND_OBJECTS));
-  KC_ASSIGN(wire::AttributeList list, FromTemplate(match, count));
+  auto list = FromTemplate(match, count);
+  // CKR_TEMPLATE_INCONSISTENT is for objects that are made (base §5.7.8).
+  if (!list.ok() && list.code() == Code::kTemplateInconsistent)
+    return Fail(Code::kAttributeValueInvalid, list.error().detail());
+  if (!list.ok()) return list.error();
   FindOperation find;
   find.next.token = call.session->token();
-  find.next.match = std::move(list);
+  find.next.match = *std::move(list);
   find.next.limit = kPage;
   KC_CHECK_OK(ReadPage(call, find));
   call.operations().find = std::move(find);

@@ -139,7 +139,7 @@ Status Unwrap(const SessionCall& call, const CK_MECHANISM* mechanism,
   request.unwrapping_key.id = unwrapping->info.id;
   request.mechanism = used.mechanism;
   KC_ASSIGN(request.attributes, FromTemplate(attributes.attributes, attributes.count));
-  KC_CHECK_OK(CheckWritable(*call.session, request.attributes));
+  KC_CHECK_OK(CheckWritable(*call.session, request.attributes, *unwrapping, CKA_UNWRAP_TEMPLATE));
   request.wrapped = ToBytes(wrapped);
   if (used.message.has_value())
     request.wrapped.insert(request.wrapped.end(), used.message->tag.begin(),

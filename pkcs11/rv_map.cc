@@ -199,6 +199,7 @@ CK_RV ToRv(Code code) {
     case Code::kActionProhibited: return CKR_ACTION_PROHIBITED;
     case Code::kObjectLimit: return CKR_DEVICE_MEMORY;
     case Code::kKeyNotWrappable: return CKR_KEY_NOT_WRAPPABLE;
+    case Code::kWrapTemplateMismatch: return CKR_KEY_HANDLE_INVALID;
     case Code::kKeyUnextractable: return CKR_KEY_UNEXTRACTABLE;
     case Code::kCurveUnsupported: return CKR_CURVE_NOT_SUPPORTED;
     case Code::kDomainParamsInvalid: return CKR_DOMAIN_PARAMS_INVALID;

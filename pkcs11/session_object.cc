@@ -9,6 +9,14 @@ Status CheckWritable(const Session& session, const wire::AttributeList& attribut
   return Done{};
 }
 
+Status CheckWritable(const Session& session, const wire::AttributeList& attributes,
+                     const CachedObject& key, CK_ATTRIBUTE_TYPE type) {
+  const Bytes* encoded = key.attributes().Find(type);
+  if (encoded == nullptr) return CheckWritable(session, attributes);
+  KC_ASSIGN(const wire::AttributeList added, wire::Decode<wire::AttributeList>(*encoded));
+  return CheckWritable(session, attributes, added.IsTrue(CKA_TOKEN));
+}
+
 CK_OBJECT_HANDLE TakeNewObject(const SessionCall& call, wire::ObjectInfo info, Freshness read) {
   const ObjectPtr object = call.module->objects().Put(std::move(info), read);
   if (!object->IsTokenObject()) call.session->session_objects.insert(object->info.id);

@@ -12,6 +12,11 @@ namespace keyclave::pkcs11 {
 Status CheckWritable(const Session& session, const wire::AttributeList& attributes,
                      bool token_by_default = false);
 
+// The same for a key that comes through `key`, whose CKA_UNWRAP_TEMPLATE or CKA_DERIVE_TEMPLATE
+// (`type`) may ask for a token object.
+Status CheckWritable(const Session& session, const wire::AttributeList& attributes,
+                     const CachedObject& key, CK_ATTRIBUTE_TYPE type);
+
 // The handle of a new object; a session object will end with this session. `read` is the freshness
 // before the request.
 CK_OBJECT_HANDLE TakeNewObject(const SessionCall& call, wire::ObjectInfo info, Freshness read);

@@ -4,6 +4,7 @@
 
 #include "enclave/base/byte_reader.h"
 #include "enclave/base/clock.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -128,6 +129,16 @@ const AttributeRow* FindRow(uint64_t type) {
   return found == std::end(kAttributes) ? nullptr : found;
 }
 
+// Empty for what is no certificate.
+std::string CertificateTypeText(const wire::AttributeList& attributes) {
+  if (attributes.Ulong(CKA_CLASS) != CKO_CERTIFICATE) return "";
+  switch (attributes.Ulong(CKA_CERTIFICATE_TYPE).value_or(CKC_X_509)) {
+    case CKC_X_509_ATTR_CERT: return "attribute";
+    case CKC_WTLS: return "WTLS";
+    default: return "X.509";
+  }
+}
+
 }  // namespace
 
 std::string ClassText(const wire::AttributeList& attributes) {
@@ -137,13 +148,15 @@ std::string ClassText(const wire::AttributeList& attributes) {
     case CKO_SECRET_KEY: return "secret key";
     case CKO_CERTIFICATE: return "certificate";
     case CKO_DATA: return "data";
+    case CKO_DOMAIN_PARAMETERS: return "domain parameters";
+    case CKO_TRUST: return "trust";
     default: return "object";
   }
 }
 
 std::string TypeText(const wire::AttributeList& attributes) {
   const auto type = attributes.Ulong(CKA_KEY_TYPE);
-  if (!type) return attributes.Ulong(CKA_CLASS) == CKO_CERTIFICATE ? "X.509" : "";
+  if (!type) return CertificateTypeText(attributes);
   std::string text = KeyTypeName(*type);
   if (*type == CKK_RSA) {
     const Bytes* modulus = attributes.Find(CKA_MODULUS);

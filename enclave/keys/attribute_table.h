@@ -1,5 +1,5 @@
 // The PKCS#11 attributes that Keyclave knows: one row per attribute and kind of object, with the
-// rules that the specification's tables state by footnotes (pkcs11-base-v3.0 §4, Table 12).
+// rules that the specification's tables state by footnotes (pkcs11-base-v3.2 §4, Table 13).
 #pragma once
 
 #include <span>
@@ -19,7 +19,7 @@ enum class ValueKind : uint8_t {
 };
 
 // Kinds of objects, as bits.
-using Kinds = uint16_t;
+using Kinds = uint32_t;
 inline constexpr Kinds kData = 1;
 inline constexpr Kinds kX509 = 2;
 inline constexpr Kinds kPublicRsa = 4;
@@ -31,7 +31,16 @@ inline constexpr Kinds kPublic = kPublicRsa | kPublicEc;
 inline constexpr Kinds kPrivate = kPrivateRsa | kPrivateEc;
 inline constexpr Kinds kPair = kPublic | kPrivate;
 inline constexpr Kinds kKey = kPair | kSecret;
-inline constexpr Kinds kAny = kKey | kData | kX509;
+// Objects that hold no key from bit 16 up.
+inline constexpr Kinds kWtls = 1 << 16;
+inline constexpr Kinds kAttributeCertificate = 1 << 17;
+inline constexpr Kinds kDsaDomain = 1 << 18;
+inline constexpr Kinds kDhDomain = 1 << 19;
+inline constexpr Kinds kX942Domain = 1 << 20;
+inline constexpr Kinds kTrustObject = 1 << 21;
+inline constexpr Kinds kCertificate = kX509 | kWtls | kAttributeCertificate;
+inline constexpr Kinds kDomain = kDsaDomain | kDhDomain | kX942Domain;
+inline constexpr Kinds kAny = kKey | kData | kCertificate | kDomain | kTrustObject;
 
 // When a template may name the attribute, as bits. (The footnotes "MUST NOT be specified when the
 // object is created / generated / unwrapped" are absent bits.)
@@ -49,7 +58,10 @@ enum class Change : uint8_t {
   kCopy,   // by C_CopyObject only
   kRises,  // only from false to true
   kFalls,  // only from true to false
-  kTrust   // to true by the security officer only
+  kKept,   // only from true to false; a copy takes either
+  kTrust,  // to true by the security officer only
+  kSame,   // to the value that it has
+  kErase   // to the value that it has, or to empty
 };
 
 enum class Default : uint8_t {
@@ -85,7 +97,12 @@ struct AttributeRow {
 const AttributeRow* FindAttribute(uint64_t type, Kinds object);
 std::span<const AttributeRow> AllAttributes();
 
-// CKA_CLASS with CKA_KEY_TYPE or CKA_CERTIFICATE_TYPE as one bit; 0 for what Keyclave has not.
+// The attribute that divides a class: CKA_KEY_TYPE, CKA_CERTIFICATE_TYPE; nullopt for a class that
+// is one kind.
+std::optional<uint64_t> SubtypeOf(uint64_t object_class);
+// A class that tokens store, whatever its subtype.
+bool IsStoredClass(uint64_t object_class);
+// CKA_CLASS with its subtype as one bit; 0 for what Keyclave has not.
 Kinds KindOf(uint64_t object_class, uint64_t subtype);
 
 // kAttributeValueInvalid, naming the attribute, unless the value has the row's form.

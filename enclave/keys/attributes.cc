@@ -1,6 +1,8 @@
 #include "enclave/keys/attributes.h"
 
-#include "enclave/keys/attribute_table.h"
+#include <bit>
+
+#include "enclave/keys/attribute_rules.h"
 #include "enclave/keys/usage_defaults.h"
 #include "enclave/mech/certificate.h"
 #include "enclave/mech/key_type.h"
@@ -65,23 +67,17 @@ Result<Subject> SubjectOf(const wire::AttributeList& requested, const wire::Attr
                           Origin origin, uint64_t mechanism) {
   Subject subject;
   KC_ASSIGN(subject.object_class, ClassOf(requested, made, origin, mechanism));
-  if (subject.object_class != CKO_DATA) {
-    const bool certificate = subject.object_class == CKO_CERTIFICATE;
-    const uint64_t type = certificate ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE;
-    // Only now: a class that Keyclave does not have need not name a key type.
-    if (!certificate && KindOf(subject.object_class, CKK_RSA) == 0 &&
-        subject.object_class != CKO_SECRET_KEY) {
-      return Fail(Code::kAttributeValueInvalid, "CKA_CLASS");
-    }
-    KC_ASSIGN(const std::optional<uint64_t> subtype, Agreed(requested, made, type));
-    if (!subtype.has_value()) return Fail(Code::kTemplateIncomplete, AttributeName(type));
+  // Only then its type: a class that Keyclave does not have need not name one.
+  if (!IsStoredClass(subject.object_class)) return Fail(Code::kAttributeValueInvalid, "CKA_CLASS");
+  if (const std::optional<uint64_t> type = SubtypeOf(subject.object_class); type.has_value()) {
+    KC_ASSIGN(const std::optional<uint64_t> subtype, Agreed(requested, made, *type));
+    if (!subtype.has_value()) return Fail(Code::kTemplateIncomplete, AttributeName(*type));
     subject.subtype = *subtype;
     const bool known = subject.object_class != CKO_SECRET_KEY || mech::IsSecretKeyType(*subtype);
-    subject.kind = known ? KindOf(subject.object_class, *subtype) : Kinds{0};
-    if (subject.kind == 0) return Fail(Code::kAttributeValueInvalid, AttributeName(type));
-    return subject;
+    if (!known || KindOf(subject.object_class, *subtype) == 0)
+      return Fail(Code::kAttributeValueInvalid, AttributeName(*type));
   }
-  subject.kind = kData;
+  subject.kind = KindOf(subject.object_class, subject.subtype);
   return subject;
 }
 
@@ -90,14 +86,9 @@ Result<Subject> SubjectOf(const wire::AttributeList& requested, const wire::Attr
 // … CKR_ATTRIBUTE_READ_ONLY" (pkcs11-base-v3.0 §4.1.1).
 Status CheckRequested(const wire::AttributeList& requested, Kinds kind, Times time,
                       bool security_officer) {
-  if (const std::optional<uint64_t> twice = requested.Duplicate(); twice.has_value()) {
-    return Fail(Code::kTemplateInconsistent, AttributeName(*twice) + " stands twice");
-  }
+  KC_CHECK_OK(CheckNoDuplicate(requested));
   for (const wire::Attribute& attribute : requested.items) {
-    const AttributeRow* row = FindAttribute(attribute.type, kind);
-    if (row == nullptr) {
-      return Fail(Code::kAttributeTypeInvalid, AttributeName(attribute.type));
-    }
+    KC_ASSIGN(const AttributeRow* row, RowFor(attribute.type, kind));
     KC_CHECK_OK(CheckValue(*row, attribute.value));
     if ((row->settable & time) == 0) return For(Code::kAttributeReadOnly, *row);
     if (row->change == Change::kTrust && attribute.value.front() != 0 && !security_officer) {
@@ -118,12 +109,14 @@ Status Fill(const AttributeRow& row, const wire::AttributeList& requested,
     return Done{};
   }
   if (row.source == Source::kChecked && wanted != nullptr) {
-    // An empty check value says that the object shall have none (base §4.10.2).
+    // An empty check value says that the object shall have none (base §4.10.2), empty public key
+    // information that it is to be "derived from the underlying … key data" (§4.8, §4.9).
+    const bool derived = row.type == CKA_PUBLIC_KEY_INFO && wanted->empty() && given != nullptr;
     const bool none = row.type == CKA_CHECK_VALUE && wanted->empty();
-    if (!none && given != nullptr && *wanted != *given) {
+    if (!none && !derived && given != nullptr && *wanted != *given) {
       return For(Code::kAttributeValueInvalid, row);
     }
-    object.Set(row.type, *wanted);
+    object.Set(row.type, derived ? *given : *wanted);
     return Done{};
   }
   if (given != nullptr) {
@@ -161,80 +154,52 @@ void SetHistory(const Subject& subject, const wire::AttributeList& made, Origin 
   object.SetBool(CKA_NEVER_EXTRACTABLE, never && !object.IsTrue(CKA_EXTRACTABLE));
 }
 
-// What the certificate itself says; the template may leave it out.
-Result<wire::AttributeList> FromCertificate(const wire::AttributeList& requested) {
+// What the certificate itself says; the template may leave it out. Only X.509 is read: the others
+// are kept as they come.
+Result<wire::AttributeList> FromCertificate(const wire::AttributeList& requested, Kinds kind) {
+  wire::AttributeList made;
   const Bytes* der = requested.Find(CKA_VALUE);
   if (der == nullptr) return Fail(Code::kTemplateIncomplete, "CKA_VALUE");
+  if (der->empty()) return made;
+  KC_ASSIGN(const Bytes check_value, mech::CertificateCheckValue(*der));
+  made.Set(CKA_CHECK_VALUE, check_value);
+  if (kind != kX509) return made;
   Result<mech::CertificateFacts> facts = mech::ReadCertificate(*der);
   if (!facts.ok())
     return Fail(Code::kAttributeValueInvalid, "CKA_VALUE: " + facts.error().detail());
-  wire::AttributeList made;
   made.Set(CKA_SUBJECT, facts->subject);
   made.Set(CKA_ISSUER, facts->issuer);
   made.Set(CKA_SERIAL_NUMBER, facts->serial_number);
   made.Set(CKA_PUBLIC_KEY_INFO, facts->public_key_info);
-  made.Set(CKA_CHECK_VALUE, facts->check_value);
   return made;
 }
 
-Status CheckTogether(const wire::AttributeList& object) {
-  // "CKA_ALWAYS_AUTHENTICATE … can only be set to CK_TRUE when CKA_PRIVATE is also CK_TRUE" (§4.9).
-  if (object.IsTrue(CKA_ALWAYS_AUTHENTICATE) && !object.IsTrue(CKA_PRIVATE)) {
-    return Fail(Code::kTemplateInconsistent, "CKA_ALWAYS_AUTHENTICATE without CKA_PRIVATE");
-  }
-  const std::string start = object.Text(CKA_START_DATE);
-  const std::string end = object.Text(CKA_END_DATE);
-  if (!start.empty() && !end.empty() && end < start) {
-    return Fail(Code::kTemplateInconsistent, "CKA_END_DATE lies before CKA_START_DATE");
-  }
-  const std::optional<uint64_t> category = object.Ulong(CKA_CERTIFICATE_CATEGORY);
-  if (category.has_value() && *category > 3) {
-    return Fail(Code::kAttributeValueInvalid, "CKA_CERTIFICATE_CATEGORY");
-  }
-  return Done{};
+// The length in bits of an unsigned big integer.
+uint64_t BitsOf(ByteSpan number) {
+  const auto first = std::find_if(number.begin(), number.end(), [](uint8_t b) { return b != 0; });
+  if (first == number.end()) return 0;
+  const auto rest = static_cast<uint64_t>(number.end() - first) - 1;
+  return rest * 8 + static_cast<uint64_t>(std::bit_width(*first));
 }
 
-Kinds KindOfObject(const wire::AttributeList& object) {
-  const uint64_t type =
-      object.Ulong(CKA_CLASS) == CKO_CERTIFICATE ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE;
-  return KindOf(object.Ulong(CKA_CLASS).value_or(CKO_VENDOR_DEFINED),
-                object.Ulong(type).value_or(CK_UNAVAILABLE_INFORMATION));
+Result<wire::AttributeList> FromDomain(const wire::AttributeList& requested) {
+  wire::AttributeList made;
+  for (const auto& [number, bits] :
+       {std::pair(CKA_PRIME, CKA_PRIME_BITS), std::pair(CKA_SUBPRIME, CKA_SUB_PRIME_BITS)}) {
+    const Bytes* value = requested.Find(number);
+    if (value == nullptr) continue;
+    if (BitsOf(*value) == 0) return Fail(Code::kAttributeValueInvalid, AttributeName(number));
+    made.SetUlong(bits, BitsOf(*value));
+  }
+  return made;
 }
 
-// Whether an existing object's attribute may take this value.
-Status CheckChange(const AttributeRow& row, const wire::AttributeList& current, const Bytes& value,
-                   bool copy, bool security_officer) {
-  const bool wanted = row.kind == ValueKind::kBool && value.front() == 1;
-  const bool is = current.IsTrue(row.type);
-  switch (row.change) {
-    case Change::kYes: return Done{};
-    case Change::kRises:
-      if (wanted || !is) return Done{};
-      break;
-    case Change::kFalls:
-      if (!wanted || is) return Done{};
-      break;
-    case Change::kTrust:
-      if (!wanted || is || security_officer) return Done{};
-      break;
-    case Change::kCopy:
-      if (!copy) break;
-      // A copy that anyone may see would undo the login that its original asks for.
-      if (row.type == CKA_PRIVATE && is && !wanted) {
-        return For(Code::kTemplateInconsistent, row);
-      }
-      return Done{};
-    case Change::kNo:
-      // "the token MUST verify correspondence between the private key data and the public key data
-      // as supplied in CKA_PUBLIC_KEY_INFO" (base §4.9): the same value changes nothing.
-      if (row.type == CKA_PUBLIC_KEY_INFO) {
-        const Bytes* info = current.Find(row.type);
-        if (info != nullptr && *info == value) return Done{};
-        return For(Code::kAttributeValueInvalid, row);
-      }
-      break;
-  }
-  return For(Code::kAttributeReadOnly, row);
+// What the object itself says.
+Result<wire::AttributeList> FactsOf(const wire::AttributeList& requested,
+                                    const wire::AttributeList& made, Kinds kind) {
+  if ((kind & kCertificate) != 0) return FromCertificate(requested, kind);
+  if ((kind & kDomain) != 0) return FromDomain(requested);
+  return made;
 }
 
 }  // namespace
@@ -245,10 +210,7 @@ Result<wire::AttributeList> CompleteTemplate(const wire::AttributeList& requeste
   KC_ASSIGN(const Subject subject, SubjectOf(requested, made, origin, mechanism));
   const Times time = TimeOf(origin);
   KC_CHECK_OK(CheckRequested(requested, subject.kind, time, security_officer));
-  wire::AttributeList facts = made;
-  if (subject.kind == kX509) {
-    KC_ASSIGN(facts, FromCertificate(requested));
-  }
+  KC_ASSIGN(wire::AttributeList facts, FactsOf(requested, made, subject.kind));
   facts.SetUlong(CKA_CLASS, subject.object_class);
 
   wire::AttributeList object;
@@ -262,51 +224,8 @@ Result<wire::AttributeList> CompleteTemplate(const wire::AttributeList& requeste
   if (!object.Has(CKA_PRIVATE)) object.SetBool(CKA_PRIVATE, PrivateByDefault(subject.object_class));
   AddUsageDefaults(requested, subject.object_class, subject.subtype, object);
   SetHistory(subject, made, origin, mechanism, object);
-  KC_CHECK_OK(CheckTogether(object));
+  KC_CHECK_OK(CheckTogether(object, subject.kind));
   return object;
-}
-
-Result<wire::AttributeList> ApplyChanges(const wire::AttributeList& current,
-                                         const wire::AttributeList& changes, bool copy,
-                                         bool security_officer) {
-  if (copy ? current.Bool(CKA_COPYABLE) == false : current.Bool(CKA_MODIFIABLE) == false) {
-    return Fail(Code::kActionProhibited,
-                copy ? "CKA_COPYABLE is false" : "CKA_MODIFIABLE is false");
-  }
-  if (const std::optional<uint64_t> twice = changes.Duplicate(); twice.has_value()) {
-    return Fail(Code::kTemplateInconsistent, AttributeName(*twice) + " stands twice");
-  }
-  const Kinds kind = KindOfObject(current);
-  wire::AttributeList object = current;
-  if (copy) object.Remove(CKA_UNIQUE_ID);  // a copy gets its own
-  for (const wire::Attribute& change : changes.items) {
-    const AttributeRow* row = FindAttribute(change.type, kind);
-    if (row == nullptr) return Fail(Code::kAttributeTypeInvalid, AttributeName(change.type));
-    KC_CHECK_OK(CheckValue(*row, change.value));
-    KC_CHECK_OK(CheckChange(*row, current, change.value, copy, security_officer));
-    object.Set(change.type, change.value);
-  }
-  KC_CHECK_OK(CheckTogether(object));
-  return object;
-}
-
-bool Matches(const wire::AttributeList& attributes, const wire::AttributeList& match) {
-  const uint64_t object_class = attributes.Ulong(CKA_CLASS).value_or(CKO_VENDOR_DEFINED);
-  return std::all_of(match.items.begin(), match.items.end(), [&](const wire::Attribute& wanted) {
-    if (IsSecretAttribute(wanted.type, object_class)) return false;
-    const Bytes* value = attributes.Find(wanted.type);
-    return value != nullptr && *value == wanted.value;
-  });
-}
-
-bool IsSecretAttribute(uint64_t type, uint64_t object_class) {
-  const Kinds kinds = object_class == CKO_PRIVATE_KEY  ? kPrivate
-                      : object_class == CKO_SECRET_KEY ? kSecret
-                                                       : Kinds{0};
-  const std::span<const AttributeRow> rows = AllAttributes();
-  return std::any_of(rows.begin(), rows.end(), [&](const AttributeRow& row) {
-    return row.type == type && (row.objects & kinds) != 0 && row.source == Source::kHidden;
-  });
 }
 
 std::string AttributeName(uint64_t type) {

@@ -41,7 +41,8 @@ bool TypeIsFor(uint64_t key_type, uint64_t usage) {
 }  // namespace
 
 bool PrivateByDefault(uint64_t object_class) {
-  return object_class != CKO_CERTIFICATE && object_class != CKO_PUBLIC_KEY;
+  return object_class == CKO_PRIVATE_KEY || object_class == CKO_SECRET_KEY ||
+         object_class == CKO_DATA;
 }
 
 void AddUsageDefaults(const wire::AttributeList& requested, uint64_t object_class,

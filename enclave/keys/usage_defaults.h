@@ -5,8 +5,8 @@
 
 namespace keyclave::keys {
 
-// Private and secret keys and data are private; certificates and public keys are not (clients such
-// as OpenSSH and NSS look for those before they log in).
+// Private and secret keys and data are private; certificates, public keys and what goes with them
+// are not (clients such as OpenSSH and NSS look for those before they log in).
 bool PrivateByDefault(uint64_t object_class);
 
 // Sets every usage attribute that the class has and `requested` does not name to what the key type

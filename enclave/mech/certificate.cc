@@ -44,9 +44,13 @@ Result<CertificateFacts> ReadCertificate(ByteSpan der) {
             (Encode<ASN1_INTEGER, i2d_ASN1_INTEGER>(X509_get0_serialNumber(certificate.get()))));
   KC_ASSIGN(facts.public_key_info,
             (Encode<X509_PUBKEY, i2d_X509_PUBKEY>(X509_get_X509_PUBKEY(certificate.get()))));
-  KC_ASSIGN(facts.check_value, FindHash(&HashAlg::digest, CKM_SHA_1)->Digest(der));
-  facts.check_value.resize(3);
   return facts;
+}
+
+Result<Bytes> CertificateCheckValue(ByteSpan certificate) {
+  KC_ASSIGN(Bytes digest, FindHash(&HashAlg::digest, CKM_SHA_1)->Digest(certificate));
+  digest.resize(3);
+  return digest;
 }
 
 Status CheckCertificateMatches(ByteSpan certificate, ByteSpan public_key_info) {

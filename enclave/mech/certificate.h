@@ -10,10 +10,12 @@ struct CertificateFacts {
   Bytes issuer;           // DER of the Name
   Bytes serial_number;    // DER of the INTEGER
   Bytes public_key_info;  // DER of the SubjectPublicKeyInfo
-  Bytes check_value;      // CKA_CHECK_VALUE: the first three bytes of the certificate's SHA-1
 };
 
 // kMalformed unless `der` is one whole certificate. Nothing is verified.
 Result<CertificateFacts> ReadCertificate(ByteSpan der);
+// CKA_CHECK_VALUE of any kind of certificate: "the first three bytes of the SHA-1 hash"
+// (pkcs11-base-v3.0 §4.6.2).
+Result<Bytes> CertificateCheckValue(ByteSpan certificate);
 
 }  // namespace keyclave::mech

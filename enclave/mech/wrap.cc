@@ -41,23 +41,45 @@ Result<std::optional<size_t>> ValueLength(const wire::AttributeList& attributes)
 }
 
 // "the plaintext … if CKA_VALUE_LEN is in the template, is truncated to that length": only what a
-// mechanism without padding added may go, and it must be the zeros that wrapping adds.
+// mechanism without padding added may go, and it must be the zeros that wrapping adds. "If any
+// length conflict occurs … CKR_WRAPPED_KEY_LEN_RANGE" (v3.2 §5.18.4).
 Status TruncateTo(SecretBytes& value, size_t length) {
-  if (length > value.size()) return Fail(Code::kWrappedKeyInvalid);
+  if (length > value.size()) return Fail(Code::kWrappedKeyLenRange);
   const ByteSpan tail = value.Expose(SecretAccess()).subspan(length);
   if (std::any_of(tail.begin(), tail.end(), [](uint8_t byte) { return byte != 0; })) {
-    return Fail(Code::kWrappedKeyInvalid);
+    return Fail(Code::kWrappedKeyLenRange);
   }
   value.Truncate(length);
   return Done{};
 }
 
-Result<NewKey> SecretFromWrapped(SecretBytes value, uint64_t key_type,
+// "The template for the new key SHALL specify CKA_VALUE_LEN when neither the key type … nor the
+// unwrapping mechanism unambiguously determine the length" (v3.2 §5.18.4): whole blocks may end in
+// zeros that were filled in. Of AES keys only those of 24 bytes are filled up to another key's
+// size.
+Status CheckLengthKnown(const SecretBytes& value, uint64_t key_type, uint64_t mechanism) {
+  const bool fills = mechanism == CKM_AES_ECB || mechanism == CKM_AES_CBC;
+  if (!fills || key_type == kCkkSm4 || key_type == CKK_AES_XTS) return Done{};
+  if (key_type == CKK_AES) {
+    constexpr size_t kFilled = 32;
+    constexpr size_t kFilling = 8;
+    const ByteSpan tail = value.Expose(SecretAccess()).last(std::min(kFilling, value.size()));
+    const bool zeros = std::all_of(tail.begin(), tail.end(), [](uint8_t b) { return b == 0; });
+    if (value.size() != kFilled || !zeros) return Done{};
+  }
+  return Fail(Code::kTemplateIncomplete, "CKA_VALUE_LEN");
+}
+
+Result<NewKey> SecretFromWrapped(SecretBytes value, uint64_t key_type, uint64_t mechanism,
                                  const wire::AttributeList& attributes) {
-  KC_ASSIGN(const std::optional<size_t> length, ValueLength(attributes));
-  if (length.has_value()) KC_CHECK_OK(TruncateTo(value, *length));
   if (!IsSecretKeyType(key_type)) return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE");
-  if (!IsSecretSize(key_type, value.size())) return Fail(Code::kWrappedKeyInvalid);
+  KC_ASSIGN(const std::optional<size_t> length, ValueLength(attributes));
+  if (length.has_value()) {
+    KC_CHECK_OK(TruncateTo(value, *length));
+  } else {
+    KC_CHECK_OK(CheckLengthKnown(value, key_type, mechanism));
+  }
+  if (!IsSecretSize(key_type, value.size())) return Fail(Code::kWrappedKeyLenRange);
   return NewSecretKey(key_type, std::move(value));
 }
 
@@ -127,7 +149,7 @@ Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
   if (!opened.ok()) return ForUnwrap(opened.error());
   SecretBytes encoded = SecretBytes::Take(*opened);
   if (object_class == CKO_SECRET_KEY) {
-    return SecretFromWrapped(std::move(encoded), key_type, attributes);
+    return SecretFromWrapped(std::move(encoded), key_type, mechanism.type, attributes);
   }
   if (object_class != CKO_PRIVATE_KEY) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
   Result<NewKey> made = MaterialFromPkcs8(WithoutFilling(encoded.Expose(SecretAccess())));

@@ -2,6 +2,7 @@
 
 #include "enclave/base/hash.h"
 #include "enclave/keys/attributes.h"
+#include "enclave/keys/key_templates.h"
 #include "enclave/mech/certify.h"
 #include "enclave/ops/create.h"
 #include "enclave/ops/handlers.h"
@@ -13,11 +14,17 @@ namespace {
 using keys::Origin;
 using wire::AttributeList;
 
+// The class that a template names; kAttributeValueInvalid if it is no number.
+Result<std::optional<uint64_t>> ClassOf(const AttributeList& attributes) {
+  const auto named = attributes.Ulong(CKA_CLASS);
+  if (!named && attributes.Has(CKA_CLASS)) return Fail(Code::kAttributeValueInvalid, "CKA_CLASS");
+  return named;
+}
+
 // A template with the class that the operation implies; kTemplateInconsistent if it names another.
 Result<AttributeList> WithClass(AttributeList attributes, uint64_t object_class) {
-  if (const auto named = attributes.Ulong(CKA_CLASS); named && *named != object_class) {
-    return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
-  }
+  KC_ASSIGN(const auto named, ClassOf(attributes));
+  if (named && *named != object_class) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
   attributes.SetUlong(CKA_CLASS, object_class);
   return attributes;
 }
@@ -182,7 +189,7 @@ Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedC
 
 ReplyOf<Op::kCreateObject> CreateObject(Call& call, const wire::CreateObjectRequest& request,
                                         const AuthorizedCreation& creation) {
-  const auto object_class = request.attributes.Ulong(CKA_CLASS);
+  KC_ASSIGN(const auto object_class, ClassOf(request.attributes));
   if (!object_class) return Fail(Code::kTemplateIncomplete, "CKA_CLASS");
   const bool is_key = *object_class == CKO_PRIVATE_KEY || *object_class == CKO_PUBLIC_KEY ||
                       *object_class == CKO_SECRET_KEY;
@@ -225,14 +232,15 @@ ReplyOf<Op::kUnwrapKey> UnwrapKey(Call& call, const wire::UnwrapKeyRequest& requ
                                   const AuthorizedObject& key) {
   KC_ASSIGN(const AuthorizedCreation creation, AuthorizeCreation(call, key.object().token));
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, key.object(), request.mechanism, CKF_UNWRAP, CKA_UNWRAP));
+            CheckKeyUse(key.object(), request.mechanism, CKF_UNWRAP, CKA_UNWRAP));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
-  if (request.attributes.Has(CKA_VALUE))
-    return Fail(Code::kTemplateInconsistent, "CKA_VALUE comes from the wrapped key");
-  KC_ASSIGN(mech::NewKey made, mech::UnwrapKey(entry, *handle, request.mechanism, request.wrapped,
-                                               request.attributes));
+  KC_ASSIGN(
+      AttributeList requested,
+      keys::WithKeysTemplate(request.attributes, key.object().attributes, CKA_UNWRAP_TEMPLATE));
+  KC_ASSIGN(mech::NewKey made,
+            mech::UnwrapKey(entry, *handle, request.mechanism, request.wrapped, requested));
   const keys::Object* const parents[] = {&key.object()};
-  return InsertOne(call, creation, request.attributes, std::move(made), Origin::kUnwrapped,
+  return InsertOne(call, creation, std::move(requested), std::move(made), Origin::kUnwrapped,
                    CK_UNAVAILABLE_INFORMATION, parents, Source::kKept);
 }
 
@@ -250,7 +258,7 @@ Result<AuthorizedObject> SecondKey(Call& call, const wire::Mechanism& mechanism,
                                                    .mechanism = &mechanism}));
   if (second.object().token != base.token)
     return Fail(Code::kMechanismParamInvalid, "the second key is of another token");
-  KC_CHECK_OK(CheckKeyUse(call, second.object(), mechanism, CKF_DERIVE, CKA_DERIVE));
+  KC_CHECK_OK(CheckKeyUse(second.object(), mechanism, CKF_DERIVE, CKA_DERIVE));
   return second;
 }
 
@@ -283,6 +291,19 @@ void InheritHistory(std::span<const keys::Object* const> parents, AttributeList&
   }
 }
 
+// What the caller and the base keys want of the new object. A key's CKA_VALUE is read-only wherever
+// it is named; a data object's may be given elsewhere, but not here.
+Result<AttributeList> DerivedTemplate(AttributeList requested,
+                                      std::span<const keys::Object* const> parents) {
+  for (const keys::Object* parent : parents) {
+    KC_ASSIGN(requested, keys::WithKeysTemplate(std::move(requested), parent->attributes,
+                                                CKA_DERIVE_TEMPLATE));
+  }
+  if (requested.Has(CKA_VALUE))
+    return Fail(Code::kAttributeReadOnly, "CKA_VALUE comes from the derivation");
+  return requested;
+}
+
 // CKM_HKDF_DATA: "identical to HKDF Derive except the output is a CKO_DATA object" (§2.45.4).
 Result<mech::NewKey> DeriveData(const mech::MechEntry& entry, const mech::Key& base,
                                 const mech::Key* second, const wire::Mechanism& mechanism,
@@ -301,12 +322,7 @@ ReplyOf<Op::kDeriveKey> DeriveKey(Call& call, const wire::DeriveKeyRequest& requ
                                   const AuthorizedObject& key) {
   KC_ASSIGN(const AuthorizedCreation creation, AuthorizeCreation(call, key.object().token));
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, key.object(), request.mechanism, CKF_DERIVE, CKA_DERIVE));
-  const bool data = request.mechanism.type == CKM_HKDF_DATA;
-  KC_ASSIGN(AttributeList requested,
-            WithClass(request.attributes, data ? CKO_DATA : CKO_SECRET_KEY));
-  if (requested.Has(CKA_VALUE))
-    return Fail(Code::kTemplateInconsistent, "CKA_VALUE comes from the derivation");
+            CheckKeyUse(key.object(), request.mechanism, CKF_DERIVE, CKA_DERIVE));
   std::vector<const keys::Object*> parents = {&key.object()};
   std::optional<AuthorizedObject> second;
   std::shared_ptr<const mech::Key> second_handle;
@@ -315,6 +331,9 @@ ReplyOf<Op::kDeriveKey> DeriveKey(Call& call, const wire::DeriveKeyRequest& requ
     parents.push_back(&second->object());
     KC_ASSIGN(second_handle, call.service.store.OpenKey(second->object()));
   }
+  const bool data = request.mechanism.type == CKM_HKDF_DATA;
+  KC_ASSIGN(AttributeList requested, DerivedTemplate(request.attributes, parents));
+  KC_ASSIGN(requested, WithClass(std::move(requested), data ? CKO_DATA : CKO_SECRET_KEY));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
   if (data) {
     KC_ASSIGN(mech::NewKey made,

@@ -68,11 +68,11 @@ ReplyOf<Op::kEncrypt> Encrypt(Call&, const wire::EncryptRequest&, const Authoriz
 ReplyOf<Op::kDecrypt> Decrypt(Call&, const wire::DecryptRequest&, const AuthorizedObject&);
 ReplyOf<Op::kWrapKey> WrapKey(Call&, const wire::WrapKeyRequest&, const AuthorizedObject&);
 // The mechanism's row, after checking the key's own attributes: usage (CKA_SIGN …),
-// CKA_ALLOWED_MECHANISMS, dates. kMechanismInvalid if the mechanism does not do what `flag`
-// (CKF_SIGN …) says.
-Result<mech::MechEntry> CheckKeyUse(const Call& call, const keys::Object& key,
-                                    const wire::Mechanism& mechanism, uint64_t flag,
-                                    uint64_t usage_attribute);
+// CKA_ALLOWED_MECHANISMS. kMechanismInvalid if the mechanism does not do what `flag` (CKF_SIGN …)
+// says. Its dates "are for reference only; Cryptoki does not … restrict usage of a key according to
+// the dates" (pkcs11-base-v3.0 §4.7): a policy's `valid` does.
+Result<mech::MechEntry> CheckKeyUse(const keys::Object& key, const wire::Mechanism& mechanism,
+                                    uint64_t flag, uint64_t usage_attribute);
 
 // administer_ops.cc
 ReplyOf<Op::kAdminister> Administer(Call&, const wire::AdministerRequest&, const Anyone::Proof&);

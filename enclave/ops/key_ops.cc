@@ -1,6 +1,7 @@
 // Use of keys: sign, verify, encrypt, decrypt, wrap.
 
 #include "enclave/base/byte_reader.h"
+#include "enclave/keys/key_templates.h"
 #include "enclave/ops/handlers.h"
 #include "enclave/ops/release.h"
 
@@ -19,36 +20,21 @@ Status CheckAllowedMechanisms(const keys::Object& key, uint64_t mechanism) {
   return Fail(Code::kMechanismInvalid, "the key's CKA_ALLOWED_MECHANISMS leaves it out");
 }
 
-// CKA_START_DATE and CKA_END_DATE: YYYYMMDD, or empty.
-Status CheckDates(const keys::Object& key, UnixTime now) {
-  std::string today = FormatTime(now).substr(0, 10);
-  std::erase(today, '-');
-  const std::string start = key.attributes.Text(CKA_START_DATE);
-  const std::string end = key.attributes.Text(CKA_END_DATE);
-  if (start.size() == 8 && today < start)
-    return Fail(Code::kKeyFunctionNotPermitted, "before its CKA_START_DATE");
-  if (end.size() == 8 && today > end)
-    return Fail(Code::kKeyFunctionNotPermitted, "after its CKA_END_DATE");
-  return Done{};
-}
-
 }  // namespace
 
-Result<mech::MechEntry> CheckKeyUse(const Call& call, const keys::Object& key,
-                                    const wire::Mechanism& mechanism, uint64_t flag,
-                                    uint64_t usage_attribute) {
+Result<mech::MechEntry> CheckKeyUse(const keys::Object& key, const wire::Mechanism& mechanism,
+                                    uint64_t flag, uint64_t usage_attribute) {
   KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(mechanism.type));
   if ((entry.row->flags & flag) == 0)
     return Fail(Code::kMechanismInvalid, "the mechanism does not do this");
   if (!key.attributes.IsTrue(usage_attribute)) return Fail(Code::kKeyFunctionNotPermitted);
   KC_CHECK_OK(CheckAllowedMechanisms(key, mechanism.type));
-  KC_CHECK_OK(CheckDates(key, call.now));
   return entry;
 }
 
 ReplyOf<Op::kSign> Sign(Call& call, const wire::SignRequest& request, const AuthorizedObject& key) {
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, key.object(), request.mechanism, CKF_SIGN, CKA_SIGN));
+            CheckKeyUse(key.object(), request.mechanism, CKF_SIGN, CKA_SIGN));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
   KC_ASSIGN(Bytes signature, entry.family->sign(*handle, request.mechanism, request.input));
   return wire::OutputReply{std::move(signature)};
@@ -57,7 +43,7 @@ ReplyOf<Op::kSign> Sign(Call& call, const wire::SignRequest& request, const Auth
 ReplyOf<Op::kVerify> Verify(Call& call, const wire::VerifyRequest& request,
                             const AuthorizedObject& key) {
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, key.object(), request.mechanism, CKF_VERIFY, CKA_VERIFY));
+            CheckKeyUse(key.object(), request.mechanism, CKF_VERIFY, CKA_VERIFY));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
   KC_CHECK_OK(entry.family->verify(*handle, request.mechanism, request.input, request.signature));
   return wire::Empty{};
@@ -66,7 +52,7 @@ ReplyOf<Op::kVerify> Verify(Call& call, const wire::VerifyRequest& request,
 ReplyOf<Op::kEncrypt> Encrypt(Call& call, const wire::EncryptRequest& request,
                               const AuthorizedObject& key) {
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, key.object(), request.mechanism, CKF_ENCRYPT, CKA_ENCRYPT));
+            CheckKeyUse(key.object(), request.mechanism, CKF_ENCRYPT, CKA_ENCRYPT));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
   KC_ASSIGN(Bytes ciphertext, entry.family->encrypt(*handle, request.mechanism, request.input));
   return wire::OutputReply{std::move(ciphertext)};
@@ -75,7 +61,7 @@ ReplyOf<Op::kEncrypt> Encrypt(Call& call, const wire::EncryptRequest& request,
 ReplyOf<Op::kDecrypt> Decrypt(Call& call, const wire::DecryptRequest& request,
                               const AuthorizedObject& key) {
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, key.object(), request.mechanism, CKF_DECRYPT, CKA_DECRYPT));
+            CheckKeyUse(key.object(), request.mechanism, CKF_DECRYPT, CKA_DECRYPT));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
   KC_ASSIGN(Bytes plaintext, entry.family->decrypt(*handle, request.mechanism, request.input));
   return wire::OutputReply{std::move(plaintext)};
@@ -88,7 +74,7 @@ ReplyOf<Op::kWrapKey> WrapKey(Call& call, const wire::WrapKeyRequest& request,
                               const AuthorizedObject& wrapping_key) {
   const keys::Object& wrapping = wrapping_key.object();
   KC_ASSIGN(const mech::MechEntry entry,
-            CheckKeyUse(call, wrapping, request.mechanism, CKF_WRAP, CKA_WRAP));
+            CheckKeyUse(wrapping, request.mechanism, CKF_WRAP, CKA_WRAP));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(wrapping));
   const auto form = FormOfWrap(call, wrapping, *handle, request.mechanism);
   UseOf release{.operation = authz::Operation::kRelease,
@@ -100,9 +86,9 @@ ReplyOf<Op::kWrapKey> WrapKey(Call& call, const wire::WrapKeyRequest& request,
   if (object.session == 0 && !form.ok()) return form.error();
   if (object.Class() == CKO_DATA) return Fail(Code::kKeyNotWrappable, "a data object is no key");
   KC_CHECK_OK(CheckReleasable(object, wrapping.attributes.IsTrue(CKA_TRUSTED)));
-  KC_ASSIGN(const SecretBytes encoded, SecretOf(call, object));
-  const auto wrap = entry.family->wrap != nullptr ? entry.family->wrap : entry.family->encrypt;
-  KC_ASSIGN(Bytes wrapped, wrap(*handle, request.mechanism, encoded.Expose(SecretAccess())));
+  KC_CHECK_OK(keys::CheckWrapTemplate(wrapping.attributes, object.attributes));
+  KC_ASSIGN(const auto target_handle, call.service.store.OpenKey(object));
+  KC_ASSIGN(Bytes wrapped, mech::WrapKey(entry, *handle, request.mechanism, *target_handle));
   call.audit_fields = {{"object", ToHex(object.id)},
                        {"policy", object.policy},
                        {"under", ToHex(wrapping.id)},

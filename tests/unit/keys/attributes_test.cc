@@ -204,9 +204,9 @@ TEST(CompleteTemplateTest, TheClientCannotTellAKeysHistory) {
 }
 
 TEST(CompleteTemplateTest, WrongTypesAndValues) {
-  EXPECT_EQ(CodeOf(RsaPrivate(Template().Bool(CKA_VERIFY, true))), "AttributeTypeInvalid");
-  EXPECT_EQ(CodeOf(RsaPublic(Template().Bool(CKA_SENSITIVE, true))), "AttributeTypeInvalid");
-  EXPECT_EQ(CodeOf(AesGenerated(Template().Raw(CKA_MODULUS, {}))), "AttributeTypeInvalid");
+  EXPECT_EQ(CodeOf(RsaPrivate(Template().Bool(CKA_VERIFY, true))), "TemplateInconsistent");
+  EXPECT_EQ(CodeOf(RsaPublic(Template().Bool(CKA_SENSITIVE, true))), "TemplateInconsistent");
+  EXPECT_EQ(CodeOf(AesGenerated(Template().Raw(CKA_MODULUS, {}))), "TemplateInconsistent");
   EXPECT_EQ(CodeOf(AesGenerated(Template().Raw(0x80001234, {}))), "AttributeTypeInvalid");
   for (const std::string_view value : {"", "02", "ff", "0100", "0000000000000001"}) {
     EXPECT_EQ(CodeOf(AesGenerated(Template().Raw(CKA_TOKEN, mech::Hex(value)))),
@@ -301,10 +301,10 @@ TEST(CompleteTemplateTest, DataObjects) {
   EXPECT_EQ(data.Bool(CKA_PRIVATE), true);
   EXPECT_FALSE(data.Has(CKA_SIGN));
   EXPECT_EQ(CodeOf(Created(Template().Ulong(CKA_CLASS, CKO_DATA).Raw(CKA_ID, {}))),
-            "AttributeTypeInvalid");
+            "TemplateInconsistent");
   EXPECT_EQ(CodeOf(Created({})), "TemplateIncomplete");
   for (const uint64_t other :
-       {CKO_HW_FEATURE, CKO_DOMAIN_PARAMETERS, CKO_MECHANISM, 0x80000001UL}) {
+       {CKO_HW_FEATURE, CKO_MECHANISM, CKO_PROFILE, CKO_VALIDATION, 0x80000001UL}) {
     EXPECT_EQ(CodeOf(Created(Template().Ulong(CKA_CLASS, other))), "AttributeValueInvalid");
   }
 }
@@ -339,7 +339,7 @@ TEST(CompleteTemplateTest, Certificates) {
   EXPECT_EQ(CodeOf(Created(Template(requested).Without(CKA_VALUE))), "TemplateIncomplete");
   EXPECT_EQ(CodeOf(Created(Template(requested).Without(CKA_CERTIFICATE_TYPE))),
             "TemplateIncomplete");
-  EXPECT_EQ(with(CKA_CERTIFICATE_TYPE, wire::UlongBytes(1)), "AttributeValueInvalid");
+  EXPECT_EQ(with(CKA_CERTIFICATE_TYPE, wire::UlongBytes(3)), "AttributeValueInvalid");
 }
 
 TEST(CompleteTemplateTest, OnlyTheSecurityOfficerTrusts) {

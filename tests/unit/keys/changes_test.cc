@@ -75,18 +75,18 @@ TEST(ApplyChangesTest, FixedAttributesDoNot) {
     AttributeList changes;
     changes.SetUlong(type, 1);
     EXPECT_EQ(Change(key, changes),
-              type == CKA_MODULUS_BITS ? "AttributeTypeInvalid" : "AttributeReadOnly");
+              type == CKA_MODULUS_BITS ? "TemplateInconsistent" : "AttributeReadOnly");
   }
   for (const uint64_t type : {CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_TOKEN,
                               CKA_PRIVATE, CKA_MODIFIABLE}) {
     EXPECT_EQ(Change(key, Bool(type, true)), "AttributeReadOnly") << AttributeName(type);
   }
-  for (const uint64_t type : {CKA_VALUE, CKA_CHECK_VALUE, CKA_UNIQUE_ID, CKA_ALLOWED_MECHANISMS}) {
+  for (const uint64_t type : {CKA_VALUE, CKA_UNIQUE_ID, CKA_ALLOWED_MECHANISMS}) {
     EXPECT_EQ(Change(key, Text(type, "")), "AttributeReadOnly") << AttributeName(type);
   }
   EXPECT_EQ(Change(key, Text(kCkaPolicy, "weaker")), "AttributeReadOnly");
   EXPECT_EQ(Change(key, Text(kCkaPolicy, "weaker"), true), "AttributeReadOnly");
-  EXPECT_EQ(Change(key, Text(CKA_SUBJECT, "")), "AttributeTypeInvalid");
+  EXPECT_EQ(Change(key, Text(CKA_SUBJECT, "")), "TemplateInconsistent");
   EXPECT_EQ(Change(key, Text(CKA_SENSITIVE, "")), "AttributeValueInvalid");
   AttributeList twice = Text(CKA_LABEL, "a");
   twice.items.push_back(twice.items.front());

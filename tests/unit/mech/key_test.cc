@@ -301,13 +301,31 @@ TEST(KeyTest, UnpaddedUnwrapIsCutToItsLengthOnlyIfZerosFollow) {
   attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
   attributes.SetUlong(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
   const auto unwrap = [&] { return UnwrapKey(cbc, *wrapping, mechanism, wrapped, attributes); };
+  EXPECT_EQ(CodeOf(unwrap()), "TemplateIncomplete");
+  attributes.SetUlong(CKA_VALUE_LEN, 32);
   EXPECT_EQ(Get(unwrap()).material.size(), 32U);
   attributes.SetUlong(CKA_VALUE_LEN, 20);
   EXPECT_EQ(Get(unwrap()).material.size(), 20U);
   attributes.SetUlong(CKA_VALUE_LEN, 19);
-  EXPECT_EQ(CodeOf(unwrap()), "WrappedKeyInvalid");
+  EXPECT_EQ(CodeOf(unwrap()), "WrappedKeyLenRange");
   attributes.SetUlong(CKA_VALUE_LEN, 33);
-  EXPECT_EQ(CodeOf(unwrap()), "WrappedKeyInvalid");
+  EXPECT_EQ(CodeOf(unwrap()), "WrappedKeyLenRange");
+}
+
+// Of 24 bytes, filled up, or of 32?
+TEST(KeyTest, AnAesKeyFromWholeBlocksHasOneLength) {
+  const MechEntry cbc = Get(FindMechanism(CKM_AES_CBC));
+  const wire::Mechanism mechanism = WithBytes(CKM_AES_CBC, Bytes(16, 5));
+  const KeyPtr wrapping = AesKeyOf(16);
+  wire::AttributeList attributes;
+  attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+  attributes.SetUlong(CKA_KEY_TYPE, CKK_AES);
+  for (const size_t size : {16U, 24U, 32U}) {
+    const Bytes wrapped =
+        Get(WrapKey(cbc, *wrapping, mechanism, *SecretKey(CKK_AES, Bytes(size, 7))));
+    EXPECT_EQ(CodeOf(UnwrapKey(cbc, *wrapping, mechanism, wrapped, attributes)),
+              size == 24 ? "TemplateIncomplete" : "ok");
+  }
 }
 
 }  // namespace

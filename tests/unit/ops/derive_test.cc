@@ -106,6 +106,32 @@ TEST_F(DeriveTest, HkdfGivesKeysAndData) {
   EXPECT_EQ(Derive(*caller, request), Code::kTemplateInconsistent);
 }
 
+// PKCS#11 3.2 §5.18.5: of both base keys.
+TEST_F(DeriveTest, TheBaseKeysTemplatesAreAdded) {
+  MakeReleasing("derive, sign, manage", "");
+  const auto caller = Connect(1000);
+  wire::CreateObjectRequest create;
+  create.token = token_.id;
+  create.attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+  create.attributes.SetUlong(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+  create.attributes.Set(CKA_VALUE, Bytes{1, 2, 3, 4});
+  create.attributes.SetBool(CKA_DERIVE, true);
+  wire::AttributeList added;
+  added.SetText(CKA_LABEL, "derived");
+  create.attributes.Set(CKA_DERIVE_TEMPLATE, wire::Encode(added));
+  const wire::ObjectId base = Run<wire::Op::kCreateObject>(*caller, create).value().object.id;
+  wire::DeriveKeyRequest request = From(base, CKM_XOR_BASE_AND_DATA);
+  request.mechanism.bytes = Bytes(4, 0);
+  const auto made = Run<wire::Op::kDeriveKey>(*caller, request);
+  ASSERT_TRUE(made.ok()) << made.error().Text();
+  EXPECT_EQ(made->object.attributes.Text(CKA_LABEL), "derived");
+  request.attributes.SetText(CKA_LABEL, "other");
+  EXPECT_EQ(Derive(*caller, request), Code::kTemplateInconsistent);
+  request.attributes.Remove(CKA_LABEL);
+  request.attributes.SetText(CKA_VALUE, "mine");
+  EXPECT_EQ(Derive(*caller, request), Code::kAttributeReadOnly);
+}
+
 TEST_F(DeriveTest, AnUnwrappedKeyIsNotToBeHadInPieces) {
   MakeReleasing("sign, wrap, unwrap, release, manage", "    wrap: [token-key]\n");
   const auto caller = Connect(1000);
@@ -123,7 +149,7 @@ TEST_F(DeriveTest, AnUnwrappedKeyIsNotToBeHadInPieces) {
   unwrap.attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
   unwrap.attributes.SetUlong(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
   unwrap.attributes.SetUlong(CKA_VALUE_LEN, 1);
-  EXPECT_EQ(Run<wire::Op::kUnwrapKey>(*caller, unwrap).code(), Code::kWrappedKeyInvalid);
+  EXPECT_EQ(Run<wire::Op::kUnwrapKey>(*caller, unwrap).code(), Code::kWrappedKeyLenRange);
 }
 
 }  // namespace

@@ -62,6 +62,81 @@ TEST_F(WrapKeyTest, WrapKeyWrapsForAPublicKeyOfTheEvidenceOnly) {
   EXPECT_EQ(wrap(*named, pkcs1), "WrapRefused");
 }
 
+// PKCS#11 3.2 §5.18.3, §5.18.4.
+TEST_F(WrapKeyTest, AKeysTemplatesBindWhatGoesThroughIt) {
+  MakeReleasing("sign, wrap, unwrap, release, manage", "    wrap: [token-key]\n");
+  const auto root = Connect(0);
+  const auto caller = Connect(1000);
+  wire::GenerateKeyRequest request;
+  request.token = token_.id;
+  request.mechanism.type = CKM_AES_KEY_GEN;
+  request.attributes.SetUlong(CKA_VALUE_LEN, 32);
+  request.attributes.SetBool(CKA_TOKEN, true);
+  wire::AttributeList only;
+  only.SetText(CKA_LABEL, "leaves");
+  request.attributes.Set(CKA_WRAP_TEMPLATE, wire::Encode(only));
+  only.SetBool(CKA_MODIFIABLE, false);
+  request.attributes.Set(CKA_UNWRAP_TEMPLATE, wire::Encode(only));
+  const wire::ObjectId kek = Run<wire::Op::kGenerateKey>(*root, request).value().object.id;
+
+  wire::WrapKeyRequest wrap;
+  wrap.wrapping_key.id = kek;
+  wrap.mechanism.type = CKM_AES_KEY_WRAP_KWP;
+  wrap.key.id = AesId("stays", true);
+  EXPECT_EQ(Run<wire::Op::kWrapKey>(*caller, wrap).code(), Code::kWrapTemplateMismatch);
+  wrap.key.id = AesId("leaves", true);
+  const auto wrapped = Run<wire::Op::kWrapKey>(*caller, wrap);
+  ASSERT_TRUE(wrapped.ok()) << wrapped.error().Text();
+
+  wire::UnwrapKeyRequest unwrap;
+  unwrap.unwrapping_key.id = kek;
+  unwrap.mechanism = wrap.mechanism;
+  unwrap.wrapped = wrapped->output;
+  unwrap.attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+  unwrap.attributes.SetUlong(CKA_KEY_TYPE, CKK_AES);
+  const auto made = Run<wire::Op::kUnwrapKey>(*caller, unwrap);
+  ASSERT_TRUE(made.ok()) << made.error().Text();
+  EXPECT_EQ(made->object.attributes.Text(CKA_LABEL), "leaves");
+  EXPECT_EQ(made->object.attributes.Bool(CKA_MODIFIABLE), false);
+  unwrap.attributes.SetText(CKA_LABEL, "other");
+  EXPECT_EQ(Run<wire::Op::kUnwrapKey>(*caller, unwrap).code(), Code::kTemplateInconsistent);
+  unwrap.attributes.Remove(CKA_LABEL);
+  unwrap.attributes.SetText(CKA_VALUE, "mine");
+  EXPECT_EQ(Run<wire::Op::kUnwrapKey>(*caller, unwrap).code(), Code::kAttributeReadOnly);
+}
+
+// "If it cannot be wrapped … solely because of its length, then … CKR_KEY_SIZE_RANGE" (§5.18.3).
+TEST_F(WrapKeyTest, KeysThatDoNotFitAreOfTheWrongSize) {
+  MakeReleasing("release, wrap", "");
+  const auto caller = Connect(1000);
+  wire::CreateObjectRequest create;
+  create.token = token_.id;
+  create.attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+  create.attributes.SetUlong(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+  create.attributes.Set(CKA_VALUE, Bytes(300, 7));
+  create.attributes.SetBool(CKA_EXTRACTABLE, true);
+  wire::WrapKeyRequest wrap;
+  wrap.key.id = Run<wire::Op::kCreateObject>(*caller, create).value().object.id;
+  wrap.wrapping_key.id = PublicObject(*caller, RsaPair());
+  wrap.mechanism.type = CKM_RSA_PKCS;
+  EXPECT_EQ(Run<wire::Op::kWrapKey>(*caller, wrap).code(), Code::kKeySizeRange);
+}
+
+TEST_F(WrapKeyTest, AClassThatIsNoNumberIsRefused) {
+  MakeReleasing();
+  const auto caller = Connect(1000);
+  wire::GenerateKeyRequest generate;
+  generate.token = token_.id;
+  generate.mechanism.type = CKM_AES_KEY_GEN;
+  generate.attributes.SetUlong(CKA_VALUE_LEN, 32);
+  generate.attributes.Set(CKA_CLASS, Bytes(4, 0));
+  EXPECT_EQ(Run<wire::Op::kGenerateKey>(*caller, generate).code(), Code::kAttributeValueInvalid);
+  wire::CreateObjectRequest create;
+  create.token = token_.id;
+  create.attributes.Set(CKA_CLASS, Bytes(4, 0));
+  EXPECT_EQ(Run<wire::Op::kCreateObject>(*caller, create).code(), Code::kAttributeValueInvalid);
+}
+
 // Lesson 29: a key whose value the caller knows wraps nothing.
 TEST_F(WrapKeyTest, SecretKeysThatTheCallerMayKnowWrapNothing) {
   MakeReleasing("release, wrap", "    wrap: [token-key]\n");

@@ -57,7 +57,21 @@ TEST(Template, RefusesWhatCannotBeRead) {
   const std::vector<CK_ATTRIBUTE> many(257, CK_ATTRIBUTE{CKA_LABEL, &byte, 1});
   EXPECT_EQ(FromTemplate(many.data(), many.size()).code(), Code::kP11ArgumentsBad);
   EXPECT_EQ(FromTemplate(many.data(), CK_UNAVAILABLE_INFORMATION).code(), Code::kP11ArgumentsBad);
-  EXPECT_EQ(FromTemplate(many.data(), 2).code(), Code::kTemplateInconsistent);
+}
+
+// Base §4.1.1, cases 5 and 6.
+TEST(Template, ATypeStandsTwiceOnlyWithOneValue) {
+  CK_BYTE byte = 0;
+  CK_BYTE other = 1;
+  const CK_ATTRIBUTE same[] = {
+      {CKA_ID, &byte, 1}, {CKA_LABEL, &other, 1}, {CKA_ID, &byte, 1}, {CKA_ID, &byte, 1}};
+  const auto list = FromTemplate(same, 4);
+  ASSERT_TRUE(list.ok());
+  EXPECT_EQ(list->items.size(), 2U);
+  const CK_ATTRIBUTE different[] = {{CKA_ID, &byte, 1}, {CKA_ID, &other, 1}};
+  EXPECT_EQ(FromTemplate(different, 2).code(), Code::kTemplateInconsistent);
+  const CK_ATTRIBUTE longer[] = {{CKA_ID, &byte, 1}, {CKA_ID, nullptr, 0}};
+  EXPECT_EQ(FromTemplate(longer, 2).code(), Code::kTemplateInconsistent);
 }
 
 TEST(NestedTemplate, TravelsThereAndBack) {
@@ -84,10 +98,43 @@ TEST(NestedTemplate, TravelsThereAndBack) {
   EXPECT_EQ(got_type, CKK_AES);
 }
 
+// 3.2 §4, "Template Attributes": types first, then lengths, then values; and parts of it by type.
+TEST(NestedTemplate, IsReadByPlaceOrByType) {
+  wire::AttributeList list;
+  list.SetBool(CKA_EXTRACTABLE, false);
+  list.SetUlong(CKA_KEY_TYPE, CKK_AES);
+  const Bytes value = wire::Encode(list);
+  const CK_ULONG none = CK_UNAVAILABLE_INFORMATION;
+  CK_ATTRIBUTE inner[] = {{none, nullptr, 0}, {none, nullptr, 0}};
+  CK_ATTRIBUTE outer{CKA_UNWRAP_TEMPLATE, inner, sizeof(inner)};
+  ASSERT_TRUE(PutAttribute(outer, value).ok());
+  EXPECT_EQ(inner[0].type, CKA_EXTRACTABLE);
+  EXPECT_EQ(inner[1].type, CKA_KEY_TYPE);
+  EXPECT_EQ(inner[1].ulValueLen, sizeof(CK_ULONG));
+  EXPECT_EQ(inner[1].pValue, nullptr);
+
+  CK_BBOOL extractable = CK_TRUE;
+  CK_ULONG type = 0;
+  CK_ATTRIBUTE turned[] = {{CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_EXTRACTABLE, &extractable, 1}};
+  outer = {CKA_UNWRAP_TEMPLATE, turned, sizeof(turned)};
+  ASSERT_TRUE(PutAttribute(outer, value).ok());
+  EXPECT_EQ(type, CKK_AES);
+  EXPECT_EQ(extractable, CK_FALSE);
+  type = 0;
+  outer = {CKA_UNWRAP_TEMPLATE, turned, sizeof(CK_ATTRIBUTE)};
+  ASSERT_TRUE(PutAttribute(outer, value).ok());
+  EXPECT_EQ(type, CKK_AES);
+  EXPECT_EQ(outer.ulValueLen, sizeof(CK_ATTRIBUTE));
+
+  turned[0] = {CKA_LABEL, &type, sizeof(type)};
+  EXPECT_EQ(PutAttribute(outer, value).code(), Code::kP11BufferTooSmall);
+  EXPECT_EQ(outer.ulValueLen, CK_UNAVAILABLE_INFORMATION);
+}
+
 TEST(NestedTemplate, RefusesBrokenAndBottomlessOnes) {
   CK_ATTRIBUTE self{CKA_WRAP_TEMPLATE, nullptr, sizeof(CK_ATTRIBUTE)};
   self.pValue = &self;
-  EXPECT_EQ(FromTemplate(&self, 1).code(), Code::kAttributeValueInvalid);
+  EXPECT_EQ(FromTemplate(&self, 1).code(), Code::kTemplateInconsistent);
   CK_ATTRIBUTE inner{CKA_LABEL, nullptr, 0};
   for (const CK_ULONG size : {CK_ULONG{1}, sizeof(CK_ATTRIBUTE) - 1, sizeof(CK_ATTRIBUTE) + 1}) {
     const CK_ATTRIBUTE cut{CKA_WRAP_TEMPLATE, &inner, size};
