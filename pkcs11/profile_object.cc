@@ -6,7 +6,8 @@ namespace keyclave::pkcs11 {
 namespace {
 
 constexpr CK_ULONG kProfiles[] = {CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER,
-                                  CKP_AUTHENTICATION_TOKEN, CKP_PUBLIC_CERTIFICATES_TOKEN};
+                                  CKP_AUTHENTICATION_TOKEN, CKP_PUBLIC_CERTIFICATES_TOKEN,
+                                  CKP_HKDF_TLS_TOKEN};
 
 // Objects are known by their id, in all tokens together.
 wire::ObjectId IdOf(const wire::TokenId& token, CK_ULONG profile) {

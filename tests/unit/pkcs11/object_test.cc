@@ -216,7 +216,7 @@ TEST_F(ObjectTest, SearchesReadPagesAsTheyGo) {
     ASSERT_EQ(C_FindObjects(session, page, 7, &count), CKR_OK);
     all.insert(page, page + count);
   }
-  EXPECT_EQ(all.size(), 204U) << "and the profiles";
+  EXPECT_EQ(all.size(), 205U) << "and the profiles";
   EXPECT_EQ(C_FindObjects(session, page, 0, &count), CKR_OK);
   EXPECT_EQ(C_FindObjects(session, nullptr, 1, &count), CKR_ARGUMENTS_BAD);
   EXPECT_EQ(C_FindObjects(session, page, 1, nullptr), CKR_ARGUMENTS_BAD);
@@ -294,7 +294,7 @@ TEST_F(ObjectTest, EveryTokenShowsItsProfiles) {
   wire::AttributeList match;
   match.SetUlong(CKA_CLASS, CKO_PROFILE);
   const std::vector<CK_OBJECT_HANDLE> profiles = FindAll(session, match);
-  ASSERT_EQ(profiles.size(), 4U);
+  ASSERT_EQ(profiles.size(), 5U);
   EXPECT_EQ(FindAll(session, match), profiles) << "the same handles again";
   std::vector<CK_ULONG> ids;
   for (const CK_OBJECT_HANDLE profile : profiles) {
@@ -305,7 +305,7 @@ TEST_F(ObjectTest, EveryTokenShowsItsProfiles) {
     EXPECT_EQ(token, CK_TRUE);
     ids.push_back(id);
   }
-  EXPECT_EQ(ids, (std::vector<CK_ULONG>{1, 2, 3, 4}));
+  EXPECT_EQ(ids, (std::vector<CK_ULONG>{1, 2, 3, 4, 6}));
   match.SetUlong(CKA_PROFILE_ID, CKP_EXTENDED_PROVIDER);
   EXPECT_EQ(FindAll(session, match).size(), 1U);
   match.SetBool(CKA_PRIVATE, true);
