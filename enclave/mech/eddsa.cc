@@ -48,10 +48,12 @@ Status SetScheme(EVP_PKEY_CTX* context, Scheme& scheme) {
   if (settable == nullptr || OSSL_PARAM_locate_const(settable, kInstance) == nullptr) {
     return Fail(Code::kMechanismParamInvalid, "CK_EDDSA_PARAMS needs OpenSSL 3.2");
   }
+  // OpenSSL takes an empty string at no address for a mistake: no context is none.
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string(kInstance, scheme.instance.data(), scheme.instance.size()),
-      OSSL_PARAM_construct_octet_string(kContextString, scheme.context.data(),
-                                        scheme.context.size()),
+      scheme.context.empty() ? OSSL_PARAM_construct_end()
+                             : OSSL_PARAM_construct_octet_string(
+                                   kContextString, scheme.context.data(), scheme.context.size()),
       OSSL_PARAM_construct_end()};
   if (EVP_PKEY_CTX_set_params(context, params) != 1) {
     return OpensslError(Code::kMechanismParamInvalid, "CK_EDDSA_PARAMS");
