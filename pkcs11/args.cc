@@ -136,7 +136,8 @@ Result<wire::AttributeList> FromTemplate(const CK_ATTRIBUTE* attributes, CK_ULON
 }
 
 bool IsNestedTemplate(CK_ATTRIBUTE_TYPE type) {
-  return type == CKA_WRAP_TEMPLATE || type == CKA_UNWRAP_TEMPLATE || type == CKA_DERIVE_TEMPLATE;
+  return type == CKA_WRAP_TEMPLATE || type == CKA_UNWRAP_TEMPLATE || type == CKA_DERIVE_TEMPLATE ||
+         type == CKA_ENCAPSULATE_TEMPLATE || type == CKA_DECAPSULATE_TEMPLATE;
 }
 
 Status PutAttribute(CK_ATTRIBUTE& out, ByteSpan value) {

@@ -7,17 +7,42 @@
 namespace keyclave::pkcs11 {
 namespace {
 
-Result<Delivery> FinishInto(DigestOperation& operation, ByteSpan last_part, const OutBuffer& out) {
+// How the digest that a mechanism names is made.
+Result<DigestOperation> MakeDigest(const SessionCall& call, CK_MECHANISM_TYPE type) {
+  DigestOperation operation;
+  operation.type = type;
+  if (const auto hash = HashOf(type); hash.has_value()) {
+    auto hasher = Hasher::Create(*hash);
+    if (!hasher.ok()) return Fail(Code::kMechanismInvalid, hasher.error().Text());
+    operation.size = HashSize(*hash);
+    operation.hasher = std::move(hasher).value();
+    return operation;
+  }
+  const auto size = EnclaveDigestSize(type);
+  if (!size.has_value()) return Fail(Code::kMechanismInvalid);
+  const auto offered = call.module->mechanisms().Find(type, CKF_DIGEST);
+  if (!offered.ok()) return offered.error();
+  operation.size = *size;
+  return operation;
+}
+
+Result<Delivery> FinishInto(const SessionCall& call, DigestOperation& operation, ByteSpan last_part,
+                            const OutBuffer& out) {
   KC_CHECK_OK(out.Check());
-  const OutputSize size{HashSize(operation.hasher.algorithm()), true};
+  const OutputSize size{operation.size, true};
   return Deliver(out, size, operation.pending, [&]() -> Result<Bytes> {
-    KC_CHECK_OK(operation.hasher.Update(last_part));
-    return operation.hasher.Finish();
+    KC_CHECK_OK(operation.Add(last_part));
+    if (operation.hasher.has_value()) return operation.hasher->Finish();
+    KC_ASSIGN(auto reply,
+              call.client().Call<wire::Op::kDigest>({operation.type, std::move(operation.input)}));
+    return std::move(reply.output);
   });
 }
 
 // The value of a secret key that may be read; the reply is not kept.
 Status DigestValue(const SessionCall& call, DigestOperation& operation, CK_OBJECT_HANDLE key) {
+  if (!operation.hasher.has_value())
+    return Fail(Code::kP11KeyIndigestible, "the enclave computes this digest, of data alone");
   const auto found = call.module->objects().Fresh(key, call.session->token());
   if (!found.ok()) {
     if (found.code() == Code::kP11ObjectHandleInvalid) return Fail(Code::kP11KeyHandleInvalid);
@@ -35,14 +60,14 @@ Status DigestValue(const SessionCall& call, DigestOperation& operation, CK_OBJEC
   if (value == nullptr)
     return Fail(Code::kP11KeyIndigestible, "the policy does not let this caller read the key");
   operation.multi_part = true;
-  return operation.hasher.Update(*value);
+  return operation.Add(*value);
 }
 
 }  // namespace
 
 Status DigestPart(DigestOperation& operation, ByteSpan part) {
   operation.multi_part = true;
-  return operation.hasher.Update(part);
+  return operation.Add(part);
 }
 
 namespace call {
@@ -56,12 +81,9 @@ Status C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism) {
   }
   KC_CHECK_OK(NotNull(mechanism));
   KC_CHECK_OK(operations.MayBegin(CKF_DIGEST));
-  const auto hash = HashOf(mechanism->mechanism);
-  if (!hash.has_value()) return Fail(Code::kMechanismInvalid);
+  KC_ASSIGN(DigestOperation operation, MakeDigest(call, mechanism->mechanism));
   if (mechanism->ulParameterLen != 0) return Fail(Code::kMechanismParamInvalid);
-  auto hasher = Hasher::Create(*hash);
-  if (!hasher.ok()) return Fail(Code::kMechanismInvalid, hasher.error().Text());
-  operations.digest.emplace(DigestOperation{std::move(hasher).value(), false, std::nullopt});
+  operations.digest.emplace(std::move(operation));
   return Done{};
 }
 
@@ -73,7 +95,7 @@ Status C_Digest(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data_size,
   if (operation->multi_part)
     return Fail(Code::kP11OperationNotInitialized, "a multi-part operation is active");
   KC_ASSIGN(const ByteSpan bytes, InBytes(data, data_size));
-  return operation.Finish(FinishInto(*operation, bytes, OutBuffer(out, out_size)));
+  return operation.Finish(FinishInto(call, *operation, bytes, OutBuffer(out, out_size)));
 }
 
 Status C_DigestUpdate(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG part_size) {
@@ -96,7 +118,7 @@ Status C_DigestFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR ou
   KC_CHECK_OK(Require(call.operations().digest));
   OperationScope operation(call.operations().digest);
   operation->multi_part = true;
-  return operation.Finish(FinishInto(*operation, {}, OutBuffer(out, out_size)));
+  return operation.Finish(FinishInto(call, *operation, {}, OutBuffer(out, out_size)));
 }
 
 }  // namespace call

@@ -15,7 +15,9 @@ namespace {
 struct Parameter {
   const void* data;
   CK_ULONG size;
-  Result<MessageParam> Read() const { return ReadMessageParam(data, size); }
+  Result<MessageParam> Read(const MessageProcess& process) const {
+    return ReadMessageParam(process.type, data, size);
+  }
 };
 struct Input {
   const CK_BYTE* data;
@@ -37,10 +39,7 @@ Result<wire::Mechanism> MechanismOf(MessageProcess& process, Direction direction
     KC_ASSIGN(iv, NextIv(std::move(iv), param.fixed_bits, param.generator, process.counter));
     std::copy(iv.begin(), iv.end(), param.iv.begin());
   }
-  wire::Mechanism mechanism;
-  mechanism.type = process.type;
-  mechanism.gcm = wire::GcmParam{std::move(iv), ToBytes(associated), param.TagBits()};
-  return mechanism;
+  return param.ToWire(std::move(iv), associated, param.tag.size());
 }
 
 // The ciphertext, with its tag put where the caller wants it; or the plaintext.
@@ -66,7 +65,7 @@ Status Whole(CK_SESSION_HANDLE session, Direction direction, const Parameter& pa
   std::optional<MessageProcess>& slot = SlotOf(call, direction);
   KC_CHECK_OK(RequireNoMessage(slot));
   KC_CHECK_OK(out.Check());
-  KC_ASSIGN(const MessageParam param, parameter.Read());
+  KC_ASSIGN(const MessageParam param, parameter.Read(*slot));
   KC_ASSIGN(const ByteSpan aad, associated.Read());
   KC_ASSIGN(const ByteSpan input, data.Read());
   if (!out.Fits(input.size())) return IgnoreDelivery(out.Length(input.size()));
@@ -80,7 +79,7 @@ Status BeginParts(CK_SESSION_HANDLE session, Direction direction, const Paramete
   KC_ASSIGN(const SessionCall call, EnterSession(session));
   std::optional<MessageProcess>& slot = SlotOf(call, direction);
   KC_CHECK_OK(RequireNoMessage(slot));
-  KC_ASSIGN(const MessageParam param, parameter.Read());
+  KC_ASSIGN(const MessageParam param, parameter.Read(*slot));
   KC_ASSIGN(const ByteSpan aad, associated.Read());
   KC_ASSIGN(wire::Mechanism mechanism, MechanismOf(*slot, direction, param, aad));
   KeyOperation& message = NewMessage(*slot);
@@ -107,11 +106,11 @@ Status Next(CK_SESSION_HANDLE session, Direction direction, const Parameter& par
   KC_CHECK_OK(RequireMessage(slot));
   OperationScope operation(slot->current);
   KC_CHECK_OK(out.Check());
-  KC_ASSIGN(const MessageParam param, parameter.Read());
+  KC_ASSIGN(const MessageParam param, parameter.Read(*slot));
   KC_ASSIGN(const ByteSpan bytes, part.Read());
   if ((flags & CKF_END_OF_MESSAGE) == 0)
     return operation.Continue(IgnoreDelivery(CipherPart(call, *operation, direction, bytes, out)));
-  if (param.TagBits() != operation->mechanism.gcm->tag_bits)
+  if (param.tag.size() != TagSize(operation->mechanism))
     return Fail(Code::kMechanismParamInvalid, "the tag is not as long as the message began with");
   return operation.Finish(Last(call, *operation, direction, param, bytes, out));
 }

@@ -8,9 +8,9 @@
 namespace keyclave::pkcs11::call {
 namespace {
 
-constexpr CK_FLAGS kCryptography = CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT |
-                                   CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY | CKF_MESSAGE_ENCRYPT |
-                                   CKF_MESSAGE_DECRYPT;
+constexpr CK_FLAGS kCryptography =
+    CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER | CKF_ENCRYPT |
+    CKF_DECRYPT | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY | CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT;
 
 }  // namespace
 
@@ -21,7 +21,10 @@ Status C_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULON
   const CK_FLAGS active = call.operations().Active() & kCryptography;
   if (active == 0) return Fail(Code::kP11OperationNotInitialized);
   const std::optional<DigestOperation>& digest = call.operations().digest;
-  if (active != CKF_DIGEST || digest->pending.has_value()) return Fail(Code::kP11StateUnsaveable);
+  // Of a digest that the enclave computes there is no state but all of its input.
+  const bool saveable =
+      active == CKF_DIGEST && !digest->pending.has_value() && digest->hasher.has_value();
+  if (!saveable) return Fail(Code::kP11StateUnsaveable);
   if (!out.Fits(SavedStates::kSize)) return IgnoreDelivery(out.Length(SavedStates::kSize));
   KC_ASSIGN(const Bytes saved, call.module->saved_states().Save(*digest));
   return IgnoreDelivery(out.Put(saved));

@@ -15,7 +15,7 @@ Status CheckKeyMechanism(const SessionCall& call, const ObjectPtr& key, CK_MECHA
   return status;
 }
 
-// A mechanism, and for CKM_AES_GCM where its vector and tag lie.
+// A mechanism, and for CKM_AES_GCM and CKM_AES_CCM where its vector and tag lie.
 struct WrapMechanism {
   wire::Mechanism mechanism;
   std::optional<MessageParam> message;
@@ -29,40 +29,33 @@ Status CheckGenerator(const MessageParam& message) {
   return Done{};
 }
 
-// C_WrapKey: CK_GCM_WRAP_PARAMS, whose tag follows the wrapped key; or what every mechanism has.
+// C_WrapKey: CK_GCM_WRAP_PARAMS or CK_CCM_WRAP_PARAMS, whose tag follows the wrapped key; or what
+// every mechanism has.
 Result<WrapMechanism> ReadPlain(const CK_MECHANISM& mechanism) {
   WrapMechanism read;
-  if (mechanism.mechanism != CKM_AES_GCM ||
-      mechanism.ulParameterLen != sizeof(CK_GCM_WRAP_PARAMS)) {
+  if (!IsWrapParamSize(mechanism.mechanism, mechanism.ulParameterLen)) {
     KC_ASSIGN(read.mechanism, FromMechanism(&mechanism));
     return read;
   }
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_GCM_WRAP_PARAMS>(mechanism.pParameter, mechanism.ulParameterLen,
-                                           Code::kMechanismParamInvalid));
-  KC_ASSIGN(read.message,
-            MakeMessageParam(in.iv_ptr, in.iv_len, in.iv_fixed_bits, in.iv_generator));
-  KC_CHECK_OK(CheckGenerator(*read.message));
-  KC_ASSIGN(const ByteSpan aad, InBytes(in.aad_ptr, in.aad_len));
-  read.mechanism.type = mechanism.mechanism;
-  read.mechanism.gcm = wire::GcmParam{read.message->Iv(), ToBytes(aad), in.tag_bits};
+  KC_ASSIGN(const WrapParam param,
+            ReadWrapParam(mechanism.mechanism, mechanism.pParameter, mechanism.ulParameterLen));
+  KC_CHECK_OK(CheckGenerator(param.message));
+  read.mechanism = param.message.ToWire(param.message.Iv(), param.associated, param.tag_size);
+  read.message = param.message;
   return read;
 }
 
-// C_WrapKeyAuthenticated: CK_GCM_MESSAGE_PARAMS, whose tag lies with the caller.
+// C_WrapKeyAuthenticated: CK_GCM_MESSAGE_PARAMS or CK_CCM_MESSAGE_PARAMS, whose tag lies with the
+// caller.
 Result<WrapMechanism> ReadAuthenticated(const CK_MECHANISM& mechanism, const CK_BYTE* associated,
                                         CK_ULONG associated_size) {
   if (!HasMessageParam(mechanism.mechanism))
     return Fail(Code::kMechanismInvalid, "not an authenticated mechanism");
   KC_ASSIGN(const MessageParam message,
-            ReadMessageParam(mechanism.pParameter, mechanism.ulParameterLen));
+            ReadMessageParam(mechanism.mechanism, mechanism.pParameter, mechanism.ulParameterLen));
   KC_CHECK_OK(CheckGenerator(message));
   KC_ASSIGN(const ByteSpan aad, InBytes(associated, associated_size));
-  WrapMechanism read;
-  read.mechanism.type = mechanism.mechanism;
-  read.mechanism.gcm = wire::GcmParam{message.Iv(), ToBytes(aad), message.TagBits()};
-  read.message = message;
-  return read;
+  return WrapMechanism{message.ToWire(message.Iv(), aad, message.tag.size()), message};
 }
 
 // What one request wraps, with a vector of its own where the caller wants one.
@@ -73,7 +66,7 @@ Result<Session::Wrapped> MakeWrapped(const SessionCall& call, wire::WrapKeyReque
   if (message.has_value()) {
     uint64_t counter = 0;
     KC_ASSIGN(made.iv, NextIv(message->Iv(), message->fixed_bits, message->generator, counter));
-    request.mechanism.gcm->iv = made.iv;
+    SetIv(request.mechanism, made.iv);
   }
   auto reply = call.client().Call<wire::Op::kWrapKey>(request);
   if (!reply.ok()) return ObjectError(call, key, reply.error(), Code::kP11KeyHandleInvalid);

@@ -51,6 +51,7 @@ typedef CK_INTERFACE_PTR* CK_INTERFACE_PTR_PTR;
 
 #ifndef CKR_SESSION_ASYNC_NOT_SUPPORTED
 #define CKR_SESSION_ASYNC_NOT_SUPPORTED 0x205UL
+#define CKR_PARAMETER_SET_NOT_SUPPORTED 0x209UL
 
 // Of the parameter of one message: the vector and the tag lie with the caller, either way.
 typedef struct CK_GCM_MESSAGE_PARAMS {
@@ -61,6 +62,15 @@ typedef struct CK_GCM_MESSAGE_PARAMS {
   CK_BYTE_PTR tag_ptr;
   CK_ULONG tag_bits;
 } CK_GCM_MESSAGE_PARAMS;
+typedef struct CK_CCM_MESSAGE_PARAMS {
+  CK_ULONG data_len;  // bytes of plaintext
+  CK_BYTE_PTR nonce_ptr;
+  CK_ULONG nonce_len;
+  CK_ULONG nonce_fixed_bits;
+  CK_ULONG nonce_generator;  // CKG_…
+  CK_BYTE_PTR mac_ptr;
+  CK_ULONG mac_len;  // bytes
+} CK_CCM_MESSAGE_PARAMS;
 // Of C_WrapKey and C_UnwrapKey: the tag follows the wrapped key.
 typedef struct CK_GCM_WRAP_PARAMS {
   CK_BYTE_PTR iv_ptr;
@@ -71,6 +81,16 @@ typedef struct CK_GCM_WRAP_PARAMS {
   CK_ULONG aad_len;
   CK_ULONG tag_bits;
 } CK_GCM_WRAP_PARAMS;
+typedef struct CK_CCM_WRAP_PARAMS {
+  CK_ULONG data_len;
+  CK_BYTE_PTR nonce_ptr;
+  CK_ULONG nonce_len;
+  CK_ULONG nonce_fixed_bits;
+  CK_ULONG nonce_generator;
+  CK_BYTE_PTR aad_ptr;
+  CK_ULONG aad_len;
+  CK_ULONG mac_len;
+} CK_CCM_WRAP_PARAMS;
 
 typedef CK_ULONG CK_SESSION_VALIDATION_FLAGS_TYPE;
 typedef struct CK_ASYNC_DATA {

@@ -32,6 +32,9 @@ constexpr MechanismTraits kTraits[] = {
     {CKM_EC_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_EC_EDWARDS_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_EC_MONTGOMERY_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_ML_DSA_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_SLH_DSA_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
+    {CKM_ML_KEM_KEY_PAIR_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_AES_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_AES_XTS_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
     {CKM_GENERIC_SECRET_KEY_GEN, kNone, std::nullopt, std::nullopt, 0},
@@ -108,14 +111,43 @@ constexpr MechanismTraits kTraits[] = {
     {kCkmSm4CbcPad, kIv16, kCkkSm4, std::nullopt, 0},
     {kCkmSm4Ctr, kCtr, kCkkSm4, std::nullopt, 0},
 
+    {CKM_ML_KEM, kNone, CKK_ML_KEM, std::nullopt, 0},
     {CKM_ML_DSA, kSignContext, CKK_ML_DSA, std::nullopt, 0},
+    {CKM_HASH_ML_DSA, kHashSignContext, CKK_ML_DSA, std::nullopt, 0},
+    {CKM_HASH_ML_DSA_SHA224, kSignContext, CKK_ML_DSA, Hashing::kSha224, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA256, kSignContext, CKK_ML_DSA, Hashing::kSha256, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA384, kSignContext, CKK_ML_DSA, Hashing::kSha384, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA512, kSignContext, CKK_ML_DSA, Hashing::kSha512, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA3_224, kSignContext, CKK_ML_DSA, Hashing::kSha3_224, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA3_256, kSignContext, CKK_ML_DSA, Hashing::kSha3_256, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA3_384, kSignContext, CKK_ML_DSA, Hashing::kSha3_384, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHA3_512, kSignContext, CKK_ML_DSA, Hashing::kSha3_512, CKM_HASH_ML_DSA},
+    {CKM_HASH_ML_DSA_SHAKE128, kSignContext, CKK_ML_DSA, std::nullopt, 0},
+    {CKM_HASH_ML_DSA_SHAKE256, kSignContext, CKK_ML_DSA, std::nullopt, 0},
     {CKM_SLH_DSA, kSignContext, CKK_SLH_DSA, std::nullopt, 0},
+    {CKM_HASH_SLH_DSA, kHashSignContext, CKK_SLH_DSA, std::nullopt, 0},
+    {CKM_HASH_SLH_DSA_SHA224, kSignContext, CKK_SLH_DSA, Hashing::kSha224, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA256, kSignContext, CKK_SLH_DSA, Hashing::kSha256, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA384, kSignContext, CKK_SLH_DSA, Hashing::kSha384, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA512, kSignContext, CKK_SLH_DSA, Hashing::kSha512, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA3_224, kSignContext, CKK_SLH_DSA, Hashing::kSha3_224, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA3_256, kSignContext, CKK_SLH_DSA, Hashing::kSha3_256, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA3_384, kSignContext, CKK_SLH_DSA, Hashing::kSha3_384, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHA3_512, kSignContext, CKK_SLH_DSA, Hashing::kSha3_512, CKM_HASH_SLH_DSA},
+    {CKM_HASH_SLH_DSA_SHAKE128, kSignContext, CKK_SLH_DSA, std::nullopt, 0},
+    {CKM_HASH_SLH_DSA_SHAKE256, kSignContext, CKK_SLH_DSA, std::nullopt, 0},
 };
 
 const DigestRow* FindDigest(CK_MECHANISM_TYPE type) {
   const auto* found = std::find_if(std::begin(kDigests), std::end(kDigests),
                                    [&](const DigestRow& row) { return row.digest == type; });
   return found == std::end(kDigests) ? nullptr : found;
+}
+
+CK_MECHANISM_TYPE DigestOf(HashAlgorithm hash) {
+  const auto* found = std::find_if(std::begin(kDigests), std::end(kDigests),
+                                   [&](const DigestRow& row) { return row.hash == hash; });
+  return found == std::end(kDigests) ? CK_UNAVAILABLE_INFORMATION : found->digest;
 }
 
 // The DigestInfo of RFC 8017 §9.2 up to the digest: the object identifiers are NIST's, but for
@@ -166,6 +198,15 @@ std::optional<HashAlgorithm> HashOf(CK_MECHANISM_TYPE type) {
   return row->hash;
 }
 
+std::optional<size_t> EnclaveDigestSize(CK_MECHANISM_TYPE type) {
+  switch (type) {
+    case CKM_SHA512_224: return 28;
+    case CKM_SHA512_256:
+    case kCkmSm3: return 32;
+    default: return std::nullopt;
+  }
+}
+
 std::vector<CK_MECHANISM_TYPE> DigestMechanisms() {
   std::vector<CK_MECHANISM_TYPE> types;
   for (const DigestRow& row : kDigests) types.push_back(row.digest);
@@ -193,6 +234,10 @@ std::optional<PreHash> SplitHash(const wire::Mechanism& mechanism, const wire::A
   PreHash split{*traits->hash, mechanism, {}};
   split.raw.type = traits->raw;
   if (traits->raw == CKM_RSA_PKCS) split.prefix = DigestInfoPrefix(*traits->hash);
+  if (traits->raw == CKM_HASH_ML_DSA || traits->raw == CKM_HASH_SLH_DSA) {
+    if (!split.raw.sign_context.has_value()) split.raw.sign_context.emplace();
+    split.raw.sign_context->hash = DigestOf(*traits->hash);
+  }
   return split;
 }
 

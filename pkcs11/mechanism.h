@@ -30,9 +30,10 @@ enum class ParamShape {
   kCbcData,  // CK_AES_CBC_ENCRYPT_DATA_PARAMS
   kKey,      // CK_OBJECT_HANDLE
   kHkdf,
-  kCounterKdf,   // CK_SP800_108_KDF_PARAMS
-  kFeedbackKdf,  // CK_SP800_108_FEEDBACK_KDF_PARAMS
-  kSignContext   // CK_SIGN_ADDITIONAL_CONTEXT
+  kCounterKdf,      // CK_SP800_108_KDF_PARAMS
+  kFeedbackKdf,     // CK_SP800_108_FEEDBACK_KDF_PARAMS
+  kSignContext,     // CK_SIGN_ADDITIONAL_CONTEXT
+  kHashSignContext  // CK_HASH_SIGN_ADDITIONAL_CONTEXT
 };
 
 struct MechanismTraits {
@@ -49,6 +50,9 @@ const MechanismTraits* FindTraits(CK_MECHANISM_TYPE type);
 // The digest that CKM_SHA256 and its like name; nullopt for other mechanisms.
 std::optional<HashAlgorithm> HashOf(CK_MECHANISM_TYPE type);
 std::vector<CK_MECHANISM_TYPE> DigestMechanisms();
+// Bytes of a digest that the enclave computes, because the module's library lacks it; nullopt for
+// other mechanisms.
+std::optional<size_t> EnclaveDigestSize(CK_MECHANISM_TYPE type);
 
 // kP11ArgumentsBad for NULL; kMechanismParamInvalid for a parameter of another shape, or
 // contradictory numbers in it. A second key's handle is not read: SecondKeyOf.
@@ -76,6 +80,8 @@ bool IsAllowed(const wire::AttributeList& key, CK_MECHANISM_TYPE type);
 
 // Lengths that follow from key and mechanism; nullopt where only the enclave knows.
 std::optional<OutputSize> SignatureSize(const wire::AttributeList& key, CK_MECHANISM_TYPE type);
+// Of what C_EncapsulateKey gives out; always exact.
+std::optional<size_t> EncapsulationSize(const wire::AttributeList& key, CK_MECHANISM_TYPE type);
 std::optional<OutputSize> CiphertextSize(const wire::AttributeList& key,
                                          const wire::Mechanism& mechanism, size_t input);
 std::optional<OutputSize> PlaintextSize(const wire::AttributeList& key,

@@ -80,35 +80,17 @@ Result<wire::GcmParam> ReadGmac(const CK_MECHANISM& mechanism) {
   return wire::GcmParam{std::move(iv), {}, 128};
 }
 
-// CK_CCM_PARAMS, and CK_CCM_WRAP_PARAMS of 3.2; p11-kit's header has neither.
-struct CcmParams {
+struct CcmParams {  // CK_CCM_PARAMS, which p11-kit's header lacks
   CK_ULONG data_len;
   CK_BYTE* nonce_ptr;
   CK_ULONG nonce_len;
-  CK_BYTE* aad_ptr;
-  CK_ULONG aad_len;
-  CK_ULONG mac_len;
-};
-struct CcmWrapParams {
-  CK_ULONG data_len;
-  CK_BYTE* nonce_ptr;
-  CK_ULONG nonce_len;
-  CK_ULONG nonce_fixed_bits;
-  CK_ULONG nonce_generator;  // 0: CKG_NO_GENERATE
   CK_BYTE* aad_ptr;
   CK_ULONG aad_len;
   CK_ULONG mac_len;
 };
 
 Result<wire::CcmParam> ReadCcm(const CK_MECHANISM& mechanism) {
-  CcmParams in{};
-  if (mechanism.ulParameterLen == sizeof(CcmWrapParams)) {
-    KC_ASSIGN(const auto wrap, ParameterOf<CcmWrapParams>(mechanism));
-    if (wrap.nonce_generator != 0) return BadParameter("nonceGenerator: only CKG_NO_GENERATE");
-    in = {wrap.data_len, wrap.nonce_ptr, wrap.nonce_len, wrap.aad_ptr, wrap.aad_len, wrap.mac_len};
-  } else {
-    KC_ASSIGN(in, ParameterOf<CcmParams>(mechanism));
-  }
+  KC_ASSIGN(const auto in, ParameterOf<CcmParams>(mechanism));
   KC_ASSIGN(Bytes nonce, PointedBytes(in.nonce_ptr, in.nonce_len, "nonce"));
   KC_ASSIGN(Bytes aad, PointedBytes(in.aad_ptr, in.aad_len, "additional data"));
   return wire::CcmParam{std::move(nonce), std::move(aad), in.mac_len, in.data_len};
@@ -140,6 +122,19 @@ Result<std::optional<wire::SignContextParam>> ReadSignContext(const CK_MECHANISM
   KC_ASSIGN(const auto in, ParameterOf<SignContextParams>(mechanism));
   KC_ASSIGN(Bytes context, PointedBytes(in.context_ptr, in.context_len, "context"));
   return std::optional(wire::SignContextParam{in.hedge, std::move(context), 0});
+}
+
+struct HashSignContextParams {  // CK_HASH_SIGN_ADDITIONAL_CONTEXT
+  CK_ULONG hedge;
+  CK_BYTE* context_ptr;
+  CK_ULONG context_len;
+  CK_MECHANISM_TYPE hash;
+};
+
+Result<wire::SignContextParam> ReadHashSignContext(const CK_MECHANISM& mechanism) {
+  KC_ASSIGN(const auto in, ParameterOf<HashSignContextParams>(mechanism));
+  KC_ASSIGN(Bytes context, PointedBytes(in.context_ptr, in.context_len, "context"));
+  return wire::SignContextParam{in.hedge, std::move(context), in.hash};
 }
 
 Result<wire::CtrParam> ReadCtr(const CK_MECHANISM& mechanism) {
@@ -198,6 +193,7 @@ Status ReadShape(const CK_MECHANISM& in, const MechanismTraits& traits, wire::Me
     case kHkdf: return Keep(ReadHkdf(in), out.hkdf);
     case kCounterKdf: return Keep(ReadCounterKdf(in), out.kbkdf);
     case kFeedbackKdf: return Keep(ReadFeedbackKdf(in), out.kbkdf);
+    case kHashSignContext: return Keep(ReadHashSignContext(in), out.sign_context);
     case kSignContext: return Keep(ReadSignContext(in), out.sign_context);
   }
   return Done{};

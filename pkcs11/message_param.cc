@@ -1,7 +1,7 @@
 #include "pkcs11/message_param.h"
 
 #include "enclave/base/hash.h"
-#include "pkcs11/args.h"
+#include "pkcs11/mechanism_param.h"
 
 namespace keyclave::pkcs11 {
 namespace {
@@ -29,27 +29,100 @@ uint8_t CounterByte(uint64_t counter, size_t size, size_t i) {
   return shift < 64 ? static_cast<uint8_t>(counter >> shift) : uint8_t{0};
 }
 
-}  // namespace
-
-bool HasMessageParam(CK_MECHANISM_TYPE type) { return type == CKM_AES_GCM; }
-
-Result<MessageParam> MakeMessageParam(CK_BYTE* iv, CK_ULONG iv_size, CK_ULONG fixed_bits,
-                                      CK_ULONG generator) {
-  if (iv_size == 0 || iv_size > kMaxIv || iv == nullptr) return BadParameter("IV");
-  if (fixed_bits > iv_size * 8) return BadParameter("fixed bits");
-  return MessageParam{
-      .iv = {iv, iv_size}, .fixed_bits = fixed_bits, .generator = generator, .tag = {}};
+// kMechanismParamInvalid for a vector of no length or more than 256 bytes, and for more fixed bits
+// than it has.
+Result<MessageParam> MakeMessageParam(CK_MECHANISM_TYPE type, std::span<CK_BYTE> iv,
+                                      CK_ULONG fixed_bits, CK_ULONG generator) {
+  if (iv.empty() || iv.size() > kMaxIv || iv.data() == nullptr) return BadParameter("IV");
+  if (fixed_bits > iv.size() * 8) return BadParameter("fixed bits");
+  MessageParam param;
+  param.type = type;
+  param.iv = iv;
+  param.fixed_bits = fixed_bits;
+  param.generator = generator;
+  return param;
 }
 
-Result<MessageParam> ReadMessageParam(const void* parameter, CK_ULONG size) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_GCM_MESSAGE_PARAMS>(parameter, size, Code::kMechanismParamInvalid));
-  if (in.tag_bits % 8 != 0 || in.tag_bits > kMaxTagBits || in.tag_ptr == nullptr)
-    return BadParameter("tag");
+Status TakeTag(MessageParam& param, CK_BYTE* tag, CK_ULONG bits) {
+  if (bits % 8 != 0 || bits > kMaxTagBits || tag == nullptr) return BadParameter("tag");
+  param.tag = {tag, bits / 8};
+  return Done{};
+}
+
+}  // namespace
+
+bool HasMessageParam(CK_MECHANISM_TYPE type) { return type == CKM_AES_GCM || type == CKM_AES_CCM; }
+
+bool IsMessageParamSize(CK_MECHANISM_TYPE type, CK_ULONG size) {
+  return size ==
+         (type == CKM_AES_CCM ? sizeof(CK_CCM_MESSAGE_PARAMS) : sizeof(CK_GCM_MESSAGE_PARAMS));
+}
+
+Result<MessageParam> ReadMessageParam(CK_MECHANISM_TYPE type, const void* parameter,
+                                      CK_ULONG size) {
+  constexpr Code kWrong = Code::kMechanismParamInvalid;
+  if (type == CKM_AES_CCM) {
+    KC_ASSIGN(const auto in, CopyStruct<CK_CCM_MESSAGE_PARAMS>(parameter, size, kWrong));
+    if (in.mac_len > kMaxTagBits / 8) return BadParameter("MAC");
+    KC_ASSIGN(MessageParam param, MakeMessageParam(type, {in.nonce_ptr, in.nonce_len},
+                                                   in.nonce_fixed_bits, in.nonce_generator));
+    KC_CHECK_OK(TakeTag(param, in.mac_ptr, in.mac_len * 8));
+    param.data_size = in.data_len;
+    return param;
+  }
+  KC_ASSIGN(const auto in, CopyStruct<CK_GCM_MESSAGE_PARAMS>(parameter, size, kWrong));
   KC_ASSIGN(MessageParam param,
-            MakeMessageParam(in.iv_ptr, in.iv_len, in.iv_fixed_bits, in.iv_generator));
-  param.tag = {in.tag_ptr, in.tag_bits / 8};
+            MakeMessageParam(type, {in.iv_ptr, in.iv_len}, in.iv_fixed_bits, in.iv_generator));
+  KC_CHECK_OK(TakeTag(param, in.tag_ptr, in.tag_bits));
   return param;
+}
+
+bool IsWrapParamSize(CK_MECHANISM_TYPE type, CK_ULONG size) {
+  return (type == CKM_AES_GCM && size == sizeof(CK_GCM_WRAP_PARAMS)) ||
+         (type == CKM_AES_CCM && size == sizeof(CK_CCM_WRAP_PARAMS));
+}
+
+Result<WrapParam> ReadWrapParam(CK_MECHANISM_TYPE type, const void* parameter, CK_ULONG size) {
+  constexpr Code kWrong = Code::kMechanismParamInvalid;
+  WrapParam read;
+  if (type == CKM_AES_CCM) {
+    KC_ASSIGN(const auto in, CopyStruct<CK_CCM_WRAP_PARAMS>(parameter, size, kWrong));
+    KC_ASSIGN(read.message, MakeMessageParam(type, {in.nonce_ptr, in.nonce_len},
+                                             in.nonce_fixed_bits, in.nonce_generator));
+    KC_ASSIGN(read.associated, PointedBytes(in.aad_ptr, in.aad_len, "additional data"));
+    read.tag_size = in.mac_len;
+    return read;
+  }
+  KC_ASSIGN(const auto in, CopyStruct<CK_GCM_WRAP_PARAMS>(parameter, size, kWrong));
+  KC_ASSIGN(read.message,
+            MakeMessageParam(type, {in.iv_ptr, in.iv_len}, in.iv_fixed_bits, in.iv_generator));
+  KC_ASSIGN(read.associated, PointedBytes(in.aad_ptr, in.aad_len, "additional data"));
+  if (in.tag_bits % 8 != 0) return BadParameter("tag length");
+  read.tag_size = in.tag_bits / 8;
+  return read;
+}
+
+wire::Mechanism MessageParam::ToWire(Bytes with_iv, ByteSpan associated, size_t tag_size) const {
+  wire::Mechanism mechanism;
+  mechanism.type = type;
+  if (type == CKM_AES_CCM) {
+    mechanism.ccm = wire::CcmParam{std::move(with_iv), ToBytes(associated), tag_size, data_size};
+  } else {
+    mechanism.gcm = wire::GcmParam{std::move(with_iv), ToBytes(associated), tag_size * 8};
+  }
+  return mechanism;
+}
+
+void SetIv(wire::Mechanism& mechanism, Bytes iv) {
+  if (mechanism.ccm.has_value()) {
+    mechanism.ccm->nonce = std::move(iv);
+  } else {
+    mechanism.gcm->iv = std::move(iv);
+  }
+}
+
+size_t TagSize(const wire::Mechanism& mechanism) {
+  return mechanism.ccm.has_value() ? mechanism.ccm->tag_size : mechanism.gcm->tag_bits / 8;
 }
 
 Result<Bytes> NextIv(Bytes given, uint64_t fixed_bits, CK_ULONG generator, uint64_t& counter) {

@@ -13,8 +13,8 @@ bool IsCipher(CK_FLAGS function) {
 // Of a cipher the parameter comes with each message; here it may be there as well, or nothing.
 Status CheckCipherParam(const CK_MECHANISM& mechanism) {
   const bool none = mechanism.pParameter == nullptr && mechanism.ulParameterLen == 0;
-  const bool one =
-      mechanism.pParameter != nullptr && mechanism.ulParameterLen == sizeof(CK_GCM_MESSAGE_PARAMS);
+  const bool one = mechanism.pParameter != nullptr &&
+                   IsMessageParamSize(mechanism.mechanism, mechanism.ulParameterLen);
   if (none || one) return Done{};
   return Fail(Code::kMechanismParamInvalid, "the parameters of a message, or nothing");
 }

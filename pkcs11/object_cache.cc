@@ -29,7 +29,7 @@ bool IsSecretAttribute(const wire::AttributeList& attributes, CK_ATTRIBUTE_TYPE 
   const uint64_t object_class = attributes.Ulong(CKA_CLASS).value_or(CKO_VENDOR_DEFINED);
   if (object_class == CKO_SECRET_KEY) return type == CKA_VALUE;
   if (object_class != CKO_PRIVATE_KEY) return false;
-  if (attributes.Ulong(CKA_KEY_TYPE) != CKK_RSA) return type == CKA_VALUE;
+  if (attributes.Ulong(CKA_KEY_TYPE) != CKK_RSA) return type == CKA_VALUE || type == CKA_SEED;
   switch (type) {
     case CKA_PRIVATE_EXPONENT:
     case CKA_PRIME_1:

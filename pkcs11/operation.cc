@@ -2,6 +2,14 @@
 
 namespace keyclave::pkcs11 {
 
+Status DigestOperation::Add(ByteSpan part) {
+  if (hasher.has_value()) return hasher->Update(part);
+  if (part.size() > wire::kMaxField - input.size())
+    return Fail(Code::kDataLenRange, "more than one request can carry");
+  input.insert(input.end(), part.begin(), part.end());
+  return Done{};
+}
+
 Status KeyOperation::Add(ByteSpan part) {
   if (message.has_value()) return message->Add(part);
   if (part.size() > wire::kMaxField - input.size())
@@ -16,6 +24,8 @@ CK_FLAGS Operations::Active() const {
   if (digest.has_value()) active |= CKF_DIGEST;
   if (sign.has_value()) active |= CKF_SIGN;
   if (verify.has_value()) active |= CKF_VERIFY;
+  if (sign_recover.has_value()) active |= CKF_SIGN_RECOVER;
+  if (verify_recover.has_value()) active |= CKF_VERIFY_RECOVER;
   if (encrypt.has_value()) active |= CKF_ENCRYPT;
   if (decrypt.has_value()) active |= CKF_DECRYPT;
   if (message_sign.has_value()) active |= CKF_MESSAGE_SIGN;
@@ -48,6 +58,7 @@ Result<Operations::Waiting> Operations::WaitingForLogin() {
     waiting = {operation->key, &operation->login};
   };
   look(sign);
+  look(sign_recover);
   look(decrypt);
   look(message_sign);
   look(message_decrypt);
@@ -63,6 +74,8 @@ void Operations::Cancel(CK_FLAGS kinds) {
   if ((kinds & CKF_DIGEST) != 0) digest.reset();
   if ((kinds & CKF_SIGN) != 0) sign.reset();
   if ((kinds & CKF_VERIFY) != 0) verify.reset();
+  if ((kinds & CKF_SIGN_RECOVER) != 0) sign_recover.reset();
+  if ((kinds & CKF_VERIFY_RECOVER) != 0) verify_recover.reset();
   if ((kinds & CKF_ENCRYPT) != 0) encrypt.reset();
   if ((kinds & CKF_DECRYPT) != 0) decrypt.reset();
   if ((kinds & CKF_MESSAGE_SIGN) != 0) message_sign.reset();

@@ -17,9 +17,15 @@ struct FindOperation {
 };
 
 struct DigestOperation {
-  Hasher hasher;
+  CK_MECHANISM_TYPE type = 0;
+  size_t size = 0;               // bytes of the digest
+  std::optional<Hasher> hasher;  // nullopt: the enclave computes it, of `input`
+  Bytes input;
   bool multi_part = false;
   std::optional<Bytes> pending;
+
+  // Adds a part; kDataLenRange above what one request can carry, where the enclave computes.
+  Status Add(ByteSpan part);
 };
 
 // Sign, verify, encrypt, decrypt: what C_…Init fixed, and what the parts added.
@@ -60,6 +66,8 @@ struct Operations {
   std::optional<DigestOperation> digest;
   std::optional<KeyOperation> sign;
   std::optional<KeyOperation> verify;
+  std::optional<KeyOperation> sign_recover;
+  std::optional<KeyOperation> verify_recover;
   std::optional<KeyOperation> encrypt;
   std::optional<KeyOperation> decrypt;
   std::optional<MessageProcess> message_sign;

@@ -202,6 +202,7 @@ CK_RV ToRv(Code code) {
     case Code::kWrapTemplateMismatch: return CKR_KEY_HANDLE_INVALID;
     case Code::kKeyUnextractable: return CKR_KEY_UNEXTRACTABLE;
     case Code::kCurveUnsupported: return CKR_CURVE_NOT_SUPPORTED;
+    case Code::kParameterSetUnsupported: return CKR_PARAMETER_SET_NOT_SUPPORTED;
     case Code::kDomainParamsInvalid: return CKR_DOMAIN_PARAMS_INVALID;
 
     // mechanisms

@@ -6,8 +6,12 @@ namespace keyclave::pkcs11 {
 namespace {
 
 Result<DigestOperation> CopyOf(const DigestOperation& digest) {
-  KC_ASSIGN(Hasher hasher, digest.hasher.Clone());
-  return DigestOperation{std::move(hasher), digest.multi_part, std::nullopt};
+  DigestOperation copy;
+  copy.type = digest.type;
+  copy.size = digest.size;
+  copy.multi_part = digest.multi_part;
+  KC_ASSIGN(copy.hasher, digest.hasher->Clone());
+  return copy;
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 namespace keyclave::authz {
 
-inline constexpr std::array<std::string_view, 43> kFamilies = {
+inline constexpr std::array<std::string_view, 46> kFamilies = {
     // signatures, encryption and agreement with key pairs
     "rsa-pkcs1", "rsa-pss", "rsa-oaep", "rsa-x509", "rsa-tls", "ecdsa", "ecdh", "eddsa", "sm2",
     "sm2-encrypt", "ml-dsa", "ml-kem", "slh-dsa",
@@ -20,7 +20,7 @@ inline constexpr std::array<std::string_view, 43> kFamilies = {
     "hkdf", "hkdf-data", "sp800-108", "hash-derive", "cipher-derive", "join-derive", "join-keys",
     // new keys
     "rsa-keygen", "ec-keygen", "aes-keygen", "aes-xts-keygen", "generic-keygen", "hkdf-keygen",
-    "sm2-keygen", "sm4-keygen"};
+    "sm2-keygen", "sm4-keygen", "ml-dsa-keygen", "ml-kem-keygen", "slh-dsa-keygen"};
 
 constexpr bool IsFamily(std::string_view name) {
   return std::find(kFamilies.begin(), kFamilies.end(), name) != kFamilies.end();

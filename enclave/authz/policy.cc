@@ -12,8 +12,8 @@ namespace {
 using attest::Expression;
 
 constexpr std::array<std::string_view, kOperationCount> kOperationNames = {
-    "sign",   "verify",  "encrypt", "decrypt", "wrap",  "unwrap",
-    "derive", "release", "read",    "manage",  "create"};
+    "sign",    "verify", "encrypt", "decrypt", "wrap",        "unwrap",     "derive",
+    "release", "read",   "manage",  "create",  "encapsulate", "decapsulate"};
 
 template <class List>
 std::string Join(const List& list) {
@@ -188,8 +188,9 @@ bool IsGuarded(const Permit& permit) {
 }
 
 bool PermitsBareRsa(const Permit& permit) {
-  const bool opens =
-      permit.operations.Has(Operation::kDecrypt) || permit.operations.Has(Operation::kUnwrap);
+  const bool opens = permit.operations.Has(Operation::kDecrypt) ||
+                     permit.operations.Has(Operation::kUnwrap) ||
+                     permit.operations.Has(Operation::kDecapsulate);
   return opens && (!permit.mechanisms.has_value() || permit.mechanisms->contains("rsa-x509"));
 }
 

@@ -23,9 +23,11 @@ enum class Operation : uint8_t {
   kRelease,
   kRead,
   kManage,
-  kCreate
+  kCreate,
+  kEncapsulate,
+  kDecapsulate
 };
-inline constexpr size_t kOperationCount = 11;
+inline constexpr size_t kOperationCount = 13;
 std::string_view OperationName(Operation operation);
 std::optional<Operation> ParseOperation(std::string_view name);
 

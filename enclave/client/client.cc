@@ -22,6 +22,9 @@ bool IsRepeatable(wire::Op op) {
     case Op::kEncrypt:
     case Op::kDecrypt:
     case Op::kWrapKey:
+    case Op::kSignRecover:
+    case Op::kVerifyRecover:
+    case Op::kDigest:
     case Op::kRandom:
     case Op::kListMechanisms:
     case Op::kListPolicies:
@@ -54,6 +57,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kRelease:
     case Op::kUnwrapKey:
     case Op::kDeriveKey:
+    case Op::kEncapsulateKey:
+    case Op::kDecapsulateKey:
     case Op::kApplyPolicy:
     case Op::kAdminister:
     case Op::kOwnerLogin:

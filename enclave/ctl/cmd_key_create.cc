@@ -8,6 +8,7 @@
 #include "enclave/ctl/key_file.h"
 #include "enclave/ctl/key_text.h"
 #include "enclave/ctl/secret_input.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -33,12 +34,13 @@ struct ImportOptions {
   std::string passphrase_file;
 };
 
-enum class Kind { kRsa, kEc, kAes };
+enum class Kind { kRsa, kEc, kAes, kSet };
 
 struct KeyType {
   Kind kind = Kind::kEc;
   uint64_t size = 0;  // bits of RSA and AES keys
   Bytes curve;        // of EC keys
+  const SetName* set = nullptr;
 };
 
 Result<KeyType> ParseType(const std::string& text) {
@@ -53,17 +55,19 @@ Result<KeyType> ParseType(const std::string& text) {
       return KeyType{Kind::kEc, 0, std::move(*curve)};
     }
   }
-  return Fail(
-      Code::kInvalidArgument,
-      "--type " + text +
-          " is not known: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, aes:128, "
-          "aes:192, aes:256");
+  if (const SetName* set = FindSet(text)) return KeyType{Kind::kSet, 0, {}, set};
+  return Fail(Code::kInvalidArgument,
+              "--type " + text +
+                  " is not known: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, "
+                  "aes:128, aes:192, aes:256, ml-dsa:44, ml-dsa:65, ml-dsa:87, ml-kem:512, "
+                  "ml-kem:768, ml-kem:1024, slh-dsa:sha2-128s … slh-dsa:shake-256f");
 }
 
-std::vector<std::string> DefaultUsage(Kind kind) {
-  switch (kind) {
+std::vector<std::string> DefaultUsage(const KeyType& type) {
+  switch (type.kind) {
     case Kind::kRsa: return {"sign", "decrypt"};
     case Kind::kEc: return {"sign"};
+    case Kind::kSet: return {type.set->key_type == CKK_ML_KEM ? "decapsulate" : "sign"};
     case Kind::kAes: return {"encrypt", "decrypt", "wrap", "unwrap"};
   }
   return {};
@@ -85,9 +89,9 @@ Status SetUsage(const std::vector<std::string>& usage, Templates& templates) {
     const auto found = std::find_if(words.begin(), words.end(),
                                     [&](const UsageWord& word) { return word.word == name; });
     if (found == words.end()) {
-      return Fail(Code::kInvalidArgument,
-                  "--usage " + name +
-                      " is not known: sign, verify, encrypt, decrypt, wrap, unwrap, derive");
+      return Fail(Code::kInvalidArgument, "--usage " + name +
+                                              " is not known: sign, verify, encrypt, decrypt, "
+                                              "wrap, unwrap, derive, encapsulate, decapsulate");
     }
     templates.private_attributes.SetBool(found->attribute, true);
     templates.public_attributes.SetBool(found->public_attribute, true);
@@ -95,17 +99,22 @@ Status SetUsage(const std::vector<std::string>& usage, Templates& templates) {
   return Done{};
 }
 
-// Attributes that PKCS#11 has for one half of a pair only.
-void DropForeignAttributes(Templates& templates) {
-  for (const uint64_t type : {CKA_VERIFY, CKA_ENCRYPT, CKA_WRAP}) {
+// Attributes that PKCS#11 has for one half of a pair only, or for pairs only.
+void DropForeignAttributes(Kind kind, Templates& templates) {
+  if (kind == Kind::kAes) {
+    for (const uint64_t type : {CKA_ENCAPSULATE, CKA_DECAPSULATE})
+      templates.private_attributes.Remove(type);
+    return;
+  }
+  for (const uint64_t type : {CKA_VERIFY, CKA_ENCRYPT, CKA_WRAP, CKA_ENCAPSULATE}) {
     templates.private_attributes.Remove(type);
   }
-  for (const uint64_t type : {CKA_SIGN, CKA_DECRYPT, CKA_UNWRAP}) {
+  for (const uint64_t type : {CKA_SIGN, CKA_DECRYPT, CKA_UNWRAP, CKA_DECAPSULATE}) {
     templates.public_attributes.Remove(type);
   }
 }
 
-Result<Templates> MakeTemplates(const NewKeyOptions& options, Kind kind) {
+Result<Templates> MakeTemplates(const NewKeyOptions& options, const KeyType& type) {
   Bytes id;
   if (options.id.empty()) {
     const ByteArray<8> random = RandomArray<8>();
@@ -124,8 +133,8 @@ Result<Templates> MakeTemplates(const NewKeyOptions& options, Kind kind) {
   templates.private_attributes.SetBool(CKA_SENSITIVE, true);
   templates.private_attributes.SetBool(CKA_EXTRACTABLE, options.extractable);
   templates.public_attributes.SetBool(CKA_PRIVATE, false);
-  KC_CHECK_OK(SetUsage(options.usage.empty() ? DefaultUsage(kind) : options.usage, templates));
-  if (kind != Kind::kAes) DropForeignAttributes(templates);
+  KC_CHECK_OK(SetUsage(options.usage.empty() ? DefaultUsage(type) : options.usage, templates));
+  DropForeignAttributes(type.kind, templates);
   return templates;
 }
 
@@ -161,7 +170,7 @@ int Report(const std::string& what, const wire::TokenInfo& token, const wire::Ob
 
 Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
   KC_ASSIGN(const KeyType type, ParseType(options.type));
-  KC_ASSIGN(Templates templates, MakeTemplates(options.key, type.kind));
+  KC_ASSIGN(Templates templates, MakeTemplates(options.key, type));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
   KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
@@ -183,6 +192,9 @@ Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
     request.mechanism.type = CKM_RSA_PKCS_KEY_PAIR_GEN;
     request.public_attributes.SetUlong(CKA_MODULUS_BITS, type.size);
     request.public_attributes.Set(CKA_PUBLIC_EXPONENT, ByteArray<3>{1, 0, 1});
+  } else if (type.kind == Kind::kSet) {
+    request.mechanism.type = type.set->mechanism;
+    request.public_attributes.SetUlong(CKA_PARAMETER_SET, type.set->number);
   } else {
     request.mechanism.type = CKM_EC_KEY_PAIR_GEN;
     request.public_attributes.Set(CKA_EC_PARAMS, type.curve);
@@ -201,7 +213,9 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
               if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
               return AskSecret("passphrase of " + options.file);
             }));
-  KC_ASSIGN(Templates templates, MakeTemplates(options.key, file.is_rsa ? Kind::kRsa : Kind::kEc));
+  KC_ASSIGN(
+      Templates templates,
+      MakeTemplates(options.key, KeyType{file.is_rsa ? Kind::kRsa : Kind::kEc, 0, {}, nullptr}));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
   KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
@@ -232,7 +246,8 @@ void AddNewKeyOptions(CLI::App& command, NewKeyOptions& options) {
       ->type_name("NAME");
   command
       .add_option("--usage", options.usage,
-                  "what it may do: sign, verify, encrypt, decrypt, wrap, unwrap, derive")
+                  "what it may do: sign, verify, encrypt, decrypt, wrap, unwrap, derive, "
+                  "encapsulate, decapsulate")
       ->delimiter(',')
       ->type_name("USAGE,…");
   command.add_flag("--extractable", options.extractable,
@@ -247,10 +262,12 @@ void AddKeyGenerate(CLI::App& group, Invocation& invocation) {
   AddNewKeyOptions(*command, options->key);
   command
       ->add_option("--type", options->type,
-                   "rsa:2048|3072|4096, ec:p256|p384|p521, aes:128|192|256")
+                   "rsa:2048|3072|4096, ec:p256|p384|p521, aes:128|192|256, ml-dsa:44|65|87, "
+                   "ml-kem:512|768|1024, slh-dsa:sha2-128s …")
       ->required();
   command->footer(
-      "Usage, unless --usage says otherwise: RSA sign,decrypt; EC sign; AES "
+      "Usage, unless --usage says otherwise: RSA sign,decrypt; EC, ML-DSA and SLH-DSA sign; ML-KEM "
+      "decapsulate; AES "
       "encrypt,decrypt,wrap,unwrap.\n"
       "Example: keyclave key generate --token edge --type ec:p256 --label www");
   command->callback([options, &invocation] {

@@ -44,6 +44,10 @@ constexpr AttributeRow kAttributes[] = {
     {CKA_VERIFY, "verify", Shape::kBool},
     {CKA_VERIFY_RECOVER, "verify_recover", Shape::kBool},
     {CKA_DERIVE, "derive", Shape::kBool},
+    {CKA_ENCAPSULATE, "encapsulate", Shape::kBool},
+    {CKA_DECAPSULATE, "decapsulate", Shape::kBool},
+    {CKA_PARAMETER_SET, "parameter_set", Shape::kNumber},
+    {CKA_SEED, "seed", Shape::kSecret},
     {CKA_START_DATE, "start_date", Shape::kText},
     {CKA_END_DATE, "end_date", Shape::kText},
     {CKA_MODULUS, "modulus", Shape::kHex},
@@ -89,11 +93,47 @@ constexpr Curve kCurves[] = {
     {"p521", "P-521", "06052b81040023"},
 };
 
+constexpr SetName kSets[] = {
+    {"ml-dsa:44", "ML-DSA-44", CKK_ML_DSA, CKP_ML_DSA_44, CKM_ML_DSA_KEY_PAIR_GEN},
+    {"ml-dsa:65", "ML-DSA-65", CKK_ML_DSA, CKP_ML_DSA_65, CKM_ML_DSA_KEY_PAIR_GEN},
+    {"ml-dsa:87", "ML-DSA-87", CKK_ML_DSA, CKP_ML_DSA_87, CKM_ML_DSA_KEY_PAIR_GEN},
+    {"ml-kem:512", "ML-KEM-512", CKK_ML_KEM, CKP_ML_KEM_512, CKM_ML_KEM_KEY_PAIR_GEN},
+    {"ml-kem:768", "ML-KEM-768", CKK_ML_KEM, CKP_ML_KEM_768, CKM_ML_KEM_KEY_PAIR_GEN},
+    {"ml-kem:1024", "ML-KEM-1024", CKK_ML_KEM, CKP_ML_KEM_1024, CKM_ML_KEM_KEY_PAIR_GEN},
+    {"slh-dsa:sha2-128s", "SLH-DSA-SHA2-128s", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_128S,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:shake-128s", "SLH-DSA-SHAKE-128s", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_128S,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:sha2-128f", "SLH-DSA-SHA2-128f", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_128F,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:shake-128f", "SLH-DSA-SHAKE-128f", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_128F,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:sha2-192s", "SLH-DSA-SHA2-192s", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_192S,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:shake-192s", "SLH-DSA-SHAKE-192s", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_192S,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:sha2-192f", "SLH-DSA-SHA2-192f", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_192F,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:shake-192f", "SLH-DSA-SHAKE-192f", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_192F,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:sha2-256s", "SLH-DSA-SHA2-256s", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_256S,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:shake-256s", "SLH-DSA-SHAKE-256s", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_256S,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:sha2-256f", "SLH-DSA-SHA2-256f", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_256F,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+    {"slh-dsa:shake-256f", "SLH-DSA-SHAKE-256f", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_256F,
+     CKM_SLH_DSA_KEY_PAIR_GEN},
+};
+
 std::string KeyTypeName(uint64_t type) {
   switch (type) {
     case CKK_RSA: return "RSA";
     case CKK_EC: return "EC";
     case CKK_AES: return "AES";
+    case CKK_ML_DSA: return "ML-DSA";
+    case CKK_ML_KEM: return "ML-KEM";
+    case CKK_SLH_DSA: return "SLH-DSA";
     case CKK_GENERIC_SECRET: return "generic secret";
     default: return "key type " + std::to_string(type);
   }
@@ -157,6 +197,10 @@ std::string ClassText(const wire::AttributeList& attributes) {
 std::string TypeText(const wire::AttributeList& attributes) {
   const auto type = attributes.Ulong(CKA_KEY_TYPE);
   if (!type) return CertificateTypeText(attributes);
+  const auto set = attributes.Ulong(CKA_PARAMETER_SET);
+  for (const SetName& row : kSets) {
+    if (row.key_type == *type && row.number == set) return std::string(row.shown);
+  }
   std::string text = KeyTypeName(*type);
   if (*type == CKK_RSA) {
     const Bytes* modulus = attributes.Find(CKA_MODULUS);
@@ -172,12 +216,23 @@ std::string TypeText(const wire::AttributeList& attributes) {
   return text;
 }
 
+const SetName* FindSet(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kSets), std::end(kSets),
+                                   [&](const SetName& row) { return row.name == name; });
+  return found == std::end(kSets) ? nullptr : found;
+}
+
 const std::vector<UsageWord>& UsageWords() {
   static const std::vector<UsageWord> words = {
-      {"sign", CKA_SIGN, CKA_VERIFY},        {"verify", CKA_VERIFY, CKA_VERIFY},
-      {"encrypt", CKA_ENCRYPT, CKA_ENCRYPT}, {"decrypt", CKA_DECRYPT, CKA_ENCRYPT},
-      {"wrap", CKA_WRAP, CKA_WRAP},          {"unwrap", CKA_UNWRAP, CKA_WRAP},
+      {"sign", CKA_SIGN, CKA_VERIFY},
+      {"verify", CKA_VERIFY, CKA_VERIFY},
+      {"encrypt", CKA_ENCRYPT, CKA_ENCRYPT},
+      {"decrypt", CKA_DECRYPT, CKA_ENCRYPT},
+      {"wrap", CKA_WRAP, CKA_WRAP},
+      {"unwrap", CKA_UNWRAP, CKA_WRAP},
       {"derive", CKA_DERIVE, CKA_DERIVE},
+      {"encapsulate", CKA_ENCAPSULATE, CKA_ENCAPSULATE},
+      {"decapsulate", CKA_DECAPSULATE, CKA_ENCAPSULATE},
   };
   return words;
 }

@@ -33,6 +33,17 @@ Result<Bytes> ParseId(const std::string& text);
 // DER of the named curve ("p256"); nullopt if it is not known.
 std::optional<Bytes> CurveParameters(std::string_view name);
 
+// A parameter set in words ("ml-dsa:65", "slh-dsa:sha2-128s"), and the mechanism that makes keys of
+// it.
+struct SetName {
+  std::string_view name;
+  std::string_view shown;
+  uint64_t key_type;
+  uint64_t number;
+  uint64_t mechanism;
+};
+const SetName* FindSet(std::string_view name);  // nullptr: not known
+
 // The usage words of --usage and the attribute each sets: on the private or secret key, and its
 // counterpart on the public key.
 struct UsageWord {

@@ -105,14 +105,15 @@ Kinds KindOf(uint64_t object_class, uint64_t subtype) {
   const bool rsa = subtype == CKK_RSA;
   const bool ec = subtype == CKK_EC || subtype == CKK_EC_EDWARDS || subtype == CKK_EC_MONTGOMERY ||
                   subtype == kCkkSm2;
+  const bool set = subtype == CKK_ML_DSA || subtype == CKK_ML_KEM || subtype == CKK_SLH_DSA;
   switch (object_class) {
     case CKO_DATA: return kData;
     case CKO_TRUST: return kTrustObject;
     case CKO_CERTIFICATE: return CertificateKind(subtype);
     case CKO_DOMAIN_PARAMETERS: return DomainKind(subtype);
-    case CKO_PUBLIC_KEY: return rsa ? kPublicRsa : ec ? kPublicEc : Kinds{0};
-    case CKO_PRIVATE_KEY: return rsa ? kPrivateRsa : ec ? kPrivateEc : Kinds{0};
-    case CKO_SECRET_KEY: return rsa || ec ? Kinds{0} : kSecret;
+    case CKO_PUBLIC_KEY: return rsa ? kPublicRsa : ec ? kPublicEc : set ? kPublicSet : Kinds{0};
+    case CKO_PRIVATE_KEY: return rsa ? kPrivateRsa : ec ? kPrivateEc : set ? kPrivateSet : Kinds{0};
+    case CKO_SECRET_KEY: return rsa || ec || set ? Kinds{0} : kSecret;
     default: return 0;
   }
 }

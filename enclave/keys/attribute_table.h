@@ -27,8 +27,10 @@ inline constexpr Kinds kPublicEc = 8;  // Edwards and Montgomery curves too
 inline constexpr Kinds kPrivateRsa = 16;
 inline constexpr Kinds kPrivateEc = 32;
 inline constexpr Kinds kSecret = 64;
-inline constexpr Kinds kPublic = kPublicRsa | kPublicEc;
-inline constexpr Kinds kPrivate = kPrivateRsa | kPrivateEc;
+inline constexpr Kinds kPublicSet = 128;  // ML-DSA, SLH-DSA, ML-KEM
+inline constexpr Kinds kPrivateSet = 256;
+inline constexpr Kinds kPublic = kPublicRsa | kPublicEc | kPublicSet;
+inline constexpr Kinds kPrivate = kPrivateRsa | kPrivateEc | kPrivateSet;
 inline constexpr Kinds kPair = kPublic | kPrivate;
 inline constexpr Kinds kKey = kPair | kSecret;
 // Objects that hold no key from bit 16 up.

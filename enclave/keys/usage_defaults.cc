@@ -5,9 +5,9 @@
 namespace keyclave::keys {
 namespace {
 
-constexpr uint64_t kUsages[] = {CKA_ENCRYPT,      CKA_DECRYPT, CKA_SIGN,
-                                CKA_SIGN_RECOVER, CKA_VERIFY,  CKA_VERIFY_RECOVER,
-                                CKA_WRAP,         CKA_UNWRAP,  CKA_DERIVE};
+constexpr uint64_t kUsages[] = {CKA_ENCRYPT, CKA_DECRYPT,        CKA_SIGN,       CKA_SIGN_RECOVER,
+                                CKA_VERIFY,  CKA_VERIFY_RECOVER, CKA_WRAP,       CKA_UNWRAP,
+                                CKA_DERIVE,  CKA_ENCAPSULATE,    CKA_DECAPSULATE};
 
 bool ClassHas(uint64_t object_class, uint64_t usage) {
   switch (usage) {
@@ -17,7 +17,9 @@ bool ClassHas(uint64_t object_class, uint64_t usage) {
     case CKA_DECRYPT:
     case CKA_SIGN:
     case CKA_UNWRAP: return object_class != CKO_PUBLIC_KEY;
+    case CKA_DECAPSULATE:
     case CKA_SIGN_RECOVER: return object_class == CKO_PRIVATE_KEY;
+    case CKA_ENCAPSULATE:
     case CKA_VERIFY_RECOVER: return object_class == CKO_PUBLIC_KEY;
     default: return true;
   }
@@ -34,6 +36,7 @@ bool TypeIsFor(uint64_t key_type, uint64_t usage) {
     case CKK_AES_XTS: return usage == CKA_ENCRYPT || usage == CKA_DECRYPT;
     case CKK_EC_MONTGOMERY:
     case CKK_HKDF: return usage == CKA_DERIVE;
+    case CKK_ML_KEM: return usage == CKA_ENCAPSULATE || usage == CKA_DECAPSULATE;
     default: return signature;
   }
 }

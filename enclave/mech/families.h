@@ -15,6 +15,8 @@ namespace keyclave::mech {
 inline constexpr uint64_t kFlagSign = CKF_HW | CKF_SIGN | CKF_VERIFY;
 inline constexpr uint64_t kFlagCipher = CKF_HW | CKF_ENCRYPT | CKF_DECRYPT;
 inline constexpr uint64_t kFlagWrap = CKF_WRAP | CKF_UNWRAP;
+inline constexpr uint64_t kFlagEncapsulate = CKF_ENCAPSULATE | CKF_DECAPSULATE;
+inline constexpr uint64_t kFlagRecover = CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER;
 inline constexpr uint64_t kFlagEc = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
 
 }  // namespace keyclave::mech

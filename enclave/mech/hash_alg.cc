@@ -33,7 +33,7 @@ constexpr HashAlg kHashes[] = {
      kNone, kNone, kNone, CKM_SHA512_224_HMAC, CKM_SHA512_224_HMAC_GENERAL, CKK_SHA512_224_HMAC, CKM_SHA512_224_KEY_DERIVATION},
     {"SHA2-512/256", 32, CKM_SHA512_256, kNone, kNone, kNone,
      kNone, kNone, kNone, CKM_SHA512_256_HMAC, CKM_SHA512_256_HMAC_GENERAL, CKK_SHA512_256_HMAC, CKM_SHA512_256_KEY_DERIVATION},
-    {"SM3", 32, kNone, kNone, kNone, kNone,
+    {"SM3", 32, kCkmSm3, kNone, kNone, kNone,
      kNone, kNone, kNone, kCkmSm3Hmac, kCkmSm3HmacGeneral, kNone, kNone},
 };
 // clang-format on

@@ -9,8 +9,9 @@
 namespace keyclave::mech {
 namespace {
 
-const KeyType* const kKeyTypes[] = {&kRsaKeyType, &kEcKeyType, &kEdwardsKeyType,
-                                    &kMontgomeryKeyType, &kSm2KeyType};
+const KeyType* const kKeyTypes[] = {&kRsaKeyType,        &kEcKeyType,    &kEdwardsKeyType,
+                                    &kMontgomeryKeyType, &kSm2KeyType,   &kMlDsaKeyType,
+                                    &kMlKemKeyType,      &kSlhDsaKeyType};
 
 constexpr size_t kMaxKeyFile = 64 * 1024;
 

@@ -32,6 +32,9 @@ extern const KeyType kEcKeyType;
 extern const KeyType kEdwardsKeyType;
 extern const KeyType kMontgomeryKeyType;
 extern const KeyType kSm2KeyType;
+extern const KeyType kMlDsaKeyType;
+extern const KeyType kMlKemKeyType;
+extern const KeyType kSlhDsaKeyType;
 
 const KeyType* FindKeyType(uint64_t type);  // nullptr: not an asymmetric type known here
 const KeyType* FindKeyType(const EVP_PKEY* pkey);

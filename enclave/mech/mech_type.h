@@ -55,10 +55,15 @@ struct MechFamily {
                                      size_t size) = nullptr;
   // What is derived holds the base key's own bytes, and must stay as hidden as they are.
   bool derives_base_bytes = false;
-  // A fresh secret for the holder of the private key, and its way there (PKCS#11 3.2).
-  Result<Encapsulated> (*encapsulate)(const Key&, const wire::Mechanism&) = nullptr;
-  Result<SecretBytes> (*decapsulate)(const Key&, const wire::Mechanism&,
-                                     ByteSpan ciphertext) = nullptr;
+  // A fresh secret for the holder of the private key, and its way there (PKCS#11 3.2 §5.18.8,
+  // §5.18.9). `size` as for derive; a mechanism that needs to be told it says kTemplateIncomplete.
+  Result<Encapsulated> (*encapsulate)(const Key&, const wire::Mechanism&, size_t size) = nullptr;
+  Result<SecretBytes> (*decapsulate)(const Key&, const wire::Mechanism&, ByteSpan ciphertext,
+                                     size_t size) = nullptr;
+  // What a signature was made over, out of the signature.
+  Result<Bytes> (*verify_recover)(const Key&, const wire::Mechanism&, ByteSpan signature) = nullptr;
+  // Of a row without keys.
+  Result<Bytes> (*digest)(const wire::Mechanism&, ByteSpan input) = nullptr;
 };
 
 struct MechEntry {
@@ -69,17 +74,19 @@ struct MechEntry {
 // kMechanismInvalid if it is not in the table, or this OpenSSL lacks the algorithm.
 Result<MechEntry> FindMechanism(uint64_t type);
 std::vector<MechEntry> AllMechanisms();
+// Those that the linked OpenSSL lacks, too: what the documents list.
+std::vector<MechEntry> EveryMechanism();
 bool IsFamilyName(std::string_view name);
 
 // Key encodings for wrapping (PKCS#11 §6.7 of the mechanisms): PKCS#8 for private keys, the value
 // for secret keys. kKeyNotWrappable for public keys.
 Result<SecretBytes> EncodeForWrap(const Key& key);
 
-// C_WrapKey, C_UnwrapKey and C_DeriveKey through a row, with PKCS#11's codes for keys in place of
-// those for data: kKeySizeRange, kWrappedKeyInvalid, kWrappedKeyLenRange, kTemplateIncomplete,
-// kTemplateInconsistent. `attributes` is the new key's template: CKA_CLASS, CKA_KEY_TYPE (a derived
-// key's default: a generic secret) and CKA_VALUE_LEN count. Usage attributes are the caller's
-// business.
+// C_WrapKey, C_UnwrapKey, C_DeriveKey and C_EncapsulateKey through a row, with PKCS#11's codes for
+// keys in place of those for data: kKeySizeRange, kWrappedKeyInvalid, kWrappedKeyLenRange,
+// kTemplateIncomplete, kTemplateInconsistent. `attributes` is the new key's template: CKA_CLASS,
+// CKA_KEY_TYPE (a derived key's default: a generic secret) and CKA_VALUE_LEN count. Usage
+// attributes are the caller's business.
 Result<Bytes> WrapKey(const MechEntry& entry, const Key& wrapping_key,
                       const wire::Mechanism& mechanism, const Key& key);
 Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
@@ -88,5 +95,16 @@ Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
 // `second` is the key that wire::Mechanism::second_key names; nullptr for none.
 Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key, const Key* second,
                          const wire::Mechanism& mechanism, const wire::AttributeList& attributes);
+
+struct EncapsulatedKey {
+  Bytes ciphertext;
+  NewKey key;
+};
+Result<EncapsulatedKey> EncapsulateKey(const MechEntry& entry, const Key& public_key,
+                                       const wire::Mechanism& mechanism,
+                                       const wire::AttributeList& attributes);
+Result<NewKey> DecapsulateKey(const MechEntry& entry, const Key& private_key,
+                              const wire::Mechanism& mechanism, ByteSpan ciphertext,
+                              const wire::AttributeList& attributes);
 
 }  // namespace keyclave::mech

@@ -51,6 +51,23 @@ Status RunVerify(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan si
   return Done{};
 }
 
+Result<Bytes> RunVerifyRecover(const Key& key, int rsa_padding, ByteSpan signature) {
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(Library(), key.pkey(), nullptr));
+  if (context == nullptr || EVP_PKEY_verify_recover_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_rsa_padding(context.get(), rsa_padding) != 1) {
+    return OpensslError("setting up a key operation");
+  }
+  Bytes output(MaxOutput(key));
+  size_t size = output.size();
+  if (EVP_PKEY_verify_recover(context.get(), output.data(), &size, signature.data(),
+                              signature.size()) != 1) {
+    ERR_clear_error();
+    return Fail(Code::kSignatureInvalid);
+  }
+  output.resize(size);
+  return output;
+}
+
 Result<Bytes> RunEncrypt(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan label) {
   KC_ASSIGN(const EvpPkeyCtx context, key.Begin(use));
   KC_CHECK_OK(SetLabel(context.get(), label));

@@ -9,6 +9,8 @@ namespace keyclave::mech {
 Result<Bytes> RunSign(const Key& key, const PkeyUse& use, ByteSpan input, size_t max_size);
 // kSignatureInvalid for every signature that does not verify.
 Status RunVerify(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan signature);
+// What an RSA signature holds once its padding is off; kSignatureInvalid.
+Result<Bytes> RunVerifyRecover(const Key& key, int rsa_padding, ByteSpan signature);
 // `label` is OAEP's; empty for other paddings.
 Result<Bytes> RunEncrypt(const Key& key, const PkeyUse& use, ByteSpan input, ByteSpan label = {});
 // kEncryptedDataInvalid for every ciphertext that does not open, whatever the reason.

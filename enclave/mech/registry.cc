@@ -22,6 +22,9 @@ bool FlagsMatchFunctions(const MechFamily& family) {
   const bool can_wrap = family.wrap != nullptr || family.encrypt != nullptr;
   const bool can_unwrap = family.unwrap != nullptr || family.decrypt != nullptr;
   return agree(CKF_SIGN, family.sign != nullptr) && agree(CKF_VERIFY, family.verify != nullptr) &&
+         ((flags & CKF_SIGN_RECOVER) == 0 || family.sign != nullptr) &&
+         agree(CKF_VERIFY_RECOVER, family.verify_recover != nullptr) &&
+         agree(CKF_DIGEST, family.digest != nullptr) &&
          agree(CKF_ENCRYPT, family.encrypt != nullptr) &&
          agree(CKF_DECRYPT, family.decrypt != nullptr) &&
          agree(CKF_GENERATE | CKF_GENERATE_KEY_PAIR, family.generate != nullptr) &&
@@ -31,14 +34,15 @@ bool FlagsMatchFunctions(const MechFamily& family) {
          ((flags & CKF_WRAP) == 0 || can_wrap) && ((flags & CKF_UNWRAP) == 0 || can_unwrap);
 }
 
-std::vector<MechEntry> MakeTable() {
+std::vector<MechEntry> MakeTable(bool available_only) {
   std::vector<MechEntry> table;
   for (const MechFamily* family : kFamilies) {
     // A table that contradicts itself is a defect of the program, which no caller can do anything
     // about.
     if (!FlagsMatchFunctions(*family)) std::abort();
     for (const MechRow& row : family->rows) {
-      if (family->available == nullptr || family->available(row)) table.push_back({family, &row});
+      const bool available = family->available == nullptr || family->available(row);
+      if (available || !available_only) table.push_back({family, &row});
     }
   }
   const auto by_type = [](const MechEntry& a, const MechEntry& b) {
@@ -53,7 +57,7 @@ std::vector<MechEntry> MakeTable() {
 }
 
 const std::vector<MechEntry>& Table() {
-  static const std::vector<MechEntry> table = MakeTable();
+  static const std::vector<MechEntry> table = MakeTable(/*available_only=*/true);
   return table;
 }
 
@@ -69,6 +73,8 @@ Result<MechEntry> FindMechanism(uint64_t type) {
 }
 
 std::vector<MechEntry> AllMechanisms() { return Table(); }
+
+std::vector<MechEntry> EveryMechanism() { return MakeTable(/*available_only=*/false); }
 
 bool IsFamilyName(std::string_view name) {
   return std::any_of(std::begin(kFamilies), std::end(kFamilies),

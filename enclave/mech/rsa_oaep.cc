@@ -4,6 +4,7 @@
 
 #include "enclave/mech/families.h"
 #include "enclave/mech/hash_alg.h"
+#include "enclave/mech/kem_run.h"
 #include "enclave/mech/pkey_run.h"
 #include "enclave/mech/rsa.h"
 
@@ -11,7 +12,7 @@ namespace keyclave::mech {
 namespace {
 
 constexpr MechRow kRows[] = {
-    {CKM_RSA_PKCS_OAEP, kRsaMinBits, kRsaMaxBits, kFlagCipher | kFlagWrap},
+    {CKM_RSA_PKCS_OAEP, kRsaMinBits, kRsaMaxBits, kFlagCipher | kFlagWrap | kFlagEncapsulate},
 };
 
 struct Oaep {
@@ -50,6 +51,15 @@ Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
   return RunDecrypt(key, oaep.use, input, oaep.label);
 }
 
+Result<Encapsulated> Encapsulate(const Key& key, const wire::Mechanism& mechanism, size_t size) {
+  return EncapsulateRandom(Encrypt, key, mechanism, size);
+}
+
+Result<SecretBytes> Decapsulate(const Key& key, const wire::Mechanism& mechanism,
+                                ByteSpan ciphertext, size_t size) {
+  return DecapsulateRandom(Decrypt, key, mechanism, ciphertext, size);
+}
+
 }  // namespace
 
 constinit const MechFamily kRsaOaepFamily = {
@@ -57,6 +67,8 @@ constinit const MechFamily kRsaOaepFamily = {
     .rows = kRows,
     .encrypt = Encrypt,
     .decrypt = Decrypt,
+    .encapsulate = Encapsulate,
+    .decapsulate = Decapsulate,
 };
 
 }  // namespace keyclave::mech

@@ -5,6 +5,7 @@
 
 #include "enclave/mech/families.h"
 #include "enclave/mech/hash_alg.h"
+#include "enclave/mech/kem_run.h"
 #include "enclave/mech/pkey_run.h"
 #include "enclave/mech/rsa.h"
 
@@ -14,7 +15,8 @@ namespace {
 constexpr size_t kPaddingSize = 11;  // RFC 8017 §7.2.1, §9.2
 
 constexpr MechRow kRows[] = {
-    {CKM_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign | kFlagCipher | kFlagWrap},
+    {CKM_RSA_PKCS, kRsaMinBits, kRsaMaxBits,
+     kFlagSign | kFlagRecover | kFlagCipher | kFlagWrap | kFlagEncapsulate},
     {CKM_SHA1_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
     {CKM_SHA224_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
     {CKM_SHA256_RSA_PKCS, kRsaMinBits, kRsaMaxBits, kFlagSign, SignInput::kMessage},
@@ -86,6 +88,23 @@ Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
   return RunDecrypt(key, {.verb = PkeyVerb::kDecrypt, .rsa_padding = RSA_PKCS1_PADDING}, input);
 }
 
+Result<Bytes> VerifyRecover(const Key& key, const wire::Mechanism& mechanism, ByteSpan signature) {
+  if (mechanism.type != CKM_RSA_PKCS) return Fail(Code::kMechanismInvalid);
+  KC_ASSIGN(const size_t size, RsaForPublic(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  if (signature.size() != size) return Fail(Code::kSignatureLenRange);
+  return RunVerifyRecover(key, RSA_PKCS1_PADDING, signature);
+}
+
+Result<Encapsulated> Encapsulate(const Key& key, const wire::Mechanism& mechanism, size_t size) {
+  return EncapsulateRandom(Encrypt, key, mechanism, size);
+}
+
+Result<SecretBytes> Decapsulate(const Key& key, const wire::Mechanism& mechanism,
+                                ByteSpan ciphertext, size_t size) {
+  return DecapsulateRandom(Decrypt, key, mechanism, ciphertext, size);
+}
+
 }  // namespace
 
 constinit const MechFamily kRsaPkcs1Family = {
@@ -95,6 +114,9 @@ constinit const MechFamily kRsaPkcs1Family = {
     .verify = Verify,
     .encrypt = Encrypt,
     .decrypt = Decrypt,
+    .encapsulate = Encapsulate,
+    .decapsulate = Decapsulate,
+    .verify_recover = VerifyRecover,
 };
 
 }  // namespace keyclave::mech

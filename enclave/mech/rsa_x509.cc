@@ -7,6 +7,7 @@
 
 #include "enclave/mech/evp.h"
 #include "enclave/mech/families.h"
+#include "enclave/mech/kem_run.h"
 #include "enclave/mech/pkey_run.h"
 #include "enclave/mech/rsa.h"
 
@@ -14,7 +15,8 @@ namespace keyclave::mech {
 namespace {
 
 constexpr MechRow kRows[] = {
-    {CKM_RSA_X_509, kRsaMinBits, kRsaMaxBits, kFlagSign | kFlagCipher},
+    {CKM_RSA_X_509, kRsaMinBits, kRsaMaxBits,
+     kFlagSign | kFlagRecover | kFlagCipher | kFlagEncapsulate},
 };
 
 PkeyUse Use(PkeyVerb verb) { return {.verb = verb, .rsa_padding = RSA_NO_PADDING}; }
@@ -65,6 +67,29 @@ Result<Bytes> Decrypt(const Key& key, const wire::Mechanism& mechanism, ByteSpan
   return RunDecrypt(key, Use(PkeyVerb::kDecrypt), checked);
 }
 
+Result<Bytes> VerifyRecover(const Key& key, const wire::Mechanism& mechanism, ByteSpan signature) {
+  KC_ASSIGN(const size_t size, RsaForPublic(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  if (signature.size() != size) return Fail(Code::kSignatureLenRange);
+  return RunVerifyRecover(key, RSA_NO_PADDING, signature);
+}
+
+// "This mechanism can encapsulate and decapsulate keys according to RSASVE defined in [FIPS SP
+// 800-56B]" (v3.2 §6.1.13).
+Result<Encapsulated> Encapsulate(const Key& key, const wire::Mechanism& mechanism, size_t size) {
+  KC_CHECK_OK(RsaForPublic(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  return RunEncapsulate(key, OSSL_KEM_PARAM_OPERATION_RSASVE, size);
+}
+
+Result<SecretBytes> Decapsulate(const Key& key, const wire::Mechanism& mechanism,
+                                ByteSpan ciphertext, size_t size) {
+  KC_ASSIGN(const size_t modulus_size, RsaForPrivate(key));
+  KC_CHECK_OK(ExpectNoParam(mechanism));
+  if (ciphertext.size() != modulus_size) return Fail(Code::kEncryptedDataLenRange);
+  return RunDecapsulate(key, OSSL_KEM_PARAM_OPERATION_RSASVE, ciphertext, size);
+}
+
 }  // namespace
 
 constinit const MechFamily kRsaX509Family = {
@@ -74,6 +99,9 @@ constinit const MechFamily kRsaX509Family = {
     .verify = Verify,
     .encrypt = Encrypt,
     .decrypt = Decrypt,
+    .encapsulate = Encapsulate,
+    .decapsulate = Decapsulate,
+    .verify_recover = VerifyRecover,
 };
 
 }  // namespace keyclave::mech

@@ -112,6 +112,26 @@ Result<SecretBytes> RunDerive(const MechFamily& family, const Key& base_key, con
   return Fail(Code::kMechanismParamInvalid, "the mechanism takes the handle of a second key");
 }
 
+// What the template of a secret key that a mechanism makes says of it.
+struct SecretTemplate {
+  uint64_t key_type = 0;
+  size_t size = 0;  // 0: not said
+};
+
+Result<SecretTemplate> ReadSecretTemplate(const wire::AttributeList& attributes) {
+  SecretTemplate read;
+  const uint64_t object_class = attributes.Ulong(CKA_CLASS).value_or(CKO_SECRET_KEY);
+  read.key_type = attributes.Ulong(CKA_KEY_TYPE).value_or(CKK_GENERIC_SECRET);
+  if (object_class != CKO_SECRET_KEY) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
+  if (!IsSecretKeyType(read.key_type)) return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE");
+  KC_ASSIGN(const std::optional<size_t> length, ValueLength(attributes));
+  if (length.has_value() && !IsSecretSize(read.key_type, *length)) {
+    return Fail(Code::kAttributeValueInvalid, "CKA_VALUE_LEN");
+  }
+  read.size = length.value_or(0);
+  return read;
+}
+
 }  // namespace
 
 Result<SecretBytes> EncodeForWrap(const Key& key) {
@@ -163,19 +183,42 @@ Result<NewKey> UnwrapKey(const MechEntry& entry, const Key& unwrapping_key,
 Result<NewKey> DeriveKey(const MechEntry& entry, const Key& base_key, const Key* second,
                          const wire::Mechanism& mechanism, const wire::AttributeList& attributes) {
   if ((entry.row->flags & CKF_DERIVE) == 0) return Fail(Code::kMechanismInvalid);
-  const uint64_t object_class = attributes.Ulong(CKA_CLASS).value_or(CKO_SECRET_KEY);
-  const uint64_t key_type = attributes.Ulong(CKA_KEY_TYPE).value_or(CKK_GENERIC_SECRET);
-  if (object_class != CKO_SECRET_KEY) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
-  if (!IsSecretKeyType(key_type)) return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE");
-  KC_ASSIGN(const std::optional<size_t> length, ValueLength(attributes));
-  if (length.has_value() && !IsSecretSize(key_type, *length)) {
-    return Fail(Code::kAttributeValueInvalid, "CKA_VALUE_LEN");
-  }
-  KC_ASSIGN(SecretBytes value,
-            RunDerive(*entry.family, base_key, second, mechanism, length.value_or(0)));
-  if (!IsSecretSize(key_type, value.size()))
+  KC_ASSIGN(const SecretTemplate wanted, ReadSecretTemplate(attributes));
+  KC_ASSIGN(SecretBytes value, RunDerive(*entry.family, base_key, second, mechanism, wanted.size));
+  if (!IsSecretSize(wanted.key_type, value.size()))
     return Fail(Code::kTemplateIncomplete, "CKA_VALUE_LEN");
-  return NewSecretKey(key_type, std::move(value));
+  return NewSecretKey(wanted.key_type, std::move(value));
+}
+
+Result<EncapsulatedKey> EncapsulateKey(const MechEntry& entry, const Key& public_key,
+                                       const wire::Mechanism& mechanism,
+                                       const wire::AttributeList& attributes) {
+  if ((entry.row->flags & CKF_ENCAPSULATE) == 0) return Fail(Code::kMechanismInvalid);
+  KC_ASSIGN(const SecretTemplate wanted, ReadSecretTemplate(attributes));
+  Result<Encapsulated> made = entry.family->encapsulate(public_key, mechanism, wanted.size);
+  if (!made.ok()) return ForWrap(made.error());
+  if (!IsSecretSize(wanted.key_type, made->secret.size()))
+    return Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE: the secret does not fit it");
+  EncapsulatedKey key;
+  key.ciphertext = std::move(made->ciphertext);
+  KC_ASSIGN(key.key, NewSecretKey(wanted.key_type, std::move(made->secret)));
+  return key;
+}
+
+Result<NewKey> DecapsulateKey(const MechEntry& entry, const Key& private_key,
+                              const wire::Mechanism& mechanism, ByteSpan ciphertext,
+                              const wire::AttributeList& attributes) {
+  if ((entry.row->flags & CKF_DECAPSULATE) == 0) return Fail(Code::kMechanismInvalid);
+  KC_ASSIGN(const SecretTemplate wanted, ReadSecretTemplate(attributes));
+  Result<SecretBytes> secret =
+      entry.family->decapsulate(private_key, mechanism, ciphertext, wanted.size);
+  if (!secret.ok()) return ForUnwrap(secret.error());
+  // Where a ciphertext decides the secret's length, a wrong one is a wrong ciphertext.
+  const bool unwraps = (entry.row->flags & CKF_DECRYPT) != 0;
+  if (!IsSecretSize(wanted.key_type, secret->size()))
+    return unwraps ? Fail(Code::kWrappedKeyInvalid)
+                   : Fail(Code::kTemplateInconsistent, "CKA_KEY_TYPE: the secret does not fit it");
+  return NewSecretKey(wanted.key_type, std::move(*secret));
 }
 
 }  // namespace keyclave::mech

@@ -3,6 +3,7 @@
 #include "attest/key_binding.h"
 #include "enclave/base/byte_reader.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::ops {
 namespace {
@@ -11,11 +12,9 @@ struct UsageWord {
   uint64_t attribute;
   std::string_view word;
 };
-constexpr UsageWord kUsage[] = {{CKA_SIGN, "sign"},
-                                {CKA_DECRYPT, "decrypt"},
-                                {CKA_UNWRAP, "unwrap"},
-                                {CKA_DERIVE, "derive"},
-                                {CKA_SIGN_RECOVER, "sign-recover"}};
+constexpr UsageWord kUsage[] = {
+    {CKA_SIGN, "sign"},     {CKA_DECRYPT, "decrypt"},         {CKA_UNWRAP, "unwrap"},
+    {CKA_DERIVE, "derive"}, {CKA_DECAPSULATE, "decapsulate"}, {CKA_SIGN_RECOVER, "sign-recover"}};
 
 Result<std::vector<uint64_t>> AllowedMechanisms(const wire::AttributeList& attributes) {
   std::vector<uint64_t> allowed;

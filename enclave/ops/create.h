@@ -1,6 +1,8 @@
 // How new objects come into a token: one way for all operations that make them.
 #pragma once
 
+#include "enclave/keys/attributes.h"
+#include "enclave/mech/key.h"
 #include "enclave/ops/access.h"
 
 namespace keyclave::ops {
@@ -25,5 +27,15 @@ inline bool IsSecurityOfficer(const Call& call, const wire::TokenId& token) {
 Result<std::vector<keys::ObjectPtr>> InsertObjects(
     Call& call, const AuthorizedCreation& creation, std::vector<keys::NewObject> objects,
     std::span<const keys::Object* const> parents = {}, Source source = Source::kMade);
+
+// A template with the class that the operation implies; kTemplateInconsistent if it names another.
+Result<wire::AttributeList> WithClass(wire::AttributeList attributes, uint64_t object_class);
+
+// One object of a template and what its key material gave, put in by InsertObjects.
+Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creation,
+                                    wire::AttributeList requested, mech::NewKey made,
+                                    keys::Origin origin, uint64_t mechanism,
+                                    std::span<const keys::Object* const> parents = {},
+                                    Source source = Source::kMade);
 
 }  // namespace keyclave::ops

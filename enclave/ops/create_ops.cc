@@ -21,14 +21,6 @@ Result<std::optional<uint64_t>> ClassOf(const AttributeList& attributes) {
   return named;
 }
 
-// A template with the class that the operation implies; kTemplateInconsistent if it names another.
-Result<AttributeList> WithClass(AttributeList attributes, uint64_t object_class) {
-  KC_ASSIGN(const auto named, ClassOf(attributes));
-  if (named && *named != object_class) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
-  attributes.SetUlong(CKA_CLASS, object_class);
-  return attributes;
-}
-
 // An object from a template and what the key material gave.
 Result<keys::NewObject> Assemble(const Call& call, const wire::TokenId& token,
                                  AttributeList requested, const AttributeList& made,
@@ -82,21 +74,6 @@ Result<wire::KeyPairReply> InsertPair(Call& call, const AuthorizedCreation& crea
   objects.push_back(std::move(private_key));
   KC_ASSIGN(const auto inserted, InsertObjects(call, creation, std::move(objects)));
   return wire::KeyPairReply{DescribeFor(call, *inserted[0]), DescribeFor(call, *inserted[1])};
-}
-
-Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creation,
-                                    AttributeList requested, mech::NewKey made, Origin origin,
-                                    uint64_t mechanism,
-                                    std::span<const keys::Object* const> parents = {},
-                                    Source source = Source::kMade) {
-  KC_ASSIGN(keys::NewObject object,
-            Assemble(call, creation.token().id, std::move(requested), made.attributes,
-                     std::move(made.material), origin, mechanism));
-  std::vector<keys::NewObject> objects;
-  objects.push_back(std::move(object));
-  KC_ASSIGN(const auto inserted,
-            InsertObjects(call, creation, std::move(objects), parents, source));
-  return wire::ObjectReply{DescribeFor(call, *inserted.front())};
 }
 
 Result<mech::MechEntry> GeneratingMechanism(const wire::Mechanism& mechanism, uint64_t flag) {
@@ -154,6 +131,27 @@ Status CheckExtractable(Call& call, const keys::Object& object, Source source) {
 }
 
 }  // namespace
+
+Result<AttributeList> WithClass(AttributeList attributes, uint64_t object_class) {
+  KC_ASSIGN(const auto named, ClassOf(attributes));
+  if (named && *named != object_class) return Fail(Code::kTemplateInconsistent, "CKA_CLASS");
+  attributes.SetUlong(CKA_CLASS, object_class);
+  return attributes;
+}
+
+Result<wire::ObjectReply> InsertOne(Call& call, const AuthorizedCreation& creation,
+                                    AttributeList requested, mech::NewKey made, Origin origin,
+                                    uint64_t mechanism,
+                                    std::span<const keys::Object* const> parents, Source source) {
+  KC_ASSIGN(keys::NewObject object,
+            Assemble(call, creation.token().id, std::move(requested), made.attributes,
+                     std::move(made.material), origin, mechanism));
+  std::vector<keys::NewObject> objects;
+  objects.push_back(std::move(object));
+  KC_ASSIGN(const auto inserted,
+            InsertObjects(call, creation, std::move(objects), parents, source));
+  return wire::ObjectReply{DescribeFor(call, *inserted.front())};
+}
 
 Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedCreation& creation,
                                                    std::vector<keys::NewObject> objects,

@@ -61,6 +61,11 @@ constexpr Row kTable[] = {
     MakeRow<Op::kRelease, ReleaseTo, Release>(kNone, Pace::kSlow),
     MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
     MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
+    MakeRow<Op::kEncapsulateKey, Use<Operation::kEncapsulate>, EncapsulateKey>(kChange),
+    MakeRow<Op::kDecapsulateKey, Use<Operation::kDecapsulate>, DecapsulateKey>(kChange),
+    MakeRow<Op::kSignRecover, Use<Operation::kSign>, SignRecover>(kNone),
+    MakeRow<Op::kVerifyRecover, Use<Operation::kVerify>, VerifyRecover>(kNone),
+    MakeRow<Op::kDigest, Anyone, Digest>(kNone),
     MakeRow<Op::kRandom, Anyone, Random>(kNone),
     MakeRow<Op::kListMechanisms, Anyone, ListMechanisms>(kNone),
 

@@ -56,6 +56,12 @@ ReplyOf<Op::kImportKey> ImportKey(Call&, const wire::ImportKeyRequest&, const Au
 ReplyOf<Op::kUnwrapKey> UnwrapKey(Call&, const wire::UnwrapKeyRequest&, const AuthorizedObject&);
 ReplyOf<Op::kDeriveKey> DeriveKey(Call&, const wire::DeriveKeyRequest&, const AuthorizedObject&);
 
+// encapsulate_ops.cc
+ReplyOf<Op::kEncapsulateKey> EncapsulateKey(Call&, const wire::EncapsulateKeyRequest&,
+                                            const AuthorizedObject&);
+ReplyOf<Op::kDecapsulateKey> DecapsulateKey(Call&, const wire::DecapsulateKeyRequest&,
+                                            const AuthorizedObject&);
+
 // attest_key.cc
 ReplyOf<Op::kAttestKey> AttestKey(Call&, const wire::AttestKeyRequest&, const AuthorizedObject&);
 // release_ops.cc
@@ -66,6 +72,11 @@ ReplyOf<Op::kSign> Sign(Call&, const wire::SignRequest&, const AuthorizedObject&
 ReplyOf<Op::kVerify> Verify(Call&, const wire::VerifyRequest&, const AuthorizedObject&);
 ReplyOf<Op::kEncrypt> Encrypt(Call&, const wire::EncryptRequest&, const AuthorizedObject&);
 ReplyOf<Op::kDecrypt> Decrypt(Call&, const wire::DecryptRequest&, const AuthorizedObject&);
+ReplyOf<Op::kSignRecover> SignRecover(Call&, const wire::SignRecoverRequest&,
+                                      const AuthorizedObject&);
+ReplyOf<Op::kVerifyRecover> VerifyRecover(Call&, const wire::VerifyRecoverRequest&,
+                                          const AuthorizedObject&);
+ReplyOf<Op::kDigest> Digest(Call&, const wire::DigestRequest&, const Anyone::Proof&);
 ReplyOf<Op::kWrapKey> WrapKey(Call&, const wire::WrapKeyRequest&, const AuthorizedObject&);
 // The mechanism's row, after checking the key's own attributes: usage (CKA_SIGN …),
 // CKA_ALLOWED_MECHANISMS. kMechanismInvalid if the mechanism does not do what `flag` (CKF_SIGN …)

@@ -49,6 +49,35 @@ ReplyOf<Op::kVerify> Verify(Call& call, const wire::VerifyRequest& request,
   return wire::Empty{};
 }
 
+ReplyOf<Op::kSignRecover> SignRecover(Call& call, const wire::SignRecoverRequest& request,
+                                      const AuthorizedObject& key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(key.object(), request.mechanism, CKF_SIGN_RECOVER, CKA_SIGN_RECOVER));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  KC_ASSIGN(Bytes signature, entry.family->sign(*handle, request.mechanism, request.input));
+  return wire::OutputReply{std::move(signature)};
+}
+
+ReplyOf<Op::kVerifyRecover> VerifyRecover(Call& call, const wire::VerifyRecoverRequest& request,
+                                          const AuthorizedObject& key) {
+  KC_ASSIGN(const mech::MechEntry entry,
+            CheckKeyUse(key.object(), request.mechanism, CKF_VERIFY_RECOVER, CKA_VERIFY_RECOVER));
+  KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  KC_ASSIGN(Bytes data, entry.family->verify_recover(*handle, request.mechanism, request.input));
+  return wire::OutputReply{std::move(data)};
+}
+
+ReplyOf<Op::kDigest> Digest(Call& /*call*/, const wire::DigestRequest& request,
+                            const Anyone::Proof& /*proof*/) {
+  KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(request.mechanism));
+  if ((entry.row->flags & CKF_DIGEST) == 0)
+    return Fail(Code::kMechanismInvalid, "the mechanism does not do this");
+  wire::Mechanism mechanism;
+  mechanism.type = request.mechanism;
+  KC_ASSIGN(Bytes digest, entry.family->digest(mechanism, request.input));
+  return wire::OutputReply{std::move(digest)};
+}
+
 ReplyOf<Op::kEncrypt> Encrypt(Call& call, const wire::EncryptRequest& request,
                               const AuthorizedObject& key) {
   KC_ASSIGN(const mech::MechEntry entry,

@@ -149,6 +149,12 @@ inline const wire::ObjectRef& SubjectOf(const wire::UnwrapKeyRequest& r) {
   return r.unwrapping_key;
 }
 inline const wire::ObjectRef& SubjectOf(const wire::DeriveKeyRequest& r) { return r.base_key; }
+inline const wire::ObjectRef& SubjectOf(const wire::EncapsulateKeyRequest& r) {
+  return r.public_key;
+}
+inline const wire::ObjectRef& SubjectOf(const wire::DecapsulateKeyRequest& r) {
+  return r.private_key;
+}
 inline const wire::ObjectRef& SubjectOf(const wire::CertifyRequest& r) { return r.key; }
 inline const wire::ObjectRef& SubjectOf(const wire::ExplainRequest& r) { return r.key; }
 inline const wire::ObjectRef& SubjectOf(const wire::CopyObjectRequest& r) { return r.object; }

@@ -109,6 +109,11 @@ struct ObjectInfo {
   KC_FIELDS_3(id, token, attributes)
 };
 
+struct ObjectReply {
+  ObjectInfo object;
+  KC_FIELDS_1(object)
+};
+
 enum class LoginState : uint8_t { kNone = 0, kUser, kSecurityOfficer, kLast = kSecurityOfficer };
 
 struct TokenInfo {

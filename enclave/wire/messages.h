@@ -4,6 +4,7 @@
 
 #include "enclave/wire/admin_messages.h"
 #include "enclave/wire/key_attestation.h"
+#include "enclave/wire/key_messages.h"
 
 namespace keyclave::wire {
 
@@ -198,10 +199,6 @@ struct CreateObjectRequest {
   AttributeList attributes;
   KC_FIELDS_2(token, attributes)
 };
-struct ObjectReply {
-  ObjectInfo object;
-  KC_FIELDS_1(object)
-};
 using CreateObjectReply = ObjectReply;
 
 struct CopyObjectRequest {
@@ -292,88 +289,6 @@ struct AttestKeyRequest {
 struct AttestKeyReply {
   KeyAttestation attestation;
   KC_FIELDS_1(attestation)
-};
-
-// ---- key operations ----
-
-struct SignRequest {
-  ObjectRef key;
-  Mechanism mechanism;
-  Bytes input;  // what the mechanism takes: a digest for CKM_ECDSA, a message for CKM_ECDSA_SHA256
-  KC_FIELDS_3(key, mechanism, input)
-};
-struct OutputReply {
-  Bytes output;
-  KC_FIELDS_1(output)
-};
-using SignReply = OutputReply;
-
-struct VerifyRequest {
-  ObjectRef key;
-  Mechanism mechanism;
-  Bytes input;
-  Bytes signature;
-  KC_FIELDS_4(key, mechanism, input, signature)
-};
-using VerifyReply = Empty;
-
-using EncryptRequest = SignRequest;
-using EncryptReply = OutputReply;
-using DecryptRequest = SignRequest;
-using DecryptReply = OutputReply;
-
-// A key or data object for a public key that the caller's evidence names. `form` is the number of a
-// form of authz/wrap_forms.h.
-struct ReleaseRequest {
-  ObjectRef object;
-  ByteArray<32> recipient{};  // SHA-256 of its SubjectPublicKeyInfo
-  uint64_t form = 0;
-  Bytes nonce;  // for the receipt, at most 64 bytes
-  KC_FIELDS_4(object, recipient, form, nonce)
-};
-struct ReleaseReply {
-  Bytes wrapped;
-  Bytes receipt;    // CBOR of receipt.h
-  Bytes signature;  // over ReceiptDigest, by the audit key
-  KC_FIELDS_3(wrapped, receipt, signature)
-};
-
-struct WrapKeyRequest {
-  ObjectRef wrapping_key;
-  Mechanism mechanism;
-  ObjectRef key;
-  KC_FIELDS_3(wrapping_key, mechanism, key)
-};
-using WrapKeyReply = OutputReply;
-
-struct UnwrapKeyRequest {
-  ObjectRef unwrapping_key;
-  Mechanism mechanism;
-  Bytes wrapped;
-  AttributeList attributes;
-  KC_FIELDS_4(unwrapping_key, mechanism, wrapped, attributes)
-};
-using UnwrapKeyReply = ObjectReply;
-
-struct DeriveKeyRequest {
-  ObjectRef base_key;
-  Mechanism mechanism;
-  AttributeList attributes;
-  KC_FIELDS_3(base_key, mechanism, attributes)
-};
-using DeriveKeyReply = ObjectReply;
-
-struct RandomRequest {
-  uint64_t size = 0;          // bytes, at most 64 KiB
-  std::optional<Bytes> seed;  // goes into the enclave's generator beside what it has
-  KC_FIELDS_2(size, seed)
-};
-using RandomReply = OutputReply;
-
-using ListMechanismsRequest = Empty;
-struct ListMechanismsReply {
-  std::vector<MechanismInfo> mechanisms;
-  KC_FIELDS_1(mechanisms)
 };
 
 // Request type -> Op and reply type: what the client's Call<Request> and the daemon's dispatch

@@ -36,6 +36,15 @@ inline const KeyPair& Sm2Pair() {
   return *pair;
 }
 
+inline const KeyPair& SetPair(uint64_t mechanism, uint64_t set) {
+  static std::map<uint64_t, KeyPair>* const pairs = new std::map<uint64_t, KeyPair>;
+  const auto found = pairs->find(mechanism);
+  if (found != pairs->end()) return found->second;
+  wire::AttributeList attributes;
+  attributes.SetUlong(CKA_PARAMETER_SET, set);
+  return pairs->emplace(mechanism, NewPair(mechanism, attributes)).first->second;
+}
+
 inline Sample OfPair(const KeyPair& pair, wire::Mechanism mechanism, Bytes input) {
   return {std::move(mechanism), pair.private_key, pair.public_key, std::move(input), {}};
 }
@@ -122,10 +131,34 @@ inline wire::AttributeList GenerationTemplate(uint64_t type) {
     case CKM_EC_EDWARDS_KEY_PAIR_GEN: attributes = CurveTemplate(kEd448); break;
     case CKM_EC_MONTGOMERY_KEY_PAIR_GEN: attributes = CurveTemplate(kX25519); break;
     case kCkmSm2KeyPairGen: attributes = CurveTemplate(kSm2Curve); break;
+    case CKM_ML_DSA_KEY_PAIR_GEN: attributes.SetUlong(CKA_PARAMETER_SET, CKP_ML_DSA_65); break;
+    case CKM_ML_KEM_KEY_PAIR_GEN: attributes.SetUlong(CKA_PARAMETER_SET, CKP_ML_KEM_768); break;
+    case CKM_SLH_DSA_KEY_PAIR_GEN:
+      attributes.SetUlong(CKA_PARAMETER_SET, CKP_SLH_DSA_SHA2_192F);
+      break;
     case kCkmSm4KeyGen: attributes.SetUlong(CKA_VALUE_LEN, 16); break;
     default: attributes.SetUlong(CKA_VALUE_LEN, 32); break;
   }
   return attributes;
+}
+
+inline bool UsesParameterSet(const MechEntry& entry) {
+  const std::string_view family = entry.family->name;
+  return family.starts_with("ml-") || family.starts_with("slh-");
+}
+inline Sample SampleOfSet(const MechEntry& entry, const Bytes& message) {
+  const uint64_t type = entry.row->type;
+  const std::string_view family = entry.family->name;
+  if (family == "ml-kem") {
+    return OfPair(SetPair(CKM_ML_KEM_KEY_PAIR_GEN, CKP_ML_KEM_512), Mech(type), {});
+  }
+  wire::Mechanism mechanism = Mech(type);
+  if (type == CKM_HASH_ML_DSA || type == CKM_HASH_SLH_DSA) {
+    mechanism.sign_context = wire::SignContextParam{CKH_HEDGE_PREFERRED, {}, CKM_SHA256};
+  }
+  return OfPair(family == "ml-dsa" ? SetPair(CKM_ML_DSA_KEY_PAIR_GEN, CKP_ML_DSA_44)
+                                   : SetPair(CKM_SLH_DSA_KEY_PAIR_GEN, CKP_SLH_DSA_SHA2_128F),
+                std::move(mechanism), message);
 }
 
 inline Sample SampleOf(const MechEntry& entry) {
@@ -138,6 +171,8 @@ inline Sample SampleOf(const MechEntry& entry) {
     sample.new_key = GenerationTemplate(type);
     return sample;
   }
+  if (family == "digest") return {Mech(type), nullptr, nullptr, message, {}};
+  if (UsesParameterSet(entry)) return SampleOfSet(entry, message);
   if (family == "rsa-pss") return OfPair(SomeRsaPair(), PssFor(type), message);
   if (family == "rsa-oaep") return OfPair(SomeRsaPair(), Oaep(CKM_SHA256, CKG_MGF1_SHA1), message);
   if (family == "rsa-aes-key-wrap") {
@@ -198,7 +233,9 @@ inline auto RowsWith(uint64_t flag) {
   return RowsThat([flag](const MechEntry& entry) { return (entry.row->flags & flag) != 0; });
 }
 inline bool Generates(const MechEntry& entry) { return entry.family->generate != nullptr; }
-inline bool UsesKey(const MechEntry& entry) { return !Generates(entry); }
+inline bool UsesKey(const MechEntry& entry) {
+  return !Generates(entry) && entry.family->digest == nullptr;
+}
 inline bool UsesSecretKey(const MechEntry& entry) {
   const std::string_view family = entry.family->name;
   return UsesKey(entry) && (DerivesFromSecret(entry) || family == "hmac" ||

@@ -102,6 +102,12 @@ TEST_P(ModulusSizes, SmallestAndLargestWork) {
                                    : Bytes(bits / 8, 1);
       EXPECT_EQ(CodeOf(Decrypt(pair->private_key, mechanism, ciphertext)), "ok");
     }
+    if (Has(CKF_ENCAPSULATE)) {
+      const size_t size = entry.row->type == CKM_RSA_X_509 ? bits / 8 : 32;
+      const Encapsulated made = Get(family().encapsulate(*pair->public_key, mechanism, size));
+      EXPECT_TRUE(Get(family().decapsulate(*pair->private_key, mechanism, made.ciphertext, size)) ==
+                  made.secret);
+    }
     if (Has(CKF_WRAP)) {
       const KeyPtr key = AesKeyOf(32);
       const Bytes wrapped = Get(WrapKey(entry, *pair->public_key, mechanism, *key));
@@ -135,6 +141,35 @@ TEST_P(CurveSizes, AreTheCurves) {
   EXPECT_EQ(entry.row->max_key_size, largest);
 }
 
+// Bytes of the public keys that a row's keys may have: each parameter set of the type, and no
+// number that is none.
+class SetSizes : public KeySizes {};
+TEST_P(SetSizes, AreThoseOfTheSets) {
+  uint64_t smallest = ~uint64_t{0};
+  uint64_t largest = 0;
+  uint64_t number = 1;
+  for (;; ++number) {
+    wire::AttributeList attributes;
+    attributes.SetUlong(CKA_PARAMETER_SET, number);
+    const Result<NewKey> made = family().generate(sample.mechanism, attributes);
+    if (!made.ok()) {
+      EXPECT_EQ(CodeOf(made), "ParameterSetUnsupported");
+      break;
+    }
+    const uint64_t size = made->attributes.Find(CKA_VALUE)->size();
+    smallest = std::min(smallest, size);
+    largest = std::max(largest, size);
+  }
+  EXPECT_EQ(number - 1, entry.family->name == "slh-dsa-keygen" ? 12U : 3U);
+  EXPECT_EQ(entry.row->min_key_size, smallest);
+  EXPECT_EQ(entry.row->max_key_size, largest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, SetSizes, RowsThat([](const MechEntry& entry) {
+                           return Generates(entry) && UsesParameterSet(entry);
+                         }),
+                         NameOf);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SetSizes);  // OpenSSL before 3.5
 INSTANTIATE_TEST_SUITE_P(Rows, SecretKeySizes, RowsThat(UsesSecretKey), NameOf);
 INSTANTIATE_TEST_SUITE_P(Rows, GeneratedKeySizes, RowsWith(CKF_GENERATE), NameOf);
 INSTANTIATE_TEST_SUITE_P(Rows, ModulusSizes, RowsThat([](const MechEntry& entry) {
@@ -149,14 +184,14 @@ INSTANTIATE_TEST_SUITE_P(Rows, CurveSizes, RowsThat([](const MechEntry& entry) {
                          NameOf);
 
 // A family that policies could not name could not be permitted alone; a word that names none would
-// never permit anything. HPKE is for release alone; the others are kept for an OpenSSL that has
-// them.
+// never permit anything. HPKE is for release alone, and digests use no key.
 TEST(Families, AreTheWordsOfPolicies) {
-  const std::set<std::string_view> without_rows = {"hpke", "ml-dsa", "ml-kem", "slh-dsa"};
+  const std::set<std::string_view> without_rows = {"hpke"};
   for (const std::string_view word : authz::kFamilies) {
     EXPECT_EQ(IsFamilyName(word), !without_rows.contains(word)) << word;
   }
-  for (const MechEntry& entry : AllMechanisms()) {
+  for (const MechEntry& entry : EveryMechanism()) {
+    if (entry.family->digest != nullptr) continue;
     EXPECT_TRUE(authz::IsFamily(entry.family->name)) << entry.family->name;
   }
 }

@@ -40,7 +40,7 @@ PERMISSIVE_POLICY = """\
 policy: development
 version: 1
 permit:
-  - operations: [sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, read, manage]
+  - operations: [sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, read, manage, encapsulate, decapsulate]
     when:
       tee: {is: simulated}
     allow_unattested: true

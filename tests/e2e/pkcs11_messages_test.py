@@ -13,7 +13,7 @@ import cryptoki
 from cryptoki import CKM_ECDSA_SHA256, CKO_PRIVATE_KEY, Cryptoki, Mechanism, template
 from lab import BUILD_DIR, LabTest, main
 
-CKM_AES_GCM, CKM_AES_KEY_GEN = 0x1087, 0x1080
+CKM_AES_GCM, CKM_AES_CCM, CKM_AES_KEY_GEN = 0x1087, 0x1088, 0x1080
 CKG_NO_GENERATE, CKG_GENERATE, CKG_GENERATE_COUNTER = 0, 1, 2
 CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID, CKR_WRAPPED_KEY_INVALID = 0x40, 0xc0, 0x110
 CKM_AES_ECB, CKO_PROFILE, CKA_PROFILE_ID = 0x1081, 9, 0x601
@@ -49,6 +49,15 @@ class Gcm(Structure):
                 ("tag_bits", c_ulong)]
 
 
+class CcmMessage(Structure):
+    _fields_ = [("data", c_ulong), ("nonce", c_void_p), ("size", c_ulong), ("fixed_bits", c_ulong), ("generator", c_ulong), ("mac", c_void_p),
+                ("mac_size", c_ulong)]
+
+
+class Ccm(Structure):
+    _fields_ = [("data", c_ulong), ("nonce", c_void_p), ("size", c_ulong), ("aad", c_void_p), ("aad_size", c_ulong), ("mac_size", c_ulong)]
+
+
 class Client:
     def __init__(self, label):
         self.module = Cryptoki(os.environ.get("KEYCLAVE_TEST_MODULE", BUILD_DIR / "lib" / "keyclave-pkcs11.so"))
@@ -63,8 +72,8 @@ class Client:
     def call(self, name, *arguments):
         return self.module.call(name, self.session, *arguments)
 
-    def aes_key(self):
-        array, count, _keep = template(CLASS=SECRET, KEY_TYPE=AES, VALUE_LEN=32, ENCRYPT=True, DECRYPT=True, WRAP=True, UNWRAP=True)
+    def aes_key(self, extractable=False):
+        array, count, _keep = template(EXTRACTABLE=extractable, CLASS=SECRET, KEY_TYPE=AES, VALUE_LEN=32, ENCRYPT=True, DECRYPT=True, WRAP=True, UNWRAP=True)
         key = c_ulong(0)
         self.must("C_GenerateKey", byref(Mechanism(CKM_AES_KEY_GEN, None, 0)), array, count, byref(key))
         return key.value
@@ -115,6 +124,41 @@ def client_encrypt():
                           byref(size))
     assert refused == CKR_ENCRYPTED_DATA_INVALID and out.raw == bytes(2048), "something of a changed message came out"
     client.must("C_MessageDecryptFinal")
+
+
+def client_ccm():
+    client = Client("web")
+    key = client.aes_key()
+    ccm = byref(Mechanism(CKM_AES_CCM, None, 0))
+    nonce = cast(client.iv, c_void_p)
+    client.param = CcmMessage(len(MESSAGE), nonce, 12, 32, CKG_GENERATE, cast(client.tag, c_void_p), 16)
+    client.must("C_MessageEncryptInit", ccm, key)
+    made = [(client.message("C_EncryptMessage", MESSAGE), client.iv.raw, client.tag.raw) for _ in range(3)]
+    made.append((client.in_parts("Encrypt", MESSAGE, 300), client.iv.raw, client.tag.raw))
+    client.must("C_MessageEncryptFinal")
+    assert len({iv for _, iv, _ in made}) == len(made) and len({iv[:4] for _, iv, _ in made}) == 1
+    client.param.generator = CKG_NO_GENERATE
+    client.must("C_MessageDecryptInit", ccm, key)
+    for ciphertext, iv, tag in made:
+        client.iv.raw, client.tag.raw = iv, tag
+        assert client.message("C_DecryptMessage", ciphertext) == MESSAGE
+        assert client.in_parts("Decrypt", ciphertext, 999) == MESSAGE
+    client.must("C_MessageDecryptFinal")
+    for ciphertext, iv, tag in made:  # C_Decrypt reads what C_EncryptMessage wrote
+        client.iv.raw = iv
+        param = Ccm(len(MESSAGE), nonce, 12, cast(ctypes.c_char_p(ASSOCIATED), c_void_p), len(ASSOCIATED), 16)
+        client.must("C_DecryptInit", byref(Mechanism(CKM_AES_CCM, cast(byref(param), c_void_p), ctypes.sizeof(param))), key)
+        out, size = ctypes.create_string_buffer(2048), c_ulong(2048)
+        client.must("C_Decrypt", ciphertext + tag, len(ciphertext + tag), out, byref(size))
+        assert out.raw[:size.value] == MESSAGE
+    # A key, wrapped and unwrapped with associated data.
+    how = byref(Mechanism(CKM_AES_CCM, cast(byref(client.param), c_void_p), ctypes.sizeof(client.param)))
+    other, out, size, back = client.aes_key(extractable=True), ctypes.create_string_buffer(64), c_ulong(64), c_ulong(0)
+    client.must("C_WrapKeyAuthenticated", how, key, other, ASSOCIATED, len(ASSOCIATED), out, byref(size))
+    assert size.value == 32
+    array, count, _keep = template(CLASS=SECRET, KEY_TYPE=AES)
+    client.must("C_UnwrapKeyAuthenticated", how, key, out, size, array, count, ASSOCIATED, len(ASSOCIATED), byref(back))
+    assert client.call("C_UnwrapKeyAuthenticated", how, key, out, size, array, count, b"other", 5, byref(back)) == CKR_WRAPPED_KEY_INVALID
 
 
 def client_sign():
@@ -212,6 +256,9 @@ class Messages(LabTest):
 
     def test_encryption(self):
         self.client("encrypt")
+
+    def test_encryption_with_ccm(self):
+        self.client("ccm")
 
     def test_signatures(self):
         self.client("sign")

@@ -306,7 +306,7 @@ class Processes(LabTest):
 
     def test_a_policy_that_names_another_program(self):
         policy = PERMISSIVE_POLICY.replace("policy: development", "policy: strict").replace(
-            "[sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, read, manage]", "[read]")
+            "[sign, verify, encrypt, decrypt, wrap, unwrap, derive, release, read, manage, encapsulate, decapsulate]", "[read]")
         self.lab.make_token("strict", policy)
         self.lab.pkcs11_tool("--token-label", "strict", "--keypairgen", "--key-type", "EC:prime256v1", "--label", "ec")
         self.assertEqual(self.client("refused").strip(), "KEY_FUNCTION_NOT_PERMITTED")

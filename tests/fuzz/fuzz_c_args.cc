@@ -238,6 +238,26 @@ void CallMessages(Choices& choices, Arguments& a, CK_SESSION_HANDLE s, CK_OBJECT
   }
 }
 
+void CallEncapsulation(Choices& choices, Arguments& a, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key) {
+  CK_OBJECT_HANDLE made = 0;
+  CK_OBJECT_HANDLE* handle = choices.Byte() % 8 == 0 ? nullptr : &made;
+  CK_ULONG size = 0;
+  CK_BYTE* data = a.In(&size);
+  switch (choices.Byte() % 6) {
+    case 0:
+      C_EncapsulateKey(s, a.Mechanism(), key, a.attributes.data(), a.count, a.Out(), a.OutSize(),
+                       handle);
+      break;
+    case 1:
+      C_DecapsulateKey(s, a.Mechanism(), key, a.attributes.data(), a.count, data, size, handle);
+      break;
+    case 2: C_SignRecoverInit(s, a.Mechanism(), key); break;
+    case 3: C_SignRecover(s, data, size, a.Out(), a.OutSize()); break;
+    case 4: C_VerifyRecoverInit(s, a.Mechanism(), key); break;
+    default: C_VerifyRecover(s, data, size, a.Out(), a.OutSize());
+  }
+}
+
 void CallObjects(Choices& choices, Arguments& a, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key) {
   CK_OBJECT_HANDLE made[4] = {};
   CK_ULONG found = 0;
@@ -306,7 +326,11 @@ void RunProgram(ByteSpan input) {
   FakeEnclave& enclave = FakeEnclave::Get();
   enclave.Reset();
   if (choices.Byte() % 2 == 0) enclave.SetPins("1234", "87654321");
-  enclave.Plant(testing::RsaKey());
+  wire::AttributeList rsa = testing::RsaKey();
+  for (const CK_ATTRIBUTE_TYPE usage :
+       {CKA_ENCAPSULATE, CKA_DECAPSULATE, CKA_SIGN_RECOVER, CKA_VERIFY_RECOVER})
+    rsa.SetBool(usage, true);
+  enclave.Plant(rsa);
   enclave.Plant(testing::EcKey());
   enclave.Plant(testing::AesKey());
   if (C_Initialize(nullptr) != CKR_OK) abort();
@@ -320,7 +344,7 @@ void RunProgram(ByteSpan input) {
     const CK_SESSION_HANDLE session = choices.OneOf(sessions);
     const CK_OBJECT_HANDLE key = choices.Byte() % 8;
     Arguments arguments(choices);
-    switch (choices.Byte() % 8) {
+    switch (choices.Byte() % 9) {
       case 0:
       case 1: CallKeyUse(choices, arguments, session, key); break;
       case 2:
@@ -328,6 +352,7 @@ void RunProgram(ByteSpan input) {
       case 4: CallGetAttributes(choices, session, key); break;
       case 5:
       case 6: CallMessages(choices, arguments, session, key); break;
+      case 7: CallEncapsulation(choices, arguments, session, key); break;
       default: CallSessions(choices, arguments, session);
     }
   }

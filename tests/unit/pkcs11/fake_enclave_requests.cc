@@ -1,5 +1,6 @@
 // What the enclave in memory answers to each request.
 #include "enclave/base/hash.h"
+#include "enclave/wire/pkcs11_numbers.h"
 #include "tests/unit/pkcs11/fake_enclave.h"
 
 namespace keyclave::pkcs11::testing {
@@ -13,7 +14,9 @@ std::vector<wire::MechanismInfo> Mechanisms() {
   return {
       {CKM_RSA_PKCS_KEY_PAIR_GEN, 2048, 8192, CKF_GENERATE_KEY_PAIR},
       {CKM_AES_KEY_GEN, 16, 32, CKF_GENERATE},
-      {CKM_RSA_PKCS, 2048, 8192, sign | crypt},
+      {CKM_RSA_PKCS, 2048, 8192,
+       sign | crypt | CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER | CKF_ENCAPSULATE | CKF_DECAPSULATE},
+      {CKM_SHA512_256, 0, 0, CKF_DIGEST},
       {CKM_SHA256_RSA_PKCS, 2048, 8192, sign},
       {CKM_RSA_PKCS_PSS, 2048, 8192, sign},
       {CKM_SHA256_RSA_PKCS_PSS, 2048, 8192, sign},
@@ -269,6 +272,37 @@ template <>
 Result<wire::ObjectReply> FakeEnclave::Do<Op::kUnwrapKey>(const wire::UnwrapKeyRequest& request) {
   KC_ASSIGN(const wire::ObjectInfo* key, FindById(request.unwrapping_key));
   return wire::ObjectReply{Insert(key->token, request.attributes)};
+}
+
+template <>
+Result<wire::EncapsulateKeyReply> FakeEnclave::Do<Op::kEncapsulateKey>(
+    const wire::EncapsulateKeyRequest& request) {
+  KC_ASSIGN(const wire::ObjectInfo* key, FindById(request.public_key));
+  return wire::EncapsulateKeyReply{Insert(key->token, request.attributes), Bytes(256, 0x33)};
+}
+
+template <>
+Result<wire::ObjectReply> FakeEnclave::Do<Op::kDecapsulateKey>(
+    const wire::DecapsulateKeyRequest& request) {
+  KC_ASSIGN(const wire::ObjectInfo* key, FindById(request.private_key));
+  if (request.ciphertext != Bytes(256, 0x33)) return Fail(Code::kWrappedKeyInvalid);
+  return wire::ObjectReply{Insert(key->token, request.attributes)};
+}
+
+template <>
+Result<wire::OutputReply> FakeEnclave::Do<Op::kSignRecover>(const wire::SignRequest& request) {
+  return Do<Op::kSign>(request);
+}
+
+template <>
+Result<wire::OutputReply> FakeEnclave::Do<Op::kVerifyRecover>(const wire::SignRequest& request) {
+  return wire::OutputReply{Bytes(request.input.begin(), request.input.begin() + 5)};
+}
+
+// The length of the input, as far as a digest has room for it.
+template <>
+Result<wire::OutputReply> FakeEnclave::Do<Op::kDigest>(const wire::DigestRequest& request) {
+  return wire::OutputReply{Bytes(32, static_cast<uint8_t>(request.input.size()))};
 }
 
 template <>

@@ -11,18 +11,19 @@ void Start(Operations& operations, CK_FLAGS kind) {
   switch (kind) {
     case CKF_FIND_OBJECTS: operations.find.emplace(); break;
     case CKF_DIGEST:
-      operations.digest.emplace(
-          DigestOperation{Hasher::Create(HashAlgorithm::kSha256).value(), false, {}});
+      operations.digest.emplace().hasher = Hasher::Create(HashAlgorithm::kSha256).value();
       break;
     case CKF_SIGN: operations.sign.emplace(); break;
     case CKF_VERIFY: operations.verify.emplace(); break;
+    case CKF_SIGN_RECOVER: operations.sign_recover.emplace(); break;
+    case CKF_VERIFY_RECOVER: operations.verify_recover.emplace(); break;
     case CKF_ENCRYPT: operations.encrypt.emplace(); break;
     default: operations.decrypt.emplace(); break;
   }
 }
 
-constexpr CK_FLAGS kKinds[] = {CKF_FIND_OBJECTS, CKF_DIGEST,  CKF_SIGN,
-                               CKF_VERIFY,       CKF_ENCRYPT, CKF_DECRYPT};
+constexpr CK_FLAGS kKinds[] = {CKF_FIND_OBJECTS, CKF_DIGEST,         CKF_SIGN,    CKF_VERIFY,
+                               CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKF_ENCRYPT, CKF_DECRYPT};
 
 bool IsDualPair(CK_FLAGS a, CK_FLAGS b) {
   const CK_FLAGS both = a | b;

@@ -73,8 +73,8 @@ Messages ReadDocument(const std::string& text) {
 TEST(WireDocument, HasEveryMessageFieldAndNumber) {
   Messages declared;
   for (const char* header :
-       {"messages.h", "message_parts.h", "admin_messages.h", "mech_param.h", "attributes.h",
-        "runtime_claims.h", "receipt.h", "key_attestation.h"}) {
+       {"messages.h", "key_messages.h", "message_parts.h", "admin_messages.h", "mech_param.h",
+        "attributes.h", "runtime_claims.h", "receipt.h", "key_attestation.h"}) {
     declared.merge(ReadHeader(ReadSource(std::string("enclave/wire/") + header)));
   }
   EXPECT_GT(declared.size(), 50U) << "the headers were understood";
