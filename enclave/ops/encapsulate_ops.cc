@@ -11,13 +11,14 @@ namespace {
 
 using wire::AttributeList;
 
+// What the caller and the key's template want of the new key.
 Result<AttributeList> Requested(const keys::Object& key, uint64_t template_type,
                                 AttributeList attributes, Source source) {
   KC_ASSIGN(attributes,
             keys::WithKeysTemplate(std::move(attributes), key.attributes, template_type));
   KC_ASSIGN(attributes, WithClass(std::move(attributes), CKO_SECRET_KEY));
   if (attributes.Has(CKA_VALUE))
-    return Fail(Code::kTemplateInconsistent, "CKA_VALUE comes from the encapsulation");
+    return Fail(Code::kAttributeReadOnly, "CKA_VALUE comes from the encapsulation");
   // "CKA_EXTRACTABLE set to the value of the input template with a default of CK_TRUE": where that
   // would not be refused (CheckExtractable), which a token object's policy decides.
   const bool own = source == Source::kMade && !attributes.IsTrue(CKA_TOKEN);

@@ -16,7 +16,7 @@ from lab import BUILD_DIR, LabTest, main
 CKM_AES_GCM, CKM_AES_CCM, CKM_AES_KEY_GEN = 0x1087, 0x1088, 0x1080
 CKG_NO_GENERATE, CKG_GENERATE, CKG_GENERATE_COUNTER = 0, 1, 2
 CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID, CKR_WRAPPED_KEY_INVALID = 0x40, 0xc0, 0x110
-CKM_AES_ECB, CKO_PROFILE, CKA_PROFILE_ID = 0x1081, 9, 0x601
+CKM_AES_ECB = 0x1081
 END_OF_MESSAGE = 1
 SECRET, AES = 4, 0x1f
 cryptoki.CKA_KEY_TYPE, cryptoki.CKA_VALUE_LEN, cryptoki.CKA_EXTRACTABLE = 0x100, 0x161, 0x162
@@ -219,18 +219,6 @@ def client_wrap():
     assert blocks[0] == blocks[1], "another key came back"
 
 
-def client_profiles():
-    client = Client("web")
-    profiles = client.module.find(client.session, CLASS=CKO_PROFILE)
-    ids = []
-    for profile in profiles:
-        value = c_ulong(0)
-        attribute = cryptoki.Attribute(CKA_PROFILE_ID, cast(byref(value), c_void_p), 8)
-        client.must("C_GetAttributeValue", profile, byref(attribute), 1)
-        ids.append(value.value)
-    assert sorted(ids) == [1, 2, 3, 4], ids
-
-
 CLIENTS = {name[len("client_"):]: function for name, function in list(globals().items()) if name.startswith("client_")}
 
 
@@ -246,9 +234,6 @@ class Messages(LabTest):
         for label, *more in (["wrapping"], ["inner", "--extractable"]):
             self.lab.cli("key", "generate", "--token", "vault", "--type", "aes:256", "--label", label, *more)
         self.client("wrap")
-
-    def test_profiles(self):
-        self.client("profiles")
 
     def client(self, name):
         done = self.lab.run([sys.executable, __file__, name], check=False)

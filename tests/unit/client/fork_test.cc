@@ -11,7 +11,9 @@ namespace {
 using client::Client;
 using wire::Op;
 
-bool Random(Client& client) { return client.Call<Op::kRandom>(wire::RandomRequest{16}).ok(); }
+bool Random(Client& client) {
+  return client.Call<Op::kRandom>(wire::RandomRequest{16, std::nullopt}).ok();
+}
 
 // Runs `body` in a child; its result is whether the child said true.
 bool InChild(const std::function<bool()>& body) {

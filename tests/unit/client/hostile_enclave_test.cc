@@ -108,7 +108,7 @@ class HostileEnclaveTest : public ::testing::Test {
     });
     Client client(std::move(config));
     Status status;
-    const auto reply = client.Call<Op::kRandom>(wire::RandomRequest{16});
+    const auto reply = client.Call<Op::kRandom>(wire::RandomRequest{16, std::nullopt});
     if (!reply.ok()) status = reply.error();
     return status;
   }
@@ -283,7 +283,7 @@ TEST_F(HostileEnclaveTest, AnEnclaveThatExpectDoesNotWant) {
           "client.yaml")
           .value();
   Client client(std::move(config));
-  const auto reply = client.Call<Op::kRandom>(wire::RandomRequest{16});
+  const auto reply = client.Call<Op::kRandom>(wire::RandomRequest{16, std::nullopt});
   ASSERT_FALSE(reply.ok());
   EXPECT_EQ(reply.code(), Code::kEnclaveRefused);
   EXPECT_NE(reply.error().Text().find("measurement"), std::string::npos);
@@ -336,7 +336,8 @@ TEST_F(HostileEnclaveTest, TheStreamEndsInTheMiddleOfAReply) {
     EXPECT_TRUE(caller.Send(reply));
   });
   Client client(folder_.ClientConfig());
-  EXPECT_EQ(client.Call<Op::kRandom>(wire::RandomRequest{16}).code(), Code::kChannelClosed);
+  EXPECT_EQ(client.Call<Op::kRandom>(wire::RandomRequest{16, std::nullopt}).code(),
+            Code::kChannelClosed);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ using client::Client;
 using wire::Op;
 
 Status Random(Client& client) {
-  KC_CHECK_OK(client.Call<Op::kRandom>(wire::RandomRequest{16}));
+  KC_CHECK_OK(client.Call<Op::kRandom>(wire::RandomRequest{16, std::nullopt}));
   return Done{};
 }
 

@@ -52,17 +52,20 @@ class EncapsulateTest : public ReleaseTest {
   }
 };
 
-TEST_F(EncapsulateTest, EachEndNeedsItsPermit) {
+TEST_F(EncapsulateTest, DecapsulationNeedsItsPermit) {
   MakeReleasing("encapsulate, unwrap, derive, decrypt");
   const wire::KeyPairReply pair = MakeRsa();
   const auto caller = Connect(1000);
   const auto made = Encapsulate(*caller, pair.public_key);
   ASSERT_TRUE(made.ok()) << made.error().Text();
   EXPECT_EQ(Decapsulate(*caller, Opening(pair.private_key, made->ciphertext)), Code::kDenied);
+}
+
+TEST_F(EncapsulateTest, EncapsulationNeedsItsPermit) {
   MakeReleasing("decapsulate");
-  const wire::KeyPairReply other = MakeRsa();
-  const auto opener = Connect(1000);
-  EXPECT_EQ(Encapsulate(*opener, other.public_key).code(), Code::kDenied);
+  const wire::KeyPairReply pair = MakeRsa();
+  const auto caller = Connect(1000);
+  EXPECT_EQ(Encapsulate(*caller, pair.public_key).code(), Code::kDenied);
 }
 
 TEST_F(EncapsulateTest, BothKeysDescendFromThePair) {
@@ -121,7 +124,8 @@ TEST_F(EncapsulateTest, TheKeysTemplateIsAddedAndNotContradicted) {
   EXPECT_EQ(Decapsulate(*caller, request), Code::kTemplateInconsistent);
 }
 
-TEST_F(EncapsulateTest, RecoveryIsASignatureForPolicies) {
+// Recovery is a signature for policies.
+TEST_F(EncapsulateTest, RecoveryNeedsThePermitToSign) {
   MakeReleasing("verify");
   const auto caller = Connect(1000);
   wire::SignRequest request;
@@ -129,9 +133,15 @@ TEST_F(EncapsulateTest, RecoveryIsASignatureForPolicies) {
   request.mechanism.type = CKM_RSA_PKCS;
   request.input = Bytes(20, 1);
   EXPECT_EQ(Run<wire::Op::kSignRecover>(*caller, request).code(), Code::kDenied);
+}
+
+TEST_F(EncapsulateTest, RecoveryIsPermittedWhereSigningIs) {
   MakeReleasing("sign");
   const auto signer = Connect(1000);
+  wire::SignRequest request;
   request.key.id = MakeRsa().private_key.id;
+  request.mechanism.type = CKM_RSA_PKCS;
+  request.input = Bytes(20, 1);
   const auto made = Run<wire::Op::kSignRecover>(*signer, request);
   ASSERT_TRUE(made.ok()) << made.error().Text();
   EXPECT_EQ(made->output.size(), 256U);

@@ -15,6 +15,7 @@ using testing::FakeEnclave;
 using wire::Op;
 
 CK_MECHANISM ecdsa{CKM_ECDSA_SHA256, nullptr, 0};
+CK_MECHANISM rsa_pkcs{CKM_RSA_PKCS, nullptr, 0};
 CK_MECHANISM sha256{CKM_SHA256, nullptr, 0};
 CK_MECHANISM aes_gcm{CKM_AES_GCM, nullptr, 0};
 CK_BYTE message[32] = {'m', 'e', 's', 's', 'a', 'g', 'e'};
@@ -25,6 +26,7 @@ class Stage {
   CK_SESSION_HANDLE session = 0;
   CK_OBJECT_HANDLE ec = 0;
   CK_OBJECT_HANDLE aes = 0;
+  CK_OBJECT_HANDLE rsa = 0;
   ByteArray<16> iv{};
   ByteArray<12> message_iv{};
   ByteArray<16> tag{};
@@ -160,6 +162,32 @@ const Row kRows[] = {
      .begin = [](Stage& s) { return s.Verifying() | s.Decrypting(); },
      .call = [](Stage& s, auto* out,
                 auto* n) { return C_DecryptVerifyUpdate(s.session, message, 32, out, n); }},
+    {.name = "C_SignRecover",
+     .size = 256,
+     .op = Op::kSignRecover,
+     .begin = [](Stage& s) { return C_SignRecoverInit(s.session, &rsa_pkcs, s.rsa); },
+     .call = [](Stage& s, auto* out,
+                auto* n) { return C_SignRecover(s.session, message, 32, out, n); }},
+    {.name = "C_VerifyRecover",
+     .size = 5,
+     .op = Op::kVerifyRecover,
+     .begin = [](Stage& s) { return C_VerifyRecoverInit(s.session, &rsa_pkcs, s.rsa); },
+     .call =
+         [](Stage& s, auto* out, auto* n) {
+           static CK_BYTE signature[256];
+           return C_VerifyRecover(s.session, signature, sizeof(signature), out, n);
+         }},
+    {.name = "C_EncapsulateKey",
+     .size = 256,
+     .op = Op::kEncapsulateKey,
+     .ends = false,
+     .keeps = true,
+     .begin = kNothing,
+     .call =
+         [](Stage& s, auto* out, auto* n) {
+           CK_OBJECT_HANDLE made = 0;
+           return C_EncapsulateKey(s.session, &rsa_pkcs, s.rsa, nullptr, 0, out, n, &made);
+         }},
     {.name = "C_WrapKey",
      .size = 40,
      .op = Op::kWrapKey,
@@ -250,6 +278,11 @@ class ConventionsTest : public testing::ModuleTest, public ::testing::WithParamI
     stage_.session = OpenSession();
     stage_.ec = PlantEc(stage_.session);
     stage_.aes = PlantAes(stage_.session);
+    wire::AttributeList rsa = testing::RsaKey();
+    for (const CK_ATTRIBUTE_TYPE usage : {CKA_SIGN_RECOVER, CKA_VERIFY_RECOVER, CKA_ENCAPSULATE})
+      rsa.SetBool(usage, true);
+    enclave().Plant(rsa);
+    stage_.rsa = FindOne(stage_.session, rsa);
     ASSERT_EQ(GetParam().begin(stage_), CKR_OK);
     before_ = Requests();
   }
@@ -326,8 +359,7 @@ INSTANTIATE_TEST_SUITE_P(All, RequestConventionsTest, ::testing::ValuesIn(RowsWi
 // By their prototypes. Elsewhere: C_SignMessageNext, whose NULL for the length says that more parts
 // follow (message_test.cc).
 TEST(Conventions, EveryFunctionThatGivesOutBytesHasARow) {
-  std::set<std::string, std::less<>> rows = {"C_SignMessageNext", "C_SignRecover",
-                                             "C_VerifyRecover", "C_EncapsulateKey"};
+  std::set<std::string, std::less<>> rows = {"C_SignMessageNext"};
   for (const Row& row : kRows) rows.insert(row.name);
 #define KC_FUNCTION(name, parameters, arguments)                             \
   EXPECT_TRUE(rows.contains(#name) ||                                        \

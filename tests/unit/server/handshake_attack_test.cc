@@ -42,7 +42,7 @@ class HandshakeAttack : public ::testing::Test {
     return peer.Ask<Op::kAttest>(++id_, request) ? peer.AnswerCode() : Code::kInternal;
   }
   static Code Random(RawPeer& peer) {
-    return peer.Ask<Op::kRandom>(++id_, {16}) ? peer.AnswerCode() : Code::kInternal;
+    return peer.Ask<Op::kRandom>(++id_, {16, std::nullopt}) ? peer.AnswerCode() : Code::kInternal;
   }
   // What the daemon says to evidence over a binding with one thing changed.
   Code AttestWith(const std::function<void(attest::Binding&)>& change) {
@@ -202,7 +202,7 @@ TEST_F(HandshakeAttack, RuntimeClaimsThatNobodyUnderstands) {
 TEST_F(HandshakeAttack, AnythingBeforeHelloEndsTheConnection) {
   const Bytes requests[] = {
       wire::BuildRequest(1, Op::kAttest, Encode(wire::AttestRequest())),
-      wire::BuildRequest(1, Op::kRandom, Encode(wire::RandomRequest{16})),
+      wire::BuildRequest(1, Op::kRandom, Encode(wire::RandomRequest{16, std::nullopt})),
       wire::BuildRequest(1, Op::kStatus, Encode(wire::Empty())),
   };
   for (const Bytes& request : requests) {
@@ -239,7 +239,8 @@ TEST_F(HandshakeAttack, AMalformedHelloOpensNothing) {
 
 TEST_F(HandshakeAttack, AStreamCutAnywhereGivesNothing) {
   Bytes conversation = wire::BuildRequest(1, Op::kHello, Encode(wire::HelloRequest()));
-  const Bytes rest = wire::BuildRequest(2, Op::kRandom, Encode(wire::RandomRequest{16}));
+  const Bytes rest =
+      wire::BuildRequest(2, Op::kRandom, Encode(wire::RandomRequest{16, std::nullopt}));
   conversation.insert(conversation.end(), rest.begin(), rest.end());
   for (size_t cut = 0; cut < conversation.size(); cut += 3) {
     RawPeer peer = Connect();
@@ -258,7 +259,8 @@ TEST_F(HandshakeAttack, AStreamCutAnywhereGivesNothing) {
 TEST_F(HandshakeAttack, WhoSaysGoodbyeStillGetsHisReplies) {
   RawPeer peer = Connect();
   Bytes all = wire::BuildRequest(1, Op::kHello, Encode(wire::HelloRequest()));
-  const Bytes rest = wire::BuildRequest(2, Op::kRandom, Encode(wire::RandomRequest{16}));
+  const Bytes rest =
+      wire::BuildRequest(2, Op::kRandom, Encode(wire::RandomRequest{16, std::nullopt}));
   all.insert(all.end(), rest.begin(), rest.end());
   ASSERT_TRUE(peer.stream().Write(all).ok());
   peer.stream().SayGoodbye();

@@ -69,7 +69,8 @@ TEST(Sandbox, ServingWorksInside) {
               if (!daemon.started.ok()) return 1;
               client::Client client(folder.ClientConfig());
               for (int i = 0; i < 10; ++i) {
-                if (!client.Call<wire::Op::kRandom>(wire::RandomRequest{16}).ok()) return 2;
+                if (!client.Call<wire::Op::kRandom>(wire::RandomRequest{16, std::nullopt}).ok())
+                  return 2;
               }
               return client.Call<wire::Op::kVerify>({}).ok() ? 0 : 3;
             }),

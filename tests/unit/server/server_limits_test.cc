@@ -35,7 +35,7 @@ class ServerLimitsTest : public ::testing::Test {
   }
   bool Serves() {
     RawPeer peer = Connect();
-    return peer.Ask<Op::kRandom>(2, {16}) && peer.AnswerCode() == Code{};
+    return peer.Ask<Op::kRandom>(2, {16, std::nullopt}) && peer.AnswerCode() == Code{};
   }
 
   const TestFolder folder_;
@@ -73,7 +73,8 @@ TEST_F(ServerLimitsTest, SilenceBeforeHelloIsNotAwaited) {
 TEST_F(ServerLimitsTest, HalfAFrameIsNotAwaited) {
   FakeDaemon& daemon = Start({});
   RawPeer peer = Connect();
-  Bytes requests = wire::BuildRequest(2, Op::kRandom, Encode(wire::RandomRequest{16}));
+  Bytes requests =
+      wire::BuildRequest(2, Op::kRandom, Encode(wire::RandomRequest{16, std::nullopt}));
   const Bytes half = requests;
   requests.insert(requests.end(), half.begin(), half.end() - 1);
   ASSERT_TRUE(peer.Send(requests));
@@ -88,7 +89,7 @@ TEST_F(ServerLimitsTest, IdleConnectionsEnd) {
   FakeDaemon& daemon = Start({});
   RawPeer peer = Connect();
   daemon.clock.AdvanceSteady(3500);
-  ASSERT_TRUE(peer.Ask<Op::kRandom>(2, {16}));
+  ASSERT_TRUE(peer.Ask<Op::kRandom>(2, {16, std::nullopt}));
   EXPECT_EQ(peer.AnswerCode(), Code{});
   daemon.clock.AdvanceSteady(3700);
   EXPECT_TRUE(peer.Ends());

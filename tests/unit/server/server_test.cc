@@ -16,7 +16,7 @@ Bytes Hello(uint64_t id) {
   return wire::BuildRequest(id, Op::kHello, Encode(wire::HelloRequest()));
 }
 Bytes Random(uint64_t id, uint64_t size = 16) {
-  return wire::BuildRequest(id, Op::kRandom, Encode(wire::RandomRequest{size}));
+  return wire::BuildRequest(id, Op::kRandom, Encode(wire::RandomRequest{size, std::nullopt}));
 }
 Bytes Slow(uint64_t id) {
   return wire::BuildRequest(id, Op::kVerify, Encode(wire::VerifyRequest()));
