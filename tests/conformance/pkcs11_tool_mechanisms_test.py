@@ -221,7 +221,7 @@ class Mechanisms(ClientTest):
 
     def test_lists_what_it_offers(self):
         listing = self.tool("--list-mechanisms", login=False).stdout
-        for wanted in ("RSA-PKCS, keySize={2048,8192}, hw, encrypt, decrypt, sign, verify, wrap, unwrap",
+        for wanted in ("RSA-PKCS, keySize={2048,8192}, hw, encrypt, decrypt, sign, sign_recover, verify, verify_recover, wrap, unwrap",
                        "ECDSA-SHA256, keySize={256,521}, hw, sign, verify, EC F_P, EC OID, EC uncompressed",
                        "AES-KEY-WRAP, keySize={16,32}, hw, encrypt, decrypt, wrap, unwrap", "SHA256, digest"):
             self.assertIn(wanted, listing)

@@ -13,7 +13,7 @@ import sys
 
 from lab import end_process, is_socket, need, wait_until
 from vm_image import firmware, kernel
-from vm_line import Line, connect
+from vm_line import Line, connect_if_listening
 
 DISK_SIZE = 32 << 20
 LINES = ("admin", "caller")  # relayed in the machine by root, and by a user who is nobody
@@ -63,12 +63,13 @@ class VirtualMachine:
         self.log = self.lab.dir / f"console-{self.boots}.log"
         self.log.touch()
         tpm = self.dir / "tpm.sock"
+        for stale in (tpm, *self.dir.glob("*.port")):  # of the boot before
+            stale.unlink(missing_ok=True)
         self.lab.spawn([need("swtpm"), "socket", "--tpm2", "--tpmstate", f"dir={self.tpm_state}", "--ctrl",
                         f"type=unixio,path={tpm}", "--terminate"], "swtpm.log")
         wait_until(lambda: is_socket(tpm), "swtpm to listen")
         self.qemu = self.lab.spawn(self._command(initrd, f"{CONSOLE} {extra}".strip(), tpm), "qemu.log")
-        wait_until(lambda: is_socket(self._port("power")), "QEMU to listen", process=self.qemu)
-        self.power = connect(self._port("power"))
+        self.power = wait_until(lambda: connect_if_listening(self._port("power")), "QEMU to listen", process=self.qemu)
         self.lines = [Line(self.endpoint(name), self._port(f"{name}.data"), self._port(f"{name}.control")) for name in LINES]
         try:
             wait_until(lambda: self.says("serving|keyclaved ended with"), "the machine to boot", seconds=90, process=self.qemu)
@@ -91,7 +92,8 @@ class VirtualMachine:
                    "-drive", f"if=none,id=disk,format=raw,file={self.disk}", "-device", "virtio-blk-pci,drive=disk",
                    "-chardev", f"socket,id=tpm,path={tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
                    "-device", "tpm-crb,tpmdev=tpm0", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
-        for name in ["power"] + [f"{line}.{kind}" for line in LINES for kind in ("data", "control")]:
+        # QEMU makes them in this order: once the last one listens, all do.
+        for name in [f"{line}.{kind}" for line in LINES for kind in ("data", "control")] + ["power"]:
             command += ["-chardev", f"socket,id={name},path={self._port(name)},server=on,wait=off",
                         "-device", f"virtserialport,chardev={name},name={name}"]
         return command

@@ -60,6 +60,14 @@ def connect(path):
     return connection
 
 
+def connect_if_listening(path):
+    """The connection, or None as long as nobody listens there."""
+    try:
+        return connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
 def pump(client, data, control):
     """Copies both ways until one side is at its end, or the machine says that it is (which it does on `control`)."""
     other = {client: data, data: client}
