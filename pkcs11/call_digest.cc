@@ -93,7 +93,7 @@ Status C_Digest(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data_size,
   KC_CHECK_OK(Require(call.operations().digest));
   OperationScope operation(call.operations().digest);
   if (operation->multi_part)
-    return Fail(Code::kP11OperationNotInitialized, "a multi-part operation is active");
+    return Fail(Code::kP11OperationActive, "in parts: the single-part call cannot end it");
   KC_ASSIGN(const ByteSpan bytes, InBytes(data, data_size));
   return operation.Finish(FinishInto(call, *operation, bytes, OutBuffer(out, out_size)));
 }

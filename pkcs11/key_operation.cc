@@ -56,7 +56,7 @@ Status BeginKeyOperation(const SessionCall& call, std::optional<KeyOperation>& s
 
 Status RequireSinglePart(const KeyOperation& operation) {
   if (operation.multi_part)
-    return Fail(Code::kP11OperationNotInitialized, "a multi-part operation is active");
+    return Fail(Code::kP11OperationActive, "in parts: the single-part call cannot end it");
   return Done{};
 }
 

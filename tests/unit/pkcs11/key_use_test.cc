@@ -164,7 +164,7 @@ TEST_F(KeyUseTest, OnePartCannotEndWhatPartsBegan) {
   CK_ULONG size = 64;
   ASSERT_EQ(C_SignInit(session_, &ecdsa_sha256, ec_), CKR_OK);
   ASSERT_EQ(C_SignUpdate(session_, message, 3), CKR_OK);
-  EXPECT_EQ(C_Sign(session_, message, 3, signature, &size), CKR_OPERATION_NOT_INITIALIZED);
+  EXPECT_EQ(C_Sign(session_, message, 3, signature, &size), CKR_OPERATION_ACTIVE);
   EXPECT_EQ(C_SignFinal(session_, signature, &size), CKR_OPERATION_NOT_INITIALIZED);
 }
 

@@ -117,7 +117,7 @@ TEST_F(MessageTest, TheSignatureMayComeFirst) {
   EXPECT_EQ(C_VerifySignature(session_, data, 3), CKR_OPERATION_NOT_INITIALIZED);
   ASSERT_EQ(C_VerifySignatureInit(session_, &ecdsa_sha256, ec_, signature, 64), CKR_OK);
   ASSERT_EQ(C_VerifySignatureUpdate(session_, data, 1), CKR_OK);
-  EXPECT_EQ(C_VerifySignature(session_, data, 3), CKR_OPERATION_NOT_INITIALIZED);
+  EXPECT_EQ(C_VerifySignature(session_, data, 3), CKR_OPERATION_ACTIVE);
   ASSERT_EQ(C_VerifySignatureInit(session_, &ecdsa_sha256, ec_, signature, 64), CKR_OK);
   ASSERT_EQ(C_VerifySignatureUpdate(session_, data, 1), CKR_OK);
   ASSERT_EQ(C_VerifySignatureUpdate(session_, data + 1, 3), CKR_OK);
