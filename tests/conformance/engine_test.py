@@ -107,9 +107,10 @@ class Engine(ClientTest):
         self.shake_hands(port)
 
     def shake_hands(self, port):
+        # What OpenSSL 3.0 calls them; 3.5 says the algorithm's own name.
         for algorithms, wanted in (("rsa_pss_rsae_sha256", "RSA-PSS"), ("ecdsa_secp256r1_sha256", "ECDSA")):
             done = self.lab.openssl("s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-sigalgs", algorithms, input="")
-            self.assertIn(f"Peer signature type: {wanted}", done.stdout)
+            self.assertRegex(done.stdout, f"Peer signature type: ({wanted}|{algorithms})\n")
 
 
 class WithPins(OnPins, Engine):
