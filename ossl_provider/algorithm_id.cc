@@ -45,8 +45,8 @@ Algor MgfAlgor(const Digest& digest) {
 
 }  // namespace
 
-Result<Bytes> PlainAlgorithmId(const Digest& digest, KeyType type) {
-  const bool ec = type == KeyType::kEc;
+Result<Bytes> PlainAlgorithmId(const Digest& digest, KeyFamily family) {
+  const bool ec = family == KeyFamily::kEc;
   int nid = NID_undef;
   if (OBJ_find_sigid_by_algs(&nid, digest.nid, ec ? NID_X9_62_id_ecPublicKey : NID_rsaEncryption) !=
       1) {
@@ -55,6 +55,22 @@ Result<Bytes> PlainAlgorithmId(const Digest& digest, KeyType type) {
   const Algor algor = Need(Algor(X509_ALGOR_new()));
   // RFC 4055 §5: NULL for RSA; RFC 5758 §3.2: absent for ECDSA.
   X509_ALGOR_set0(algor.get(), OBJ_nid2obj(nid), ec ? V_ASN1_UNDEF : V_ASN1_NULL, nullptr);
+  return Encode(algor.get());
+}
+
+Result<Bytes> OwnAlgorithmId(std::string_view names) {
+  // Of a type's names the one in digits and dots is its identifier.
+  std::string oid;
+  while (!names.empty()) {
+    const size_t end = std::min(names.find(':'), names.size());
+    if (names.find_first_not_of("0123456789.") >= end) oid = names.substr(0, end);
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  ASN1_OBJECT* object = OBJ_txt2obj(oid.c_str(), 1);
+  if (object == nullptr) return Fail(Code::kInternal, "an algorithm without an identifier");
+  const Algor algor = Need(Algor(X509_ALGOR_new()));
+  // RFC 8410 §6, RFC 9881 §2, RFC 9909 §3: the parameters are absent. The object is algor's now.
+  X509_ALGOR_set0(algor.get(), object, V_ASN1_UNDEF, nullptr);
   return Encode(algor.get());
 }
 

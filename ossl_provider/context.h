@@ -28,6 +28,10 @@ class Context {
   // call says so and the next one tries again.
   Result<client::Client*> Client();
 
+  // The token for keys that are made without a word about where: keyclave-token in the provider's
+  // section of openssl.cnf.
+  std::optional<std::string> DefaultToken() const { return core_.Parameter("keyclave-token"); }
+
   // kUnsupported with what to write into openssl.cnf, if this provider is active alone.
   Status CheckOthersActive() const;
 

@@ -134,10 +134,14 @@ const OSSL_DISPATCH DecoderTable<decode>::functions[] = {
 }  // namespace
 
 const OSSL_DISPATCH* PemDecoder() { return DecoderTable<DecodePem>::functions; }
-const OSSL_DISPATCH* RsaDecoder() { return DecoderTable<DecodeDer<KeyType::kRsa>>::functions; }
-const OSSL_DISPATCH* RsaPssDecoder() {
-  return DecoderTable<DecodeDer<KeyType::kRsaPss>>::functions;
+
+template <KeyType type>
+const OSSL_DISPATCH* ReferenceDecoder() {
+  return DecoderTable<DecodeDer<type>>::functions;
 }
-const OSSL_DISPATCH* EcDecoder() { return DecoderTable<DecodeDer<KeyType::kEc>>::functions; }
+#define KC_KEY_TYPE(id, name, aliases, family, set, since) \
+  template const OSSL_DISPATCH* ReferenceDecoder<KeyType::id>();
+#include "ossl_provider/key_types.inc"
+#undef KC_KEY_TYPE
 
 }  // namespace keyclave::ossl

@@ -4,20 +4,10 @@
 #include <gnutls/gnutls.h>
 #include <openssl/obj_mac.h>
 
-#include "enclave/wire/pkcs11_extra.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::ossl {
 namespace {
-
-// PKCS#11 3.0, mechanisms §6.22.. and base §3.. : numbers that Debian 12's header lacks.
-constexpr uint64_t kSha3_224 = 0x2b5, kSha3_256 = 0x2b0, kSha3_384 = 0x2c0, kSha3_512 = 0x2d0;
-constexpr uint64_t kMgfSha3_224 = 6, kMgfSha3_256 = 7, kMgfSha3_384 = 8, kMgfSha3_512 = 9;
-constexpr uint64_t kSha3_224Pkcs1 = 0x66, kSha3_256Pkcs1 = 0x60, kSha3_384Pkcs1 = 0x61,
-                   kSha3_512Pkcs1 = 0x62;
-constexpr uint64_t kSha3_224Pss = 0x67, kSha3_256Pss = 0x63, kSha3_384Pss = 0x64,
-                   kSha3_512Pss = 0x65;
-constexpr uint64_t kEcdsaSha3_224 = 0x1047, kEcdsaSha3_256 = 0x1048, kEcdsaSha3_384 = 0x1049,
-                   kEcdsaSha3_512 = 0x104a;
 
 constexpr Digest kDigests[] = {
     {HashAlgorithm::kSha256,
@@ -28,7 +18,8 @@ constexpr Digest kDigests[] = {
      NID_sha256,
      CKM_SHA256_RSA_PKCS,
      CKM_SHA256_RSA_PKCS_PSS,
-     CKM_ECDSA_SHA256},
+     CKM_ECDSA_SHA256,
+     CKD_SHA256_KDF},
     {HashAlgorithm::kSha384,
      "SHA2-384",
      {"SHA384", "SHA-384", "2.16.840.1.101.3.4.2.2"},
@@ -37,7 +28,8 @@ constexpr Digest kDigests[] = {
      NID_sha384,
      CKM_SHA384_RSA_PKCS,
      CKM_SHA384_RSA_PKCS_PSS,
-     CKM_ECDSA_SHA384},
+     CKM_ECDSA_SHA384,
+     CKD_SHA384_KDF},
     {HashAlgorithm::kSha512,
      "SHA2-512",
      {"SHA512", "SHA-512", "2.16.840.1.101.3.4.2.3"},
@@ -46,7 +38,8 @@ constexpr Digest kDigests[] = {
      NID_sha512,
      CKM_SHA512_RSA_PKCS,
      CKM_SHA512_RSA_PKCS_PSS,
-     CKM_ECDSA_SHA512},
+     CKM_ECDSA_SHA512,
+     CKD_SHA512_KDF},
     {HashAlgorithm::kSha1,
      "SHA1",
      {"SHA-1", "SSL3-SHA1", "1.3.14.3.2.26"},
@@ -55,7 +48,8 @@ constexpr Digest kDigests[] = {
      NID_sha1,
      CKM_SHA1_RSA_PKCS,
      CKM_SHA1_RSA_PKCS_PSS,
-     CKM_ECDSA_SHA1},
+     CKM_ECDSA_SHA1,
+     CKD_SHA1_KDF},
     {HashAlgorithm::kSha224,
      "SHA2-224",
      {"SHA224", "SHA-224", "2.16.840.1.101.3.4.2.4"},
@@ -64,43 +58,48 @@ constexpr Digest kDigests[] = {
      NID_sha224,
      CKM_SHA224_RSA_PKCS,
      CKM_SHA224_RSA_PKCS_PSS,
-     CKM_ECDSA_SHA224},
+     CKM_ECDSA_SHA224,
+     CKD_SHA224_KDF},
     {HashAlgorithm::kSha3_224,
      "SHA3-224",
      {"2.16.840.1.101.3.4.2.7"},
-     kSha3_224,
-     kMgfSha3_224,
+     CKM_SHA3_224,
+     CKG_MGF1_SHA3_224,
      NID_sha3_224,
-     kSha3_224Pkcs1,
-     kSha3_224Pss,
-     kEcdsaSha3_224},
+     CKM_SHA3_224_RSA_PKCS,
+     CKM_SHA3_224_RSA_PKCS_PSS,
+     CKM_ECDSA_SHA3_224,
+     CKD_SHA3_224_KDF},
     {HashAlgorithm::kSha3_256,
      "SHA3-256",
      {"2.16.840.1.101.3.4.2.8"},
-     kSha3_256,
-     kMgfSha3_256,
+     CKM_SHA3_256,
+     CKG_MGF1_SHA3_256,
      NID_sha3_256,
-     kSha3_256Pkcs1,
-     kSha3_256Pss,
-     kEcdsaSha3_256},
+     CKM_SHA3_256_RSA_PKCS,
+     CKM_SHA3_256_RSA_PKCS_PSS,
+     CKM_ECDSA_SHA3_256,
+     CKD_SHA3_256_KDF},
     {HashAlgorithm::kSha3_384,
      "SHA3-384",
      {"2.16.840.1.101.3.4.2.9"},
-     kSha3_384,
-     kMgfSha3_384,
+     CKM_SHA3_384,
+     CKG_MGF1_SHA3_384,
      NID_sha3_384,
-     kSha3_384Pkcs1,
-     kSha3_384Pss,
-     kEcdsaSha3_384},
+     CKM_SHA3_384_RSA_PKCS,
+     CKM_SHA3_384_RSA_PKCS_PSS,
+     CKM_ECDSA_SHA3_384,
+     CKD_SHA3_384_KDF},
     {HashAlgorithm::kSha3_512,
      "SHA3-512",
      {"2.16.840.1.101.3.4.2.10"},
-     kSha3_512,
-     kMgfSha3_512,
+     CKM_SHA3_512,
+     CKG_MGF1_SHA3_512,
      NID_sha3_512,
-     kSha3_512Pkcs1,
-     kSha3_512Pss,
-     kEcdsaSha3_512},
+     CKM_SHA3_512_RSA_PKCS,
+     CKM_SHA3_512_RSA_PKCS_PSS,
+     CKM_ECDSA_SHA3_512,
+     CKD_SHA3_512_KDF},
 };
 
 bool SameName(std::string_view a, const char* b) {

@@ -18,6 +18,7 @@ struct Digest {
   uint64_t rsa_pkcs1;
   uint64_t rsa_pss;
   uint64_t ecdsa;
+  uint64_t ecdh_kdf;  // CKD_SHA256_KDF …: the key derivation of ANSI X9.63
 };
 
 // nullptr if the name is not a row's (any case of letters).

@@ -3,8 +3,6 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
-#include <array>
-
 #include "ossl_provider/algorithms.h"
 #include "ossl_provider/context.h"
 #include "ossl_provider/err_map.h"
@@ -12,46 +10,12 @@
 namespace keyclave::ossl {
 namespace {
 
-struct Row {
-  int operation;
-  const char* names;
-  const char* properties;
-  const OSSL_DISPATCH* (*functions)();
-};
-
-constexpr Row kRows[] = {
-#define KC_ALGORITHM(operation, names, properties, functions) \
-  {OSSL_OP_##operation, names, properties, functions},
-#include "ossl_provider/algorithms.inc"
-#undef KC_ALGORITHM
-};
-
-template <int operation>
-const OSSL_ALGORITHM* Table() {
-  static const auto table = [] {
-    std::array<OSSL_ALGORITHM, std::size(kRows) + 1> rows{};
-    size_t count = 0;
-    for (const Row& row : kRows) {
-      if (row.operation == operation)
-        rows[count++] = {row.names, row.properties, row.functions(), nullptr};
-    }
-    return rows;
-  }();
-  return table.data();
-}
-
 const OSSL_ALGORITHM* Query(void* /*provctx*/, int operation, int* no_cache) {
   *no_cache = 0;
-  switch (operation) {
-    case OSSL_OP_KEYMGMT: return Table<OSSL_OP_KEYMGMT>();
-    case OSSL_OP_SIGNATURE: return Table<OSSL_OP_SIGNATURE>();
-    case OSSL_OP_ASYM_CIPHER: return Table<OSSL_OP_ASYM_CIPHER>();
-    case OSSL_OP_STORE: return Table<OSSL_OP_STORE>();
-    case OSSL_OP_DECODER: return Table<OSSL_OP_DECODER>();
-    case OSSL_OP_ENCODER: return Table<OSSL_OP_ENCODER>();
-    default:
-      // Digests, ciphers, random numbers: the default provider's, and only its.
-      return nullptr;
+  try {
+    return Algorithms(operation);
+  } catch (...) {
+    return nullptr;
   }
 }
 

@@ -7,9 +7,9 @@
 namespace keyclave::ossl {
 namespace {
 
-Result<KeyType> TypeOf(EVP_PKEY* key) {
-  for (const KeyType type : {KeyType::kRsa, KeyType::kRsaPss, KeyType::kEc}) {
-    if (EVP_PKEY_is_a(key, KeyTypeName(type)) == 1) return type;
+Result<KeyType> TypeOf(const EVP_PKEY* key) {
+  if (const char* name = EVP_PKEY_get0_type_name(key)) {
+    if (const auto type = FindKeyType(name)) return *type;
   }
   return Fail(Code::kUnsupported, "keys of this algorithm");
 }
@@ -23,15 +23,6 @@ Result<Bytes> EncodeSpki(EVP_PKEY* key) {
 }
 
 }  // namespace
-
-const char* KeyTypeName(KeyType type) {
-  switch (type) {
-    case KeyType::kRsa: return "RSA";
-    case KeyType::kRsaPss: return "RSA-PSS";
-    case KeyType::kEc: return "EC";
-  }
-  return "";
-}
 
 Key::Key(KeyType type, EvpPkey public_key, Bytes spki, std::optional<client::KeyUri> uri)
     : type_(type),
@@ -67,19 +58,28 @@ Result<KeyPtr> Key::FromParams(const Context& context, KeyType type, const OSSL_
   return KeyPtr(new Key(type, std::move(public_key), std::move(spki), std::nullopt));
 }
 
+Result<KeyPtr> Key::WithPublicKey(const Context& context, ByteSpan encoded) const {
+  Bytes copy = ToBytes(encoded);
+  char group[64] = "";
+  size_t size = 0;
+  const bool named = EVP_PKEY_get_group_name(public_key_.get(), group, sizeof(group), &size) == 1;
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy.data(), copy.size()),
+      named ? OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0)
+            : OSSL_PARAM_construct_end(),
+      OSSL_PARAM_construct_end()};
+  return FromParams(context, type_, params);
+}
+
 Result<std::string> Key::Uri(bool with_spki) const {
   if (!uri_) return Fail(Code::kActionProhibited, "a public key has no URI");
   return client::MakeUri(uri_->object, with_spki ? ByteSpan(spki_) : ByteSpan(), uri_->measurement);
 }
 
 template <wire::Op op>
-Result<Bytes> Key::Use(Context& context, wire::Mechanism mechanism, ByteSpan input) const {
-  if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
+Result<typename wire::OpTraits<op>::Reply> Key::Ask(
+    Context& context, const typename wire::OpTraits<op>::Request& request) const {
   KC_ASSIGN(client::Client * client, context.Client());
-  typename wire::OpTraits<op>::Request request;
-  request.key = uri_->object;
-  request.mechanism = std::move(mechanism);
-  request.input = ToBytes(input);
   auto reply = client->Call<op>(request, uri_->measurement);
   // A token with a PIN: log in and ask again. A child of fork() and a process whose daemon has
   // forgotten it come here too, so no login state is kept.
@@ -92,8 +92,14 @@ Result<Bytes> Key::Use(Context& context, wire::Mechanism mechanism, ByteSpan inp
     KC_CHECK_OK(login);
     reply = client->Call<op>(request, uri_->measurement);
   }
-  if (!reply.ok()) return std::move(reply).error();
-  return std::move(reply->output);
+  return reply;
+}
+
+template <wire::Op op>
+Result<Bytes> Key::Use(Context& context, wire::Mechanism mechanism, ByteSpan input) const {
+  if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
+  KC_ASSIGN(auto reply, Ask<op>(context, {uri_->object, std::move(mechanism), ToBytes(input)}));
+  return std::move(reply.output);
 }
 
 Result<Bytes> Key::Sign(Context& context, wire::Mechanism mechanism, ByteSpan input) const {
@@ -102,6 +108,57 @@ Result<Bytes> Key::Sign(Context& context, wire::Mechanism mechanism, ByteSpan in
 
 Result<Bytes> Key::Decrypt(Context& context, wire::Mechanism mechanism, ByteSpan input) const {
   return Use<wire::Op::kDecrypt>(context, std::move(mechanism), input);
+}
+
+namespace {
+
+// A session key whose value its maker may read.
+wire::AttributeList ReadableSecret(size_t size) {
+  wire::AttributeList attributes;
+  attributes.SetUlong(CKA_CLASS, CKO_SECRET_KEY);
+  attributes.SetUlong(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+  attributes.SetBool(CKA_TOKEN, false);
+  attributes.SetBool(CKA_SENSITIVE, false);
+  attributes.SetBool(CKA_EXTRACTABLE, true);
+  if (size != 0) attributes.SetUlong(CKA_VALUE_LEN, size);
+  return attributes;
+}
+
+// The secret of a session key that the enclave made for us; the key itself is not needed any more.
+Result<SecretBytes> TakeSecret(client::Client& client, const wire::ObjectInfo& made) {
+  wire::GetObjectRequest get;
+  get.object.id = made.id;
+  const auto reply = client.Call<wire::Op::kGetObject>(get);
+  wire::DestroyObjectRequest destroy;
+  destroy.object.id = made.id;
+  // If this fails the key ends with the session.
+  (void)client.Call<wire::Op::kDestroyObject>(destroy).ok();
+  if (!reply.ok()) return reply.error();
+  const Bytes* value = reply->object.attributes.Find(CKA_VALUE);
+  if (value == nullptr || value->empty())
+    return Fail(Code::kReplyMismatch, "a secret without its value");
+  return SecretBytes::CopyOf(*value);
+}
+
+}  // namespace
+
+Result<SecretBytes> Key::Derive(Context& context, wire::Mechanism mechanism, size_t size) const {
+  if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
+  KC_ASSIGN(const auto reply,
+            Ask<wire::Op::kDeriveKey>(context,
+                                      {uri_->object, std::move(mechanism), ReadableSecret(size)}));
+  KC_ASSIGN(client::Client * client, context.Client());
+  return TakeSecret(*client, reply.object);
+}
+
+Result<SecretBytes> Key::Decapsulate(Context& context, wire::Mechanism mechanism,
+                                     ByteSpan ciphertext) const {
+  if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
+  KC_ASSIGN(const auto reply,
+            Ask<wire::Op::kDecapsulateKey>(context, {uri_->object, std::move(mechanism),
+                                                     ToBytes(ciphertext), ReadableSecret(0)}));
+  KC_ASSIGN(client::Client * client, context.Client());
+  return TakeSecret(*client, reply.object);
 }
 
 Result<const KeyData*> FromReference(const void* reference, size_t size) {

@@ -5,12 +5,9 @@
 
 #include "enclave/client/key_reference.h"
 #include "ossl_provider/context.h"
+#include "ossl_provider/key_type.h"
 
 namespace keyclave::ossl {
-
-enum class KeyType { kRsa, kRsaPss, kEc };
-
-const char* KeyTypeName(KeyType type);  // "RSA", "RSA-PSS", "EC": its KEYMGMT's first name
 
 class Key {
  public:
@@ -18,11 +15,14 @@ class Key {
   // algorithm.
   static Result<std::shared_ptr<const Key>> FromSpki(const Context& context, ByteSpan spki,
                                                      std::optional<client::KeyUri> uri);
+  // A public key of this one's type and curve from its encoded form (an EC point, or bare bytes).
+  Result<std::shared_ptr<const Key>> WithPublicKey(const Context& context, ByteSpan encoded) const;
   // A public key from the parameters that another provider exported.
   static Result<std::shared_ptr<const Key>> FromParams(const Context& context, KeyType type,
                                                        const OSSL_PARAM params[]);
 
   KeyType type() const { return type_; }
+  KeyFamily family() const { return FamilyOf(type_); }
   bool is_private() const { return uri_.has_value(); }
   EVP_PKEY* public_key() const {
     return public_key_.get();
@@ -36,9 +36,18 @@ class Key {
   // key.
   Result<Bytes> Sign(Context& context, wire::Mechanism mechanism, ByteSpan input) const;
   Result<Bytes> Decrypt(Context& context, wire::Mechanism mechanism, ByteSpan input) const;
+  // A secret of `size` bytes (0: as many as the mechanism gives) that the enclave agrees on for its
+  // caller. Three requests: the enclave makes a session key of it, which is read and taken away
+  // again.
+  Result<SecretBytes> Derive(Context& context, wire::Mechanism mechanism, size_t size) const;
+  Result<SecretBytes> Decapsulate(Context& context, wire::Mechanism mechanism,
+                                  ByteSpan ciphertext) const;
 
  private:
   Key(KeyType type, EvpPkey public_key, Bytes spki, std::optional<client::KeyUri> uri);
+  template <wire::Op op>
+  Result<typename wire::OpTraits<op>::Reply> Ask(
+      Context& context, const typename wire::OpTraits<op>::Request& request) const;
   template <wire::Op op>
   Result<Bytes> Use(Context& context, wire::Mechanism mechanism, ByteSpan input) const;
 
@@ -53,11 +62,13 @@ class Key {
 
 using KeyPtr = std::shared_ptr<const Key>;
 
-// What a KEYMGMT hands to libcrypto as key data. `key` is empty only between new and import.
+// What a KEYMGMT hands to libcrypto as key data. `key` is empty between new and import, and where
+// only parameters were copied: those of `parameters`, until a public key is set.
 struct KeyData {
   Context& context;
   KeyType type;
   KeyPtr key;
+  KeyPtr parameters = nullptr;
 };
 
 // An object reference as the decoder and the store give it to libcrypto, and as KEYMGMT load takes

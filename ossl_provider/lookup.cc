@@ -3,21 +3,6 @@
 namespace keyclave::ossl {
 namespace {
 
-Result<wire::TokenInfo> FindToken(client::Client& client, const client::KeyUri& uri) {
-  const wire::ObjectRef& object = uri.object;
-  KC_ASSIGN(const wire::ListTokensReply reply,
-            client.Call<wire::Op::kListTokens>({}, uri.measurement));
-  const wire::TokenInfo* found = nullptr;
-  for (const wire::TokenInfo& token : reply.tokens) {
-    if (object.token_label && token.label != *object.token_label) continue;
-    if (object.token_serial && token.serial != *object.token_serial) continue;
-    if (found != nullptr) return Fail(Code::kObjectAmbiguous, "the URI fits more than one token");
-    found = &token;
-  }
-  if (found == nullptr) return Fail(Code::kTokenNotFound);
-  return *found;
-}
-
 // What the URI asks for, for error texts; a URI is made anew so that no PIN can be in it.
 std::string Describe(const wire::ObjectRef& object) {
   const auto uri = client::MakeUri(object);
@@ -36,6 +21,21 @@ Status KeepPin(client::KeyUri& uri) {
 }
 
 }  // namespace
+
+Result<wire::TokenInfo> FindToken(client::Client& client, const client::KeyUri& uri) {
+  const wire::ObjectRef& object = uri.object;
+  KC_ASSIGN(const wire::ListTokensReply reply,
+            client.Call<wire::Op::kListTokens>({}, uri.measurement));
+  const wire::TokenInfo* found = nullptr;
+  for (const wire::TokenInfo& token : reply.tokens) {
+    if (object.token_label && token.label != *object.token_label) continue;
+    if (object.token_serial && token.serial != *object.token_serial) continue;
+    if (found != nullptr) return Fail(Code::kObjectAmbiguous, "the URI fits more than one token");
+    found = &token;
+  }
+  if (found == nullptr) return Fail(Code::kTokenNotFound);
+  return *found;
+}
 
 Status LoginWithUriPin(client::Client& client, const client::KeyUri& uri) {
   KC_ASSIGN(SecretBytes pin, client::ReadPin(uri));

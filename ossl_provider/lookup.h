@@ -13,6 +13,9 @@ Result<KeyPtr> LoadPrivateKey(Context& context, client::KeyUri uri);
 // An object with its readable attributes, of the class that uri.object names.
 Result<wire::ObjectInfo> FetchObject(Context& context, const client::KeyUri& uri);
 
+// The token that the URI names. kTokenNotFound, kObjectAmbiguous.
+Result<wire::TokenInfo> FindToken(client::Client& client, const client::KeyUri& uri);
+
 // Logs this process in to the URI's token with the URI's PIN. kPinLocked, without trying, if one
 // wrong try would lock the token.
 Status LoginWithUriPin(client::Client& client, const client::KeyUri& uri);

@@ -1,5 +1,6 @@
 #include "ossl_provider/params.h"
 
+#include <openssl/bn.h>
 #include <openssl/params.h>
 
 #include <charconv>
@@ -30,6 +31,17 @@ Result<std::optional<int>> IntParam(const OSSL_PARAM params[], const char* key) 
   int value = 0;
   if (OSSL_PARAM_get_int(param, &value) != 1) return WrongType(key);
   return std::optional<int>(value);
+}
+
+Result<std::optional<Bytes>> NumberParam(const OSSL_PARAM params[], const char* key) {
+  const OSSL_PARAM* param = params == nullptr ? nullptr : OSSL_PARAM_locate_const(params, key);
+  if (param == nullptr) return std::optional<Bytes>();
+  BIGNUM* number = nullptr;
+  if (OSSL_PARAM_get_BN(param, &number) != 1) return WrongType(key);
+  Bytes bytes(static_cast<size_t>(BN_num_bytes(number)));
+  BN_bn2bin(number, bytes.data());
+  BN_free(number);
+  return std::optional<Bytes>(std::move(bytes));
 }
 
 Result<std::optional<int>> NamedParam(const OSSL_PARAM params[], const char* key,

@@ -18,6 +18,8 @@ struct NamedNumber {
 // nullopt if the parameter is absent; kInvalidArgument if it has another type.
 Result<std::optional<std::string_view>> TextParam(const OSSL_PARAM params[], const char* key);
 Result<std::optional<int>> IntParam(const OSSL_PARAM params[], const char* key);
+// A positive number of any size, big-endian.
+Result<std::optional<Bytes>> NumberParam(const OSSL_PARAM params[], const char* key);
 // A text of `names`, a decimal number, or an integer.
 Result<std::optional<int>> NamedParam(const OSSL_PARAM params[], const char* key,
                                       std::span<const NamedNumber> names);

@@ -1,7 +1,5 @@
 // ECDSA signatures: the enclave answers r and s, OpenSSL wants them in DER.
 
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
@@ -11,23 +9,9 @@
 namespace keyclave::ossl {
 namespace {
 
-bool Takes(KeyType type) { return type == KeyType::kEc; }
+bool Takes(KeyFamily family) { return family == KeyFamily::kEc; }
 
 Status BeginEcdsa(SignatureContext& /*ctx*/) { return Done{}; }
-
-Result<Bytes> EncodeRs(Bytes rs) {
-  if (rs.empty() || rs.size() % 2 != 0)
-    return Fail(Code::kReplyMismatch, "an ECDSA signature of odd size");
-  const auto half = static_cast<unsigned int>(rs.size() / 2);
-  const gnutls_datum_t r{rs.data(), half};
-  const gnutls_datum_t s{rs.data() + half, half};
-  gnutls_datum_t out{nullptr, 0};
-  if (gnutls_encode_rs_value(&out, &r, &s) < 0)
-    return Fail(Code::kCryptoFailed, "encoding an ECDSA signature");
-  Bytes der = ToBytes(ByteSpan(out.data, out.size));
-  gnutls_free(out.data);
-  return der;
-}
 
 Result<Bytes> SignEcdsa(const SignatureContext& ctx, const Input& input) {
   KC_CHECK_OK(CheckSize(ctx, input));
@@ -37,16 +21,21 @@ Result<Bytes> SignEcdsa(const SignatureContext& ctx, const Input& input) {
   return EncodeRs(std::move(rs));
 }
 
-Status PrepareEcdsa(const SignatureContext& ctx, EVP_PKEY_CTX* verify) {
-  if (ctx.digest == nullptr) return Done{};
-  const ErrorMark mark(ctx.context.core());
-  const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST,
-                                       const_cast<char*>(ctx.digest->name), 0),
-      OSSL_PARAM_construct_end()};
-  if (EVP_PKEY_CTX_set_params(verify, params) != 1)
-    return Fail(Code::kInvalidArgument, "this digest of an ECDSA signature");
-  return Done{};
+Result<bool> VerifyEcdsa(const SignatureContext& ctx, ByteSpan signature, const Input& input) {
+  const EvpPkeyCtx pctx(
+      EVP_PKEY_CTX_new_from_pkey(ctx.context.libctx(), ctx.key->public_key(), nullptr));
+  if (pctx == nullptr || EVP_PKEY_verify_init(pctx.get()) != 1)
+    return Fail(Code::kCryptoFailed, "preparing a verification");
+  if (ctx.digest != nullptr) {
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST,
+                                         const_cast<char*>(ctx.digest->name), 0),
+        OSSL_PARAM_construct_end()};
+    if (EVP_PKEY_CTX_set_params(pctx.get(), params) != 1)
+      return Fail(Code::kInvalidArgument, "this digest of an ECDSA signature");
+  }
+  return EVP_PKEY_verify(pctx.get(), signature.data(), signature.size(), input.bytes.data(),
+                         input.bytes.size()) == 1;
 }
 
 Status SetEcdsa(SignatureContext& ctx, const OSSL_PARAM params[]) { return SetDigest(ctx, params); }
@@ -54,7 +43,7 @@ Status SetEcdsa(SignatureContext& ctx, const OSSL_PARAM params[]) { return SetDi
 Status GetEcdsa(const SignatureContext& ctx, OSSL_PARAM params[]) {
   if (Asks(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID)) {
     if (ctx.digest == nullptr) return Fail(Code::kInvalidArgument, "no digest is set");
-    KC_ASSIGN(const Bytes id, PlainAlgorithmId(*ctx.digest, KeyType::kEc));
+    KC_ASSIGN(const Bytes id, PlainAlgorithmId(*ctx.digest, KeyFamily::kEc));
     KC_CHECK_OK(AnswerBytes(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, id));
   }
   const int size = ctx.digest != nullptr ? static_cast<int>(HashSize(ctx.digest->algorithm)) : 0;
@@ -63,31 +52,26 @@ Status GetEcdsa(const SignatureContext& ctx, OSSL_PARAM params[]) {
                     ctx.digest != nullptr ? ctx.digest->name : "");
 }
 
+const OSSL_PARAM kGettable[] = {
+    OSSL_PARAM_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, nullptr, 0),
+    OSSL_PARAM_size_t(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, nullptr),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, nullptr, 0), OSSL_PARAM_END};
+
+const OSSL_PARAM kSettable[] = {OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, nullptr, 0),
+                                OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PROPERTIES, nullptr, 0),
+                                KC_SIGNATURE_TO_VERIFY, OSSL_PARAM_END};
+
 }  // namespace
 
 const Scheme kEcdsaScheme{.takes = Takes,
+                          .signs_digests = true,
                           .begin = BeginEcdsa,
+                          .choose_digest = ChooseAnyDigest,
                           .set = SetEcdsa,
                           .get = GetEcdsa,
                           .sign = SignEcdsa,
-                          .prepare = PrepareEcdsa};
-
-Status CheckSize(const SignatureContext& ctx, const Input& input) {
-  if (input.whole || ctx.digest == nullptr ||
-      input.bytes.size() == HashSize(ctx.digest->algorithm)) {
-    return Done{};
-  }
-  return Fail(Code::kDataLenRange, std::string("not a digest of ") + ctx.digest->name);
-}
-
-Status SetDigest(SignatureContext& ctx, const OSSL_PARAM params[]) {
-  KC_ASSIGN(const auto name, TextParam(params, OSSL_SIGNATURE_PARAM_DIGEST));
-  if (!name || name->empty()) return Done{};
-  KC_ASSIGN(const Digest* digest, RequireDigest(*name));
-  if (ctx.digest_fixed && digest != ctx.digest)
-    return Fail(Code::kInvalidArgument, "the digest cannot be changed any more");
-  ctx.digest = digest;
-  return Done{};
-}
+                          .verify = VerifyEcdsa,
+                          .settable = kSettable,
+                          .gettable = kGettable};
 
 }  // namespace keyclave::ossl

@@ -21,7 +21,7 @@ constexpr NamedNumber kSalts[] = {
     {"auto-digestmax", -4}};
 constexpr int kLowestSalt = -4;
 
-bool Takes(KeyType type) { return type == KeyType::kRsa || type == KeyType::kRsaPss; }
+bool Takes(KeyFamily family) { return family == KeyFamily::kRsa || family == KeyFamily::kRsaPss; }
 
 // A digest that an RSA-PSS key restricts its signatures to; nullptr if it does not.
 Result<const Digest*> Restriction(const SignatureContext& ctx, const char* name) {
@@ -92,8 +92,11 @@ Result<Bytes> SignRsa(const SignatureContext& ctx, const Input& input) {
   return ctx.key->Sign(ctx.context, std::move(mechanism), input.bytes);
 }
 
-Status PrepareRsa(const SignatureContext& ctx, EVP_PKEY_CTX* verify) {
-  const ErrorMark mark(ctx.context.core());
+// The public key's operation, prepared in the own library context.
+Result<EvpPkeyCtx> PublicOperation(const SignatureContext& ctx, int (*init)(EVP_PKEY_CTX*)) {
+  EvpPkeyCtx pctx(EVP_PKEY_CTX_new_from_pkey(ctx.context.libctx(), ctx.key->public_key(), nullptr));
+  if (pctx == nullptr || init(pctx.get()) != 1)
+    return Fail(Code::kCryptoFailed, "preparing a verification");
   OSSL_PARAM params[5];
   size_t count = 0;
   int padding = ctx.rsa.padding;
@@ -111,9 +114,27 @@ Status PrepareRsa(const SignatureContext& ctx, EVP_PKEY_CTX* verify) {
     }
   }
   params[count] = OSSL_PARAM_construct_end();
-  if (EVP_PKEY_CTX_set_params(verify, params) != 1)
+  if (EVP_PKEY_CTX_set_params(pctx.get(), params) != 1)
     return Fail(Code::kInvalidArgument, "these parameters of an RSA signature");
-  return Done{};
+  return pctx;
+}
+
+Result<bool> VerifyRsa(const SignatureContext& ctx, ByteSpan signature, const Input& input) {
+  KC_ASSIGN(const EvpPkeyCtx pctx, PublicOperation(ctx, EVP_PKEY_verify_init));
+  return EVP_PKEY_verify(pctx.get(), signature.data(), signature.size(), input.bytes.data(),
+                         input.bytes.size()) == 1;
+}
+
+Result<Bytes> RecoverRsa(const SignatureContext& ctx, ByteSpan signature) {
+  KC_ASSIGN(const EvpPkeyCtx pctx, PublicOperation(ctx, EVP_PKEY_verify_recover_init));
+  Bytes recovered(ctx.key->max_output());
+  size_t size = recovered.size();
+  if (EVP_PKEY_verify_recover(pctx.get(), recovered.data(), &size, signature.data(),
+                              signature.size()) != 1) {
+    return Fail(Code::kSignatureInvalid);
+  }
+  recovered.resize(size);
+  return recovered;
 }
 
 Status SetPadding(SignatureContext& ctx, const OSSL_PARAM params[]) {
@@ -159,7 +180,7 @@ Status SetRsa(SignatureContext& ctx, const OSSL_PARAM params[]) {
 
 Result<Bytes> AlgorithmId(const SignatureContext& ctx) {
   if (ctx.digest == nullptr) return Fail(Code::kInvalidArgument, "no digest is set");
-  if (ctx.rsa.padding == RSA_PKCS1_PADDING) return PlainAlgorithmId(*ctx.digest, KeyType::kRsa);
+  if (ctx.rsa.padding == RSA_PKCS1_PADDING) return PlainAlgorithmId(*ctx.digest, KeyFamily::kRsa);
   KC_ASSIGN(const int salt, SaltLength(ctx));
   return PssAlgorithmId(*ctx.digest, Mgf1(ctx), salt);
 }
@@ -177,13 +198,36 @@ Status GetRsa(const SignatureContext& ctx, OSSL_PARAM params[]) {
   return AnswerText(params, OSSL_SIGNATURE_PARAM_MGF1_DIGEST, mgf1);
 }
 
+const OSSL_PARAM kGettable[] = {
+    OSSL_PARAM_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, nullptr, 0),
+    OSSL_PARAM_END};
+
+const OSSL_PARAM kSettable[] = {
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PROPERTIES, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, nullptr, 0),
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_PROPERTIES, nullptr, 0),
+    KC_SIGNATURE_TO_VERIFY,
+    OSSL_PARAM_END};
+
 }  // namespace
 
 const Scheme kRsaScheme{.takes = Takes,
+                        .signs_digests = true,
                         .begin = BeginRsa,
+                        .choose_digest = ChooseAnyDigest,
                         .set = SetRsa,
                         .get = GetRsa,
                         .sign = SignRsa,
-                        .prepare = PrepareRsa};
+                        .verify = VerifyRsa,
+                        .recover = RecoverRsa,
+                        .settable = kSettable,
+                        .gettable = kGettable};
 
 }  // namespace keyclave::ossl

@@ -34,43 +34,38 @@ struct ImportOptions {
   std::string passphrase_file;
 };
 
-enum class Kind { kRsa, kEc, kAes, kSet };
+enum class Kind { kRsa, kAes, kPair };
 
 struct KeyType {
-  Kind kind = Kind::kEc;
+  Kind kind = Kind::kPair;
   uint64_t size = 0;  // bits of RSA and AES keys
-  Bytes curve;        // of EC keys
-  const SetName* set = nullptr;
+  const PairKind* pair = nullptr;
+  std::string_view usage;  // unless something else is said
 };
 
 Result<KeyType> ParseType(const std::string& text) {
   if (text == "rsa:2048" || text == "rsa:3072" || text == "rsa:4096") {
-    return KeyType{Kind::kRsa, std::stoul(text.substr(4)), {}};
+    return KeyType{Kind::kRsa, std::stoul(text.substr(4)), nullptr, "sign,decrypt"};
   }
   if (text == "aes:128" || text == "aes:192" || text == "aes:256") {
-    return KeyType{Kind::kAes, std::stoul(text.substr(4)), {}};
+    return KeyType{Kind::kAes, std::stoul(text.substr(4)), nullptr, "encrypt,decrypt,wrap,unwrap"};
   }
-  if (text.starts_with("ec:")) {
-    if (auto curve = CurveParameters(text.substr(3))) {
-      return KeyType{Kind::kEc, 0, std::move(*curve)};
-    }
-  }
-  if (const SetName* set = FindSet(text)) return KeyType{Kind::kSet, 0, {}, set};
+  if (const PairKind* pair = FindPairKind(text)) return KeyType{Kind::kPair, 0, pair, pair->usage};
   return Fail(Code::kInvalidArgument,
               "--type " + text +
                   " is not known: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, "
-                  "aes:128, aes:192, aes:256, ml-dsa:44, ml-dsa:65, ml-dsa:87, ml-kem:512, "
-                  "ml-kem:768, ml-kem:1024, slh-dsa:sha2-128s … slh-dsa:shake-256f");
+                  "ec:secp256k1, ed25519, ed448, x25519, x448, sm2, aes:128, aes:192, aes:256, "
+                  "ml-dsa:44, ml-dsa:65, ml-dsa:87, ml-kem:512, ml-kem:768, ml-kem:1024, "
+                  "slh-dsa:sha2-128s … slh-dsa:shake-256f");
 }
 
-std::vector<std::string> DefaultUsage(const KeyType& type) {
-  switch (type.kind) {
-    case Kind::kRsa: return {"sign", "decrypt"};
-    case Kind::kEc: return {"sign"};
-    case Kind::kSet: return {type.set->key_type == CKK_ML_KEM ? "decapsulate" : "sign"};
-    case Kind::kAes: return {"encrypt", "decrypt", "wrap", "unwrap"};
+std::vector<std::string> Words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    words.emplace_back(text.substr(0, text.find(',')));
+    text.remove_prefix(std::min(words.back().size() + 1, text.size()));
   }
-  return {};
+  return words;
 }
 
 // The attributes that the key (and, for pairs, its public key) gets besides those of its type.
@@ -133,7 +128,7 @@ Result<Templates> MakeTemplates(const NewKeyOptions& options, const KeyType& typ
   templates.private_attributes.SetBool(CKA_SENSITIVE, true);
   templates.private_attributes.SetBool(CKA_EXTRACTABLE, options.extractable);
   templates.public_attributes.SetBool(CKA_PRIVATE, false);
-  KC_CHECK_OK(SetUsage(options.usage.empty() ? DefaultUsage(type) : options.usage, templates));
+  KC_CHECK_OK(SetUsage(options.usage.empty() ? Words(type.usage) : options.usage, templates));
   DropForeignAttributes(type.kind, templates);
   return templates;
 }
@@ -192,12 +187,13 @@ Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
     request.mechanism.type = CKM_RSA_PKCS_KEY_PAIR_GEN;
     request.public_attributes.SetUlong(CKA_MODULUS_BITS, type.size);
     request.public_attributes.Set(CKA_PUBLIC_EXPONENT, ByteArray<3>{1, 0, 1});
-  } else if (type.kind == Kind::kSet) {
-    request.mechanism.type = type.set->mechanism;
-    request.public_attributes.SetUlong(CKA_PARAMETER_SET, type.set->number);
   } else {
-    request.mechanism.type = CKM_EC_KEY_PAIR_GEN;
-    request.public_attributes.Set(CKA_EC_PARAMS, type.curve);
+    request.mechanism.type = type.pair->mechanism;
+    if (type.pair->set != 0) request.public_attributes.SetUlong(CKA_PARAMETER_SET, type.pair->set);
+    if (!type.pair->curve.empty()) {
+      KC_ASSIGN(const Bytes curve, FromHex(type.pair->curve));
+      request.public_attributes.Set(CKA_EC_PARAMS, curve);
+    }
   }
   KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kGenerateKeyPair>(request));
   if (!reply) return enclave->WriteRequests(globals.json);
@@ -213,9 +209,8 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
               if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
               return AskSecret("passphrase of " + options.file);
             }));
-  KC_ASSIGN(
-      Templates templates,
-      MakeTemplates(options.key, KeyType{file.is_rsa ? Kind::kRsa : Kind::kEc, 0, {}, nullptr}));
+  const KeyType type{Kind::kPair, 0, nullptr, file.is_rsa ? "sign,decrypt" : "sign"};
+  KC_ASSIGN(Templates templates, MakeTemplates(options.key, type));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
   KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
@@ -262,12 +257,14 @@ void AddKeyGenerate(CLI::App& group, Invocation& invocation) {
   AddNewKeyOptions(*command, options->key);
   command
       ->add_option("--type", options->type,
-                   "rsa:2048|3072|4096, ec:p256|p384|p521, aes:128|192|256, ml-dsa:44|65|87, "
-                   "ml-kem:512|768|1024, slh-dsa:sha2-128s …")
+                   "rsa:2048|3072|4096, ec:p256|p384|p521|secp256k1, ed25519, ed448, x25519, x448, "
+                   "sm2, aes:128|192|256, ml-dsa:44|65|87, ml-kem:512|768|1024, "
+                   "slh-dsa:sha2-128s …")
       ->required();
   command->footer(
-      "Usage, unless --usage says otherwise: RSA sign,decrypt; EC, ML-DSA and SLH-DSA sign; ML-KEM "
-      "decapsulate; AES "
+      "Usage, unless --usage says otherwise: RSA and SM2 sign,decrypt; EC, Ed25519, Ed448, ML-DSA "
+      "and "
+      "SLH-DSA sign; X25519 and X448 derive; ML-KEM decapsulate; AES "
       "encrypt,decrypt,wrap,unwrap.\n"
       "Example: keyclave key generate --token edge --type ec:p256 --label www");
   command->callback([options, &invocation] {

@@ -82,49 +82,37 @@ constexpr AttributeRow kAttributes[] = {
     {kCkaCreated, "created", Shape::kTime},
 };
 
-struct Curve {
-  std::string_view name;
-  std::string_view shown;
-  std::string_view oid;  // DER, hexadecimal
+// clang-format off
+constexpr PairKind kPairs[] = {
+    {"ec:p256", "EC P-256", CKK_EC, CKM_EC_KEY_PAIR_GEN, "06082a8648ce3d030107", 0, "sign"},
+    {"ec:p384", "EC P-384", CKK_EC, CKM_EC_KEY_PAIR_GEN, "06052b81040022", 0, "sign"},
+    {"ec:p521", "EC P-521", CKK_EC, CKM_EC_KEY_PAIR_GEN, "06052b81040023", 0, "sign"},
+    {"ec:secp256k1", "EC secp256k1", CKK_EC, CKM_EC_KEY_PAIR_GEN, "06052b8104000a", 0, "sign"},
+    {"ed25519", "Ed25519", CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, "06032b6570", 0, "sign"},
+    {"ed448", "Ed448", CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, "06032b6571", 0, "sign"},
+    {"x25519", "X25519", CKK_EC_MONTGOMERY, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, "06032b656e", 0, "derive"},
+    {"x448", "X448", CKK_EC_MONTGOMERY, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, "06032b656f", 0, "derive"},
+    {"sm2", "SM2", kCkkSm2, kCkmSm2KeyPairGen, "06082a811ccf5501822d", 0, "sign,decrypt"},
+    {"ml-dsa:44", "ML-DSA-44", CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {}, CKP_ML_DSA_44, "sign"},
+    {"ml-dsa:65", "ML-DSA-65", CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {}, CKP_ML_DSA_65, "sign"},
+    {"ml-dsa:87", "ML-DSA-87", CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {}, CKP_ML_DSA_87, "sign"},
+    {"ml-kem:512", "ML-KEM-512", CKK_ML_KEM, CKM_ML_KEM_KEY_PAIR_GEN, {}, CKP_ML_KEM_512, "decapsulate"},
+    {"ml-kem:768", "ML-KEM-768", CKK_ML_KEM, CKM_ML_KEM_KEY_PAIR_GEN, {}, CKP_ML_KEM_768, "decapsulate"},
+    {"ml-kem:1024", "ML-KEM-1024", CKK_ML_KEM, CKM_ML_KEM_KEY_PAIR_GEN, {}, CKP_ML_KEM_1024, "decapsulate"},
+    {"slh-dsa:sha2-128s", "SLH-DSA-SHA2-128s", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHA2_128S, "sign"},
+    {"slh-dsa:shake-128s", "SLH-DSA-SHAKE-128s", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHAKE_128S, "sign"},
+    {"slh-dsa:sha2-128f", "SLH-DSA-SHA2-128f", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHA2_128F, "sign"},
+    {"slh-dsa:shake-128f", "SLH-DSA-SHAKE-128f", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHAKE_128F, "sign"},
+    {"slh-dsa:sha2-192s", "SLH-DSA-SHA2-192s", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHA2_192S, "sign"},
+    {"slh-dsa:shake-192s", "SLH-DSA-SHAKE-192s", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHAKE_192S, "sign"},
+    {"slh-dsa:sha2-192f", "SLH-DSA-SHA2-192f", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHA2_192F, "sign"},
+    {"slh-dsa:shake-192f", "SLH-DSA-SHAKE-192f", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHAKE_192F, "sign"},
+    {"slh-dsa:sha2-256s", "SLH-DSA-SHA2-256s", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHA2_256S, "sign"},
+    {"slh-dsa:shake-256s", "SLH-DSA-SHAKE-256s", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHAKE_256S, "sign"},
+    {"slh-dsa:sha2-256f", "SLH-DSA-SHA2-256f", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHA2_256F, "sign"},
+    {"slh-dsa:shake-256f", "SLH-DSA-SHAKE-256f", CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, {}, CKP_SLH_DSA_SHAKE_256F, "sign"},
 };
-constexpr Curve kCurves[] = {
-    {"p256", "P-256", "06082a8648ce3d030107"},
-    {"p384", "P-384", "06052b81040022"},
-    {"p521", "P-521", "06052b81040023"},
-};
-
-constexpr SetName kSets[] = {
-    {"ml-dsa:44", "ML-DSA-44", CKK_ML_DSA, CKP_ML_DSA_44, CKM_ML_DSA_KEY_PAIR_GEN},
-    {"ml-dsa:65", "ML-DSA-65", CKK_ML_DSA, CKP_ML_DSA_65, CKM_ML_DSA_KEY_PAIR_GEN},
-    {"ml-dsa:87", "ML-DSA-87", CKK_ML_DSA, CKP_ML_DSA_87, CKM_ML_DSA_KEY_PAIR_GEN},
-    {"ml-kem:512", "ML-KEM-512", CKK_ML_KEM, CKP_ML_KEM_512, CKM_ML_KEM_KEY_PAIR_GEN},
-    {"ml-kem:768", "ML-KEM-768", CKK_ML_KEM, CKP_ML_KEM_768, CKM_ML_KEM_KEY_PAIR_GEN},
-    {"ml-kem:1024", "ML-KEM-1024", CKK_ML_KEM, CKP_ML_KEM_1024, CKM_ML_KEM_KEY_PAIR_GEN},
-    {"slh-dsa:sha2-128s", "SLH-DSA-SHA2-128s", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_128S,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:shake-128s", "SLH-DSA-SHAKE-128s", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_128S,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:sha2-128f", "SLH-DSA-SHA2-128f", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_128F,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:shake-128f", "SLH-DSA-SHAKE-128f", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_128F,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:sha2-192s", "SLH-DSA-SHA2-192s", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_192S,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:shake-192s", "SLH-DSA-SHAKE-192s", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_192S,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:sha2-192f", "SLH-DSA-SHA2-192f", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_192F,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:shake-192f", "SLH-DSA-SHAKE-192f", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_192F,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:sha2-256s", "SLH-DSA-SHA2-256s", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_256S,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:shake-256s", "SLH-DSA-SHAKE-256s", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_256S,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:sha2-256f", "SLH-DSA-SHA2-256f", CKK_SLH_DSA, CKP_SLH_DSA_SHA2_256F,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-    {"slh-dsa:shake-256f", "SLH-DSA-SHAKE-256f", CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_256F,
-     CKM_SLH_DSA_KEY_PAIR_GEN},
-};
+// clang-format on
 
 std::string KeyTypeName(uint64_t type) {
   switch (type) {
@@ -197,29 +185,27 @@ std::string ClassText(const wire::AttributeList& attributes) {
 std::string TypeText(const wire::AttributeList& attributes) {
   const auto type = attributes.Ulong(CKA_KEY_TYPE);
   if (!type) return CertificateTypeText(attributes);
-  const auto set = attributes.Ulong(CKA_PARAMETER_SET);
-  for (const SetName& row : kSets) {
-    if (row.key_type == *type && row.number == set) return std::string(row.shown);
+  const uint64_t set = attributes.Ulong(CKA_PARAMETER_SET).value_or(0);
+  const Bytes* params = attributes.Find(CKA_EC_PARAMS);
+  const std::string curve = params != nullptr ? ToHex(*params) : "";
+  for (const PairKind& row : kPairs) {
+    if (row.key_type == *type && row.set == set && row.curve == curve)
+      return std::string(row.shown);
   }
   std::string text = KeyTypeName(*type);
   if (*type == CKK_RSA) {
     const Bytes* modulus = attributes.Find(CKA_MODULUS);
     if (modulus != nullptr) text += " " + std::to_string(modulus->size() * 8);
-  } else if (*type == CKK_EC) {
-    const std::string oid = Hex(attributes.Find(CKA_EC_PARAMS));
-    for (const Curve& curve : kCurves) {
-      if (oid == curve.oid) text.append(" ").append(curve.shown);
-    }
   } else if (const auto length = attributes.Ulong(CKA_VALUE_LEN)) {
     text += " " + std::to_string(*length * 8);
   }
   return text;
 }
 
-const SetName* FindSet(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kSets), std::end(kSets),
-                                   [&](const SetName& row) { return row.name == name; });
-  return found == std::end(kSets) ? nullptr : found;
+const PairKind* FindPairKind(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kPairs), std::end(kPairs),
+                                   [&](const PairKind& row) { return row.name == name; });
+  return found == std::end(kPairs) ? nullptr : found;
 }
 
 const std::vector<UsageWord>& UsageWords() {
@@ -286,16 +272,6 @@ Result<Bytes> ParseId(const std::string& text) {
   auto id = FromHex(text);
   if (id.ok() && !id->empty() && id->size() <= kMaxId) return id;
   return Fail(Code::kInvalidArgument, "--id " + text + " is not 1 to 64 bytes in hexadecimal");
-}
-
-std::optional<Bytes> CurveParameters(std::string_view name) {
-  for (const Curve& curve : kCurves) {
-    if (curve.name == name) {
-      const Result<Bytes> oid = FromHex(curve.oid);
-      if (oid.ok()) return *oid;
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace keyclave::ctl

@@ -30,19 +30,17 @@ Json ObjectJson(const wire::ObjectInfo& object);
 // CKA_ID from --id: 1 to 64 bytes in hexadecimal, or kInvalidArgument.
 Result<Bytes> ParseId(const std::string& text);
 
-// DER of the named curve ("p256"); nullopt if it is not known.
-std::optional<Bytes> CurveParameters(std::string_view name);
-
-// A parameter set in words ("ml-dsa:65", "slh-dsa:sha2-128s"), and the mechanism that makes keys of
-// it.
-struct SetName {
+// A kind of key pair in words ("ec:p256", "ed25519", "ml-dsa:65"), and what makes it.
+struct PairKind {
   std::string_view name;
   std::string_view shown;
   uint64_t key_type;
-  uint64_t number;
   uint64_t mechanism;
+  std::string_view curve;  // CKA_EC_PARAMS, hexadecimal; empty: it has none
+  uint64_t set;            // CKA_PARAMETER_SET; 0: it has none
+  std::string_view usage;  // what it may do, unless something else is said
 };
-const SetName* FindSet(std::string_view name);  // nullptr: not known
+const PairKind* FindPairKind(std::string_view name);  // nullptr: not known
 
 // The usage words of --usage and the attribute each sets: on the private or secret key, and its
 // counterpart on the public key.

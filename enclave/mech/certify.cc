@@ -21,11 +21,14 @@ void FreeExtensions(STACK_OF(X509_EXTENSION) * stack) {
 using Extensions = Owned<STACK_OF(X509_EXTENSION), FreeExtensions>;
 
 // The digest of a certificate's signature: SHA-256 for RSA, as strong as the curve for EC (RFC 5480
-// §4), none for Edwards keys, which hash themselves. nullopt: the key cannot sign certificates.
+// §4), none for keys that hash themselves (RFC 8410, RFC 9881, RFC 9909). nullopt: the key cannot
+// sign certificates.
 std::optional<const EVP_MD*> SignatureDigest(const Key& key) {
   const auto sha2 = [](uint64_t digest) { return FindHash(&HashAlg::digest, digest)->md(); };
   if (key.key_type() == CKK_RSA) return sha2(CKM_SHA256);
-  if (key.key_type() == CKK_EC_EDWARDS) return nullptr;
+  for (const uint64_t itself : {CKK_EC_EDWARDS, CKK_ML_DSA, CKK_SLH_DSA}) {
+    if (key.key_type() == itself) return nullptr;
+  }
   if (key.key_type() != CKK_EC) return std::nullopt;
   const int bits = EVP_PKEY_get_bits(key.pkey());
   if (bits > 384) return sha2(CKM_SHA512);

@@ -35,9 +35,9 @@ bool Available(const MechRow& /*row*/) {
   return has;
 }
 
-// The parameter is the signer's identity; none is the usual one.
+// The parameter is the signer's identity, which may be empty; without one it is the usual one.
 Result<Bytes> IdentityOf(const wire::Mechanism& mechanism) {
-  if (ExpectNoParam(mechanism).ok()) return ToBytes(kUsualIdentity);
+  if (!mechanism.HasParameter()) return ToBytes(kUsualIdentity);
   KC_ASSIGN(const ByteSpan identity, ExpectBytes(mechanism));
   if (identity.size() > kMaxIdentity) {
     return Fail(Code::kMechanismParamInvalid, "the identity: at most 8191 bytes");

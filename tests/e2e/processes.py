@@ -23,7 +23,7 @@ PACKAGES = {
     "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
     "ldd": "libc-bin", "ldconfig": "libc-bin",
     "swtpm_localca": "swtpm-tools",
-    **dict.fromkeys(("jar", "jarsigner", "java", "javac", "keytool"), "openjdk-17-jdk-headless"),
+    **dict.fromkeys(("jar", "jarsigner", "java", "javac", "keytool"), "default-jdk-headless"),
     **dict.fromkeys(("ssh", "ssh-add", "ssh-agent", "ssh-keygen"), "openssh-client"), "sshd": "openssh-server",
     **dict.fromkeys(("certutil", "cmsutil", "modutil", "pk12util", "selfserv"), "libnss3-tools"),
     **dict.fromkeys(("tpm2_createprimary", "tpm2_evictcontrol", "tpm2_flushcontext", "tpm2_pcrextend", "tpm2_readpublic"),

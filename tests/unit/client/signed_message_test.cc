@@ -50,6 +50,21 @@ TEST(SignedMessage, PartsAreWhatTheyAreTogether) {
   }
 }
 
+TEST(SignedMessage, WithoutADigestItStaysWholeOrIsTooLarge) {
+  SignedMessage signed_message = SignedMessage::Unhashed();
+  const Bytes message = Message(kMaxUnhashedMessage);
+  ASSERT_TRUE(signed_message.Add(ByteSpan(message).first(message.size() - 1)).ok());
+  auto copy = signed_message.Clone();
+  ASSERT_TRUE(copy.ok());
+  ASSERT_TRUE(signed_message.Add(ByteSpan(message).last(1)).ok());
+  EXPECT_EQ(signed_message.Add(ByteSpan(message).first(1)).code(), Code::kTooLarge);
+  const auto taken = signed_message.Take();
+  ASSERT_TRUE(taken.ok());
+  EXPECT_TRUE(taken->whole);
+  EXPECT_TRUE(Equal(taken->bytes, message));
+  EXPECT_EQ(copy->Take()->bytes.size(), message.size() - 1);
+}
+
 TEST(SignedMessage, TheNextOneBeginsAnew) {
   SignedMessage signed_message = Create(100);
   for (const size_t size : {size_t{50}, size_t{500}, size_t{60}, size_t{0}}) {

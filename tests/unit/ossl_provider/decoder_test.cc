@@ -54,7 +54,7 @@ class DecoderTest : public ProviderTest {
 };
 
 TEST_F(DecoderTest, ReadsDerReferences) {
-  for (const Sample& sample : kSamples) {
+  for (const Sample& sample : Samples()) {
     const EvpPkey software = Generate(sample);
     const Bytes der = client::EncodeKeyReference(Uri(software)).value();
     EVP_PKEY* made = nullptr;
@@ -72,7 +72,7 @@ TEST_F(DecoderTest, ReadsDerReferences) {
 }
 
 TEST_F(DecoderTest, LeavesOtherKeysToOthers) {
-  for (const Sample& sample : kSamples) {
+  for (const Sample& sample : Samples()) {
     const EvpPkey software = Generate(sample);
     const EvpPkey read = Read(SoftwarePem(software));
     ASSERT_NE(read, nullptr);

@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::IsEmpty;
 
-INSTANTIATE_TEST_SUITE_P(All, EachKey, ::testing::ValuesIn(kSamples), SampleName);
+INSTANTIATE_TEST_SUITE_P(All, EachKey, ::testing::ValuesIn(Samples()), SampleName);
 
 TEST_P(EachKey, HasTheNamesThatLibsslAsksFor) {
   const EvpPkey key = Refer(Generate(GetParam()));
@@ -127,6 +127,26 @@ TEST_P(EachKey, CopiesAndChecksItself) {
   EXPECT_EQ(EVP_PKEY_public_check(check.get()), 1);
   EXPECT_EQ(EVP_PKEY_private_check(check.get()), 1);
   EXPECT_THAT(TakeErrors(), IsEmpty());
+}
+
+// How libssl and CMS make the peer of a key agreement.
+TEST_P(EachKey, LendsItsParametersToAPeersPublicKey) {
+  const EvpPkey software = Generate(GetParam());
+  const EvpPkey other = Generate(GetParam());
+  const EvpPkey key = Refer(software);
+  unsigned char* encoded = nullptr;
+  const size_t size = EVP_PKEY_get1_encoded_public_key(other.get(), &encoded);
+  const Memory owned(encoded);
+  if (size == 0) return;  // RSA has no such form
+  const EvpPkey peer(EVP_PKEY_new());
+  if (EVP_PKEY_copy_parameters(peer.get(), key.get()) != 1) return;  // it has none to lend
+  EXPECT_NE(EVP_PKEY_eq(peer.get(), key.get()), 1);
+  ASSERT_EQ(EVP_PKEY_set1_encoded_public_key(peer.get(), encoded, size), 1);
+  EXPECT_EQ(EVP_PKEY_eq(peer.get(), other.get()), 1);
+  EXPECT_NE(EVP_PKEY_eq(peer.get(), key.get()), 1);
+  // The key itself keeps the public key that it has.
+  EXPECT_NE(EVP_PKEY_set1_encoded_public_key(key.get(), encoded, size), 1);
+  EXPECT_EQ(EVP_PKEY_eq(key.get(), software.get()), 1);
 }
 
 TEST_F(ProviderTest, KeyTypesDoNotMatchEachOther) {

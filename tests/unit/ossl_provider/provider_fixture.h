@@ -7,8 +7,10 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <span>
 
 #include "enclave/client/key_reference.h"
 #include "ossl_provider/evp.h"
@@ -45,11 +47,36 @@ struct Sample {
 inline void PrintTo(const Sample& sample, std::ostream* out) {
   *out << sample.name << (sample.group != nullptr ? sample.group : "");
 }
-inline constexpr Sample kSamples[] = {{"RSA", "rsaEncryption", nullptr, 2048},
-                                      {"RSA-PSS", "RSASSA-PSS", nullptr, 2048},
-                                      {"EC", "id-ecPublicKey", "P-256", 256},
-                                      {"EC", "1.2.840.10045.2.1", "P-384", 384},
-                                      {"EC", "id-ecPublicKey", "P-521", 521}};
+inline constexpr Sample kSamples[] = {
+    {"RSA", "rsaEncryption", nullptr, 2048},
+    {"RSA-PSS", "RSASSA-PSS", nullptr, 2048},
+    {"EC", "id-ecPublicKey", "P-256", 256},
+    {"EC", "1.2.840.10045.2.1", "P-384", 384},
+    {"EC", "id-ecPublicKey", "P-521", 521},
+    {"EC", "EC", "secp256k1", 256},
+    {"SM2", "1.2.156.10197.1.301", nullptr, 256},
+    {"ED25519", "1.3.101.112", nullptr, 256},
+    {"ED448", "ED448", nullptr, 456},
+    {"X25519", "X25519", nullptr, 253},
+    {"X448", "1.3.101.111", nullptr, 448},
+    // OpenSSL 3.5:
+    {"ML-DSA-44", "id-ml-dsa-44", nullptr, 10496},
+    {"ML-DSA-65", "MLDSA65", nullptr, 15616},
+    {"ML-DSA-87", "id-ml-dsa-87", nullptr, 20736},
+    {"ML-KEM-768", "id-alg-ml-kem-768", nullptr, 9472},
+    {"SLH-DSA-SHA2-128f", "id-slh-dsa-sha2-128f", nullptr, 256},
+    {"SLH-DSA-SHAKE-128f", "id-slh-dsa-shake-128f", nullptr, 256}};
+inline constexpr size_t kFirstOf35 = 11;
+// Those that the libcrypto of this process has.
+inline std::span<const Sample> Samples() {
+  const bool all = OpenSSL_version_num() >= 0x30500000UL;
+  return std::span(kSamples).first(all ? std::size(kSamples) : kFirstOf35);
+}
+inline const Sample& SampleOf(std::string_view name) {
+  return *std::find_if(std::begin(kSamples), std::end(kSamples), [&](const Sample& sample) {
+    return name == (sample.group != nullptr ? sample.group : sample.name);
+  });
+}
 inline std::string SampleName(const ::testing::TestParamInfo<Sample>& info) {
   std::string name = info.param.group != nullptr ? info.param.group : info.param.name;
   std::erase(name, '-');
@@ -73,8 +100,9 @@ class ProviderTest : public ::testing::Test {
   // RSA keys is slow.
   EvpPkey Generate(const Sample& sample) {
     static auto& made = *new std::map<std::pair<std::string, int>, Bytes>();
-    const int number = made_[&sample - kSamples]++;
-    Bytes& der = made[{sample.group != nullptr ? sample.group : sample.name, number}];
+    const std::string kind = sample.group != nullptr ? sample.group : sample.name;
+    const int number = made_[kind]++;
+    Bytes& der = made[{kind, number}];
     if (der.empty()) der = MakeKey(sample);
     const unsigned char* in = der.data();
     EvpPkey key(d2i_AutoPrivateKey_ex(nullptr, &in, static_cast<long>(der.size()), ctx_.get(),
@@ -119,7 +147,7 @@ class ProviderTest : public ::testing::Test {
     EXPECT_EQ(EVP_PKEY_keygen_init(gen.get()), 1);
     if (sample.group != nullptr) {
       EXPECT_EQ(EVP_PKEY_CTX_set_group_name(gen.get(), sample.group), 1);
-    } else {
+    } else if (std::string_view(sample.name).starts_with("RSA")) {
       EXPECT_EQ(EVP_PKEY_CTX_set_rsa_keygen_bits(gen.get(), sample.bits), 1);
     }
     EVP_PKEY* key = nullptr;
@@ -131,7 +159,7 @@ class ProviderTest : public ::testing::Test {
     return ToBytes(FromC(der, static_cast<size_t>(size)));
   }
 
-  std::map<ptrdiff_t, int> made_;
+  std::map<std::string, int> made_;
   LibCtx ctx_;
   OwnProvider default_;
   OwnProvider keyclave_;

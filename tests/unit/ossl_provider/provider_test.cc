@@ -14,11 +14,12 @@ using ::testing::SizeIs;
 TEST_F(ProviderTest, OffersOnlyWhatNeedsTheKey) {
   int no_cache = -1;
   for (const int operation :
-       {OSSL_OP_DIGEST, OSSL_OP_CIPHER, OSSL_OP_MAC, OSSL_OP_KDF, OSSL_OP_RAND, OSSL_OP_KEM}) {
+       {OSSL_OP_DIGEST, OSSL_OP_CIPHER, OSSL_OP_MAC, OSSL_OP_KDF, OSSL_OP_RAND}) {
     EXPECT_EQ(OSSL_PROVIDER_query_operation(keyclave_.get(), operation, &no_cache), nullptr);
   }
-  for (const int operation : {OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_ASYM_CIPHER,
-                              OSSL_OP_STORE, OSSL_OP_DECODER, OSSL_OP_ENCODER}) {
+  for (const int operation :
+       {OSSL_OP_KEYMGMT, OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_OP_ASYM_CIPHER, OSSL_OP_KEM,
+        OSSL_OP_STORE, OSSL_OP_DECODER, OSSL_OP_ENCODER}) {
     no_cache = -1;
     const OSSL_ALGORITHM* first =
         OSSL_PROVIDER_query_operation(keyclave_.get(), operation, &no_cache);
@@ -141,7 +142,11 @@ TEST_F(ProviderTest, InFrontOfDefaultItSaysSoWhenKeysAreMade) {
   const OwnProvider second(OSSL_PROVIDER_load(other.get(), "default"));
   const EvpPkeyCtx gen(EVP_PKEY_CTX_new_from_name(other.get(), "EC", nullptr));
   ASSERT_NE(gen, nullptr);
-  EXPECT_NE(EVP_PKEY_keygen_init(gen.get()), 1);
+  ASSERT_EQ(EVP_PKEY_keygen_init(gen.get()), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_group_name(gen.get(), "P-256"), 1);
+  EVP_PKEY* made = nullptr;
+  EXPECT_NE(EVP_PKEY_generate(gen.get(), &made), 1);
+  EXPECT_EQ(made, nullptr);
   EXPECT_THAT(TakeErrors(), Contains(AllOf(HasSubstr("keyclave"), HasSubstr("before keyclave"))));
 }
 
