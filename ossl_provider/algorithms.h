@@ -30,6 +30,7 @@ const OSSL_DISPATCH* MlKemKem();
 
 const OSSL_DISPATCH* UriStore();
 const OSSL_DISPATCH* PemDecoder();
+const OSSL_DISPATCH* DerFileDecoder();
 const OSSL_DISPATCH* TextEncoder();
 const OSSL_DISPATCH* SpkiDerEncoder();
 const OSSL_DISPATCH* SpkiPemEncoder();

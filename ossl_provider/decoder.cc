@@ -1,5 +1,6 @@
-// DECODER: key-reference files. PEM gives DER and the key's type, DER gives the key. Input that is
-// not a key reference is passed over without a word, so that other decoders can have it.
+// DECODER: key-reference files. PEM, or DER, gives the same DER with the key's type, and that gives
+// the key. Input that is not a key reference is passed over without a word, so that other decoders
+// can have it.
 
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
@@ -47,54 +48,87 @@ std::optional<Bytes> ReadPemReference(const Context& context, OSSL_CORE_BIO* in)
   return ToBytes(FromC(data, static_cast<size_t>(size)));
 }
 
-// The reference with its public key, so that only this step may ask the enclave for it.
-int DecodePem(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK* callback,
-              void* argument, OSSL_PASSPHRASE_CALLBACK* /*pass*/, void* /*pass_argument*/) {
-  auto& context = *static_cast<Context*>(provctx);
-  Bytes der;
+// The key that was just loaded from these bytes, while libcrypto looks for the decoder of its type:
+// it calls that one from within Pass, in the same thread. So a reference is resolved once, however
+// many types of keys there are.
+struct Loaded {
+  const Bytes& der;
+  const KeyPtr& key;
+};
+thread_local const Loaded* loaded = nullptr;
+
+// Loads the key of a reference and hands the reference on to the decoder of the key's type. 1: the
+// bytes are none of ours, or libcrypto is to go on.
+int Pass(Context& context, const std::optional<Bytes>& der, OSSL_CALLBACK* callback,
+         void* argument) {
   KeyPtr key;
   const int ran = Guard(context, [&]() -> Status {
-    const auto found = ReadPemReference(context, in);
-    if (!found) return Done{};
+    if (!der) return Done{};
     KC_CHECK_OK(context.CheckOthersActive());
-    KC_ASSIGN(const std::string text, client::DecodeKeyReference(*found));
+    KC_ASSIGN(const std::string text, client::DecodeKeyReference(*der));
     KC_ASSIGN(client::KeyUri uri, client::ParseKeyUri(text));
-    const bool complete = !uri.spki.empty();
     KC_ASSIGN(key, LoadPrivateKey(context, std::move(uri)));
-    if (complete) {
-      der = *found;
-    } else {
-      KC_ASSIGN(der, client::EncodeKeyReference(client::AddSpki(text, key->spki())));
-    }
     return Done{};
   });
   if (ran == 0 || key == nullptr) return ran;
   int object = OSSL_OBJECT_PKEY;
+  Bytes data = *der;
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object),
       Text(OSSL_OBJECT_PARAM_DATA_TYPE, KeyTypeName(key->type())),
       Text(OSSL_OBJECT_PARAM_DATA_STRUCTURE, kStructure),
-      OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der.data(), der.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, data.data(), data.size()),
       OSSL_PARAM_construct_end()};
-  return callback(params, argument);
+  const Loaded mine{*der, key};
+  loaded = &mine;
+  const int found = callback(params, argument);
+  loaded = nullptr;
+  return found;
+}
+
+int DecodePem(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK* callback,
+              void* argument, OSSL_PASSPHRASE_CALLBACK* /*pass*/, void* /*pass_argument*/) {
+  auto& context = *static_cast<Context*>(provctx);
+  std::optional<Bytes> der;
+  Guard(context, [&]() -> Status {
+    der = ReadPemReference(context, in);
+    return Done{};
+  });
+  return Pass(context, der, callback, argument);
+}
+
+// DER that is a key reference; nullopt for anything else.
+std::optional<Bytes> ReadDerReference(const Context& context, OSSL_CORE_BIO* in) {
+  auto der = context.core().ReadAll(in, kMaxDer);
+  if (!der.ok() || !client::DecodeKeyReference(*der).ok()) return std::nullopt;
+  return *std::move(der);
+}
+
+// A file in DER. What Pass hands on comes here, too, and is left to the decoder of the type.
+int DecodeDerFile(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK* callback,
+                  void* argument, OSSL_PASSPHRASE_CALLBACK* /*pass*/, void* /*pass_argument*/) {
+  if (loaded != nullptr) return 1;
+  auto& context = *static_cast<Context*>(provctx);
+  std::optional<Bytes> der;
+  Guard(context, [&]() -> Status {
+    der = ReadDerReference(context, in);
+    return Done{};
+  });
+  return Pass(context, der, callback, argument);
 }
 
 template <KeyType type>
 int DecodeDer(void* provctx, OSSL_CORE_BIO* in, int /*selection*/, OSSL_CALLBACK* callback,
               void* argument, OSSL_PASSPHRASE_CALLBACK* /*pass*/, void* /*pass_argument*/) {
+  if (loaded == nullptr || loaded->key->type() != type) return 1;
   auto& context = *static_cast<Context*>(provctx);
   KeyPtr key;
   const int ran = Guard(context, [&]() -> Status {
     const auto der = context.core().ReadAll(in, kMaxDer);
-    if (!der.ok()) return Done{};
-    const auto text = client::DecodeKeyReference(*der);
-    if (!text.ok()) return Done{};
-    KC_CHECK_OK(context.CheckOthersActive());
-    KC_ASSIGN(client::KeyUri uri, client::ParseKeyUri(*text));
-    KC_ASSIGN(key, LoadPrivateKey(context, std::move(uri)));
+    if (der.ok() && *der == loaded->der) key = loaded->key;
     return Done{};
   });
-  if (ran == 0 || key == nullptr || key->type() != type) return ran;
+  if (ran == 0 || key == nullptr) return ran;
   const KeyData data{context, type, key};
   const KeyData* reference = &data;
   int object = OSSL_OBJECT_PKEY;
@@ -134,6 +168,7 @@ const OSSL_DISPATCH DecoderTable<decode>::functions[] = {
 }  // namespace
 
 const OSSL_DISPATCH* PemDecoder() { return DecoderTable<DecodePem>::functions; }
+const OSSL_DISPATCH* DerFileDecoder() { return DecoderTable<DecodeDerFile>::functions; }
 
 template <KeyType type>
 const OSSL_DISPATCH* ReferenceDecoder() {

@@ -24,24 +24,61 @@ Result<Bytes> EncodeSpki(EVP_PKEY* key) {
 
 }  // namespace
 
-Key::Key(KeyType type, EvpPkey public_key, Bytes spki, std::optional<client::KeyUri> uri)
-    : type_(type),
-      public_key_(std::move(public_key)),
-      spki_(std::move(spki)),
-      uri_(std::move(uri)),
-      max_output_(static_cast<size_t>(EVP_PKEY_get_size(public_key_.get()))) {}
+Key::Key(KeyType type, std::vector<KeyVersion> versions, std::optional<client::KeyUri> uri)
+    : type_(type), versions_(std::move(versions)), uri_(std::move(uri)) {}
 
-Result<KeyPtr> Key::FromSpki(const Context& context, ByteSpan spki,
-                             std::optional<client::KeyUri> uri) {
+const KeyVersion& Key::Version() const {
+  const size_t settled = settled_.load(std::memory_order_acquire);
+  return versions_[settled == kOpen ? 0 : settled];
+}
+
+bool Key::Matches(EVP_PKEY* public_key) const {
+  if (versions_.size() == 1)
+    return EVP_PKEY_eq(versions_.front().public_key.get(), public_key) == 1;
+  for (size_t i = 0; i < versions_.size(); ++i) {
+    if (EVP_PKEY_eq(versions_[i].public_key.get(), public_key) != 1) continue;
+    size_t open = kOpen;
+    return settled_.compare_exchange_strong(open, i, std::memory_order_acq_rel) || open == i;
+  }
+  return false;
+}
+
+namespace {
+
+Result<EvpPkey> DecodeSpki(const Context& context, ByteSpan spki) {
   const ErrorMark mark(context.core());
   const unsigned char* in = spki.data();
   EvpPkey public_key(
       d2i_PUBKEY_ex(nullptr, &in, static_cast<long>(spki.size()), context.libctx(), nullptr));
-  if (public_key == nullptr || in != spki.data() + spki.size())
+  if (public_key == nullptr || in != spki.data() + spki.size() ||
+      EVP_PKEY_get_size(public_key.get()) <= 0) {
     return Fail(Code::kMalformed, "the public key (x-keyclave-spki, CKA_PUBLIC_KEY_INFO)");
-  KC_ASSIGN(const KeyType type, TypeOf(public_key.get()));
-  if (EVP_PKEY_get_size(public_key.get()) <= 0) return Fail(Code::kMalformed, "the public key");
-  return KeyPtr(new Key(type, std::move(public_key), ToBytes(spki), std::move(uri)));
+  }
+  return public_key;
+}
+
+}  // namespace
+
+Result<KeyPtr> Key::FromVersions(const Context& context,
+                                 std::vector<std::pair<Bytes, wire::ObjectRef>> versions,
+                                 std::optional<client::KeyUri> uri) {
+  std::vector<KeyVersion> made;
+  std::optional<KeyType> type;
+  for (auto& [spki, object] : versions) {
+    KC_ASSIGN(EvpPkey public_key, DecodeSpki(context, spki));
+    KC_ASSIGN(const KeyType own, TypeOf(public_key.get()));
+    if (type.value_or(own) != own) continue;
+    type = own;
+    made.push_back({std::move(public_key), std::move(spki), std::move(object)});
+  }
+  if (!type) return Fail(Code::kInternal, "a key without a version");
+  return KeyPtr(new Key(*type, std::move(made), std::move(uri)));
+}
+
+Result<KeyPtr> Key::FromSpki(const Context& context, ByteSpan spki,
+                             std::optional<client::KeyUri> uri) {
+  const wire::ObjectRef object = uri ? uri->object : wire::ObjectRef{};
+  return FromVersions(context, {{ToBytes(spki), object}}, std::move(uri));
 }
 
 Result<KeyPtr> Key::FromParams(const Context& context, KeyType type, const OSSL_PARAM params[]) {
@@ -55,14 +92,16 @@ Result<KeyPtr> Key::FromParams(const Context& context, KeyType type, const OSSL_
   }
   EvpPkey public_key(made);
   KC_ASSIGN(Bytes spki, EncodeSpki(public_key.get()));
-  return KeyPtr(new Key(type, std::move(public_key), std::move(spki), std::nullopt));
+  std::vector<KeyVersion> versions;
+  versions.push_back({std::move(public_key), std::move(spki)});
+  return KeyPtr(new Key(type, std::move(versions), std::nullopt));
 }
 
 Result<KeyPtr> Key::WithPublicKey(const Context& context, ByteSpan encoded) const {
   Bytes copy = ToBytes(encoded);
   char group[64] = "";
   size_t size = 0;
-  const bool named = EVP_PKEY_get_group_name(public_key_.get(), group, sizeof(group), &size) == 1;
+  const bool named = EVP_PKEY_get_group_name(public_key(), group, sizeof(group), &size) == 1;
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy.data(), copy.size()),
       named ? OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0)
@@ -73,7 +112,9 @@ Result<KeyPtr> Key::WithPublicKey(const Context& context, ByteSpan encoded) cons
 
 Result<std::string> Key::Uri(bool with_spki) const {
   if (!uri_) return Fail(Code::kActionProhibited, "a public key has no URI");
-  return client::MakeUri(uri_->object, with_spki ? ByteSpan(spki_) : ByteSpan(), uri_->measurement);
+  const bool pinned = with_spki && uri_->object.cka_id.has_value();
+  return client::MakeUri(uri_->object, pinned ? ByteSpan(spki()) : ByteSpan(), uri_->measurement,
+                         uri_->version);
 }
 
 template <wire::Op op>
@@ -98,7 +139,7 @@ Result<typename wire::OpTraits<op>::Reply> Key::Ask(
 template <wire::Op op>
 Result<Bytes> Key::Use(Context& context, wire::Mechanism mechanism, ByteSpan input) const {
   if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
-  KC_ASSIGN(auto reply, Ask<op>(context, {uri_->object, std::move(mechanism), ToBytes(input)}));
+  KC_ASSIGN(auto reply, Ask<op>(context, {Version().object, std::move(mechanism), ToBytes(input)}));
   return std::move(reply.output);
 }
 
@@ -145,8 +186,8 @@ Result<SecretBytes> TakeSecret(client::Client& client, const wire::ObjectInfo& m
 Result<SecretBytes> Key::Derive(Context& context, wire::Mechanism mechanism, size_t size) const {
   if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
   KC_ASSIGN(const auto reply,
-            Ask<wire::Op::kDeriveKey>(context,
-                                      {uri_->object, std::move(mechanism), ReadableSecret(size)}));
+            Ask<wire::Op::kDeriveKey>(
+                context, {Version().object, std::move(mechanism), ReadableSecret(size)}));
   KC_ASSIGN(client::Client * client, context.Client());
   return TakeSecret(*client, reply.object);
 }
@@ -155,7 +196,7 @@ Result<SecretBytes> Key::Decapsulate(Context& context, wire::Mechanism mechanism
                                      ByteSpan ciphertext) const {
   if (!uri_) return Fail(Code::kActionProhibited, "this is a public key");
   KC_ASSIGN(const auto reply,
-            Ask<wire::Op::kDecapsulateKey>(context, {uri_->object, std::move(mechanism),
+            Ask<wire::Op::kDecapsulateKey>(context, {Version().object, std::move(mechanism),
                                                      ToBytes(ciphertext), ReadableSecret(0)}));
   KC_ASSIGN(client::Client * client, context.Client());
   return TakeSecret(*client, reply.object);

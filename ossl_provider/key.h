@@ -1,6 +1,11 @@
 // A key as the provider knows it: its public half, and for a private key the name under which the
 // enclave has the other. Immutable once made, shared by everything that uses it; it holds no secret
 // but, where a URI carried one, a PIN.
+//
+// A URI that names a key by its label may have loaded several versions of it. Such a key is the one
+// in service, until the first certificate that it is compared with is another version's: then it is
+// that one, for good. So a server's certificate and key fit, whichever of the two was replaced
+// first.
 #pragma once
 
 #include "enclave/client/key_reference.h"
@@ -9,8 +14,19 @@
 
 namespace keyclave::ossl {
 
+// One version of a key: its public half, and the name of the private one.
+struct KeyVersion {
+  EvpPkey public_key;  // in the context's own library context
+  Bytes spki;          // DER
+  wire::ObjectRef object = {};
+};
+
 class Key {
  public:
+  // Of the first version's type; the others' types are the same. Empty `uri`: a public key.
+  static Result<std::shared_ptr<const Key>> FromVersions(
+      const Context& context, std::vector<std::pair<Bytes, wire::ObjectRef>> versions,
+      std::optional<client::KeyUri> uri);
   // From SubjectPublicKeyInfo (DER). With `uri` a private key. kMalformed; kUnsupported for another
   // algorithm.
   static Result<std::shared_ptr<const Key>> FromSpki(const Context& context, ByteSpan spki,
@@ -24,11 +40,12 @@ class Key {
   KeyType type() const { return type_; }
   KeyFamily family() const { return FamilyOf(type_); }
   bool is_private() const { return uri_.has_value(); }
-  EVP_PKEY* public_key() const {
-    return public_key_.get();
-  }  // in the context's own library context
-  const Bytes& spki() const { return spki_; }
-  size_t max_output() const { return max_output_; }  // bytes of a signature or plaintext
+  EVP_PKEY* public_key() const { return Version().public_key.get(); }
+  const Bytes& spki() const { return Version().spki; }
+  // Bytes of a signature or plaintext.
+  size_t max_output() const { return static_cast<size_t>(EVP_PKEY_get_size(public_key())); }
+  // Whether this is the public key of the key, or of that version that it becomes thereby.
+  bool Matches(EVP_PKEY* public_key) const;
   // The URI that names the key without a PIN; with its public key if asked.
   Result<std::string> Uri(bool with_spki) const;
 
@@ -44,7 +61,8 @@ class Key {
                                   ByteSpan ciphertext) const;
 
  private:
-  Key(KeyType type, EvpPkey public_key, Bytes spki, std::optional<client::KeyUri> uri);
+  Key(KeyType type, std::vector<KeyVersion> versions, std::optional<client::KeyUri> uri);
+  const KeyVersion& Version() const;
   template <wire::Op op>
   Result<typename wire::OpTraits<op>::Reply> Ask(
       Context& context, const typename wire::OpTraits<op>::Request& request) const;
@@ -52,10 +70,11 @@ class Key {
   Result<Bytes> Use(Context& context, wire::Mechanism mechanism, ByteSpan input) const;
 
   const KeyType type_;
-  const EvpPkey public_key_;
-  const Bytes spki_;
+  const std::vector<KeyVersion> versions_;  // the one in service first
   const std::optional<client::KeyUri> uri_;
-  const size_t max_output_;
+  // Which of versions_ a certificate chose; kOpen: none yet.
+  static constexpr size_t kOpen = SIZE_MAX;
+  mutable std::atomic<size_t> settled_{kOpen};
   // The enclave refused the PIN once. It is never sent again: more tries would lock the token.
   mutable std::atomic<bool> pin_refused_{false};
 };

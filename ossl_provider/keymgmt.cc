@@ -73,10 +73,12 @@ int Match(const void* keydata1, const void* keydata2, int selection) {
   const ErrorMark mark(a.context.core());
   if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0) {
     // One public half has one private half, so nothing more is to be compared for SELECT_PRIVATE.
-    return a.key != nullptr && b.key != nullptr &&
-                   EVP_PKEY_eq(a.key->public_key(), b.key->public_key()) == 1
-               ? 1
-               : 0;
+    if (a.key == nullptr || b.key == nullptr) return 0;
+    // The one that has versions is asked about the other.
+    const bool swapped = b.key->is_private() && !a.key->is_private();
+    const Key& asked = swapped ? *b.key : *a.key;
+    const Key& other = swapped ? *a.key : *b.key;
+    return asked.Matches(other.public_key()) ? 1 : 0;
   }
   if ((selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS) != 0 &&
       FamilyOf(a.type) == KeyFamily::kEc) {

@@ -6,8 +6,9 @@
 
 namespace keyclave::ossl {
 
-// The private key that the URI names. Its public key comes from the URI, or from one request
-// (CKA_PUBLIC_KEY_INFO). kInvalidArgument for a URI of another class of object.
+// The private key that the URI names. A URI with id and public key needs no request; another one,
+// for the object, and one more for its versions if it has any. kInvalidArgument for a URI of
+// another class of object.
 Result<KeyPtr> LoadPrivateKey(Context& context, client::KeyUri uri);
 
 // An object with its readable attributes, of the class that uri.object names.

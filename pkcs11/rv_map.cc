@@ -197,6 +197,8 @@ CK_RV ToRv(Code code) {
     case Code::kTemplateInconsistent:
     case Code::kCertificateMismatch: return CKR_TEMPLATE_INCONSISTENT;
     case Code::kActionProhibited: return CKR_ACTION_PROHIBITED;
+    case Code::kKeyNotInService:
+    case Code::kKeyRetired: return CKR_KEY_FUNCTION_NOT_PERMITTED;
     case Code::kObjectLimit: return CKR_DEVICE_MEMORY;
     case Code::kKeyNotWrappable: return CKR_KEY_NOT_WRAPPABLE;
     case Code::kWrapTemplateMismatch: return CKR_KEY_HANDLE_INVALID;

@@ -10,8 +10,10 @@
 // What Keyclave writes carries the public key (SubjectPublicKeyInfo) in the URI's vendor query
 // attribute x-keyclave-spki, base64url, so that loading and matching need no request. It holds no
 // secret. Two more vendor query attributes, both hexadecimal, pin what the key is used with:
-// x-keyclave-policy is the digest of its policy, x-keyclave-measurement the measurement of the
-// enclave. Where they differ, the operation is refused.
+// x-keyclave-version=current (or a number) names a version of the key that has the label, which is
+// asked for when it is loaded. x-keyclave-policy is the digest of its policy,
+// x-keyclave-measurement the measurement of the enclave. Where they differ, the operation is
+// refused.
 #pragma once
 
 #include "enclave/wire/messages.h"
@@ -28,6 +30,7 @@ struct KeyUri {
   std::optional<Bytes> pin_value;
   std::optional<std::string> pin_source;  // a path, or file: and a path
   std::string measurement = {};           // pinned, of the enclave; empty: what `expect` accepts
+  std::string version = {};               // "current" or a number; empty: the URI does not say
 
   bool HasPin() const { return pin_value.has_value() || pin_source.has_value(); }
 };
@@ -39,14 +42,13 @@ bool IsKeyUri(std::string_view text);
 Result<KeyUri> ParseKeyUri(const std::string& uri);
 Result<wire::ObjectRef> RefFromUri(const std::string& uri);
 
-// The pkcs11: URI of an object, with its public key if `spki` is not empty, the first of the
-// object's pinned policies and the enclave's measurement if one is pinned. kInvalidArgument for a
-// token label or serial longer than PKCS#11 allows (32 and 16 bytes).
-Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki = {},
-                            const std::string& measurement = {});
+inline constexpr std::string_view kCurrentVersion = "current";
 
-// The URI, with all that is in it, and a public key that it lacks.
-std::string AddSpki(const std::string& uri, ByteSpan spki);
+// The pkcs11: URI of an object, with its public key if `spki` is not empty, the first of the
+// object's pinned policies, and the enclave's measurement and the version if they are not empty.
+// kInvalidArgument for a token label or serial longer than PKCS#11 allows (32 and 16 bytes).
+Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki = {},
+                            const std::string& measurement = {}, const std::string& version = {});
 
 // The PIN that the URI names: its value, or the first line of its source. kInvalidArgument for a
 // source that is not a file, kIo … for one that cannot be read.

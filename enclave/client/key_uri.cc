@@ -13,6 +13,7 @@ constexpr std::string_view kAlias = "keyclave:";
 constexpr const char* kMaker = "Keyclave";  // manufacturer and model, as the PKCS#11 module says
 constexpr const char* kSpkiQuery = "x-keyclave-spki";
 constexpr const char* kPolicyQuery = "x-keyclave-policy";
+constexpr const char* kVersionQuery = "x-keyclave-version";
 constexpr const char* kMeasurementQuery = "x-keyclave-measurement";
 
 struct UriFree {
@@ -105,6 +106,22 @@ Status ReadPins(P11KitUri* uri, KeyUri& out) {
   return Done{};
 }
 
+// A version goes by the key's label: what names one key already must not name another.
+Status ReadVersion(P11KitUri* uri, KeyUri& out) {
+  const char* version = p11_kit_uri_get_vendor_query(uri, kVersionQuery);
+  if (version == nullptr) return Done{};
+  out.version = version;
+  const bool number = !out.version.empty() && out.version.size() <= 18 &&
+                      out.version.find_first_not_of("0123456789") == std::string::npos;
+  if (out.version != kCurrentVersion && !number)
+    return Fail(Code::kInvalidArgument, "x-keyclave-version is `current` or a number");
+  if (!out.object.label || out.object.cka_id || !out.spki.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "x-keyclave-version needs object= and goes without id= and x-keyclave-spki");
+  }
+  return Done{};
+}
+
 // Unlike its neighbours, p11_kit_uri_set_vendor_query returns 1 for success.
 void SetVendorQuery(P11KitUri* uri, const char* name, const std::string& value) {
   if (!value.empty() && p11_kit_uri_set_vendor_query(uri, name, value.c_str()) != 1)
@@ -142,6 +159,7 @@ Result<KeyUri> ParseKeyUri(const std::string& uri) {
     KC_ASSIGN(result.spki, FromBase64(spki));
   }
   KC_CHECK_OK(ReadPins(parsed.get(), result));
+  KC_CHECK_OK(ReadVersion(parsed.get(), result));
   if (const char* value = p11_kit_uri_get_pin_value(parsed.get()))
     result.pin_value = ToBytes(AsBytes(value));
   if (const char* source = p11_kit_uri_get_pin_source(parsed.get())) result.pin_source = source;
@@ -154,7 +172,7 @@ Result<wire::ObjectRef> RefFromUri(const std::string& uri) {
 }
 
 Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki,
-                            const std::string& measurement) {
+                            const std::string& measurement, const std::string& version) {
   const Uri uri = NewUri();
   CK_TOKEN_INFO* token = p11_kit_uri_get_token_info(uri.get());
   if (object.token_label)
@@ -169,16 +187,12 @@ Result<std::string> MakeUri(const wire::ObjectRef& object, ByteSpan spki,
   if (object.policies && !object.policies->empty())
     SetVendorQuery(uri.get(), kPolicyQuery, ToHex(object.policies->front()));
   SetVendorQuery(uri.get(), kMeasurementQuery, measurement);
+  SetVendorQuery(uri.get(), kVersionQuery, version);
   char* text = nullptr;
   const int code = p11_kit_uri_format(uri.get(), P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text);
   const std::unique_ptr<char, decltype(&std::free)> owned(text, &std::free);
   if (code != P11_KIT_URI_OK) return Fail(Code::kInvalidArgument, Reason(code));
   return std::string(owned.get());
-}
-
-std::string AddSpki(const std::string& uri, ByteSpan spki) {
-  const char* separator = uri.find('?') == std::string::npos ? "?" : "&";
-  return uri + separator + kSpkiQuery + "=" + ToBase64Url(spki);
 }
 
 }  // namespace keyclave::client

@@ -1,4 +1,6 @@
 // keyclave cert: certificates and requests for keys of the enclave.
+#include "enclave/ctl/cmd_cert.h"
+
 #include <memory>
 
 #include "enclave/base/file.h"
@@ -76,6 +78,8 @@ Result<std::optional<wire::ObjectInfo>> Store(Enclave& enclave, const wire::Toke
     if (label.empty()) label = key.attributes.Text(CKA_LABEL);
     const Bytes* key_id = key.attributes.Find(CKA_ID);
     if (id.empty() && key_id != nullptr) id = *key_id;
+    if (const auto version = key.attributes.Ulong(kCkaVersion))
+      attributes.SetUlong(kCkaVersion, *version);
     const std::string policy = key.attributes.Text(kCkaPolicy);
     if (!policy.empty()) attributes.SetText(kCkaPolicy, policy);
   }
@@ -202,6 +206,18 @@ void AddCertify(CLI::App& group, Invocation& invocation, wire::CertifyKind kind)
 }
 
 }  // namespace
+
+Status KeepCertificate(Enclave& enclave, const wire::TokenInfo& token,
+                       const Certificate& certificate) {
+  wire::AttributeList same;
+  same.SetUlong(CKA_CLASS, CKO_CERTIFICATE);
+  same.Set(CKA_VALUE, certificate.der);
+  KC_ASSIGN(const auto present, enclave.Objects(token.id, same));
+  if (!present.empty()) return Done{};
+  KC_ASSIGN(const auto stored, Store(enclave, token, certificate, {}));
+  static_cast<void>(stored);
+  return Done{};
+}
 
 void AddCert(CLI::App& app, Invocation& invocation) {
   CLI::App* group = app.add_subcommand("cert", "certificates for the enclave's keys");

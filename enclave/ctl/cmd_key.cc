@@ -6,6 +6,7 @@
 #include "enclave/base/file.h"
 #include "enclave/client/key_reference.h"
 #include "enclave/ctl/enclave_link.h"
+#include "enclave/ctl/key_line.h"
 #include "enclave/ctl/key_text.h"
 #include "enclave/ctl/secret_input.h"
 
@@ -30,6 +31,7 @@ struct DeleteOptions {
 struct ReferenceOptions {
   KeyOptions key;
   bool pin = false;
+  bool current = false;
   std::string out;
 };
 
@@ -77,17 +79,24 @@ Result<int> List(const ListOptions& options, const Globals& globals) {
   KC_ASSIGN(std::vector<wire::ObjectInfo> objects, enclave->Objects(token.id, {}));
   if (objects.empty()) KC_CHECK_OK(enclave->SawAll());
   if (!options.all) std::erase_if(objects, [](const auto& object) { return !IsKey(object); });
+  const UnixTime now = SystemClock().Now();
   if (globals.json) {
     Json list = Json::array();
-    for (const wire::ObjectInfo& object : objects) list.push_back(ObjectJson(object));
+    for (const wire::ObjectInfo& object : objects) {
+      Json json = ObjectJson(object);
+      json["version"] = VersionOf(object.attributes);
+      if (IsKey(object)) json["state"] = StateOf(object.attributes, now);
+      list.push_back(std::move(json));
+    }
     PrintJson({{"token", token.label}, {"objects", list}});
     return kExitOk;
   }
-  Table table({"LABEL", "ID", "CLASS", "TYPE", "USAGE", "POLICY"});
+  Table table({"LABEL", "VERSION", "ID", "CLASS", "TYPE", "USAGE", "POLICY"});
   for (const wire::ObjectInfo& object : objects) {
     const wire::AttributeList& attributes = object.attributes;
-    table.Add({Harmless(attributes.Text(CKA_LABEL)), IdText(attributes), ClassText(attributes),
-               TypeText(attributes), UsageText(attributes), Harmless(attributes.Text(kCkaPolicy))});
+    table.Add({Harmless(attributes.Text(CKA_LABEL)), VersionText(attributes, now),
+               IdText(attributes), ClassText(attributes), TypeText(attributes),
+               UsageText(attributes), Harmless(attributes.Text(kCkaPolicy))});
   }
   Print(table.empty() ? "No keys in token " + Harmless(token.label) + " that this caller may see.\n"
                       : table.Text());
@@ -175,7 +184,16 @@ Result<int> Reference(const ReferenceOptions& options, const Globals& globals) {
     return Fail(Code::kInvalidArgument, options.key.key + " is a " + ClassText(object.attributes) +
                                             ": references are for private keys");
   }
-  KC_ASSIGN(const std::string uri, UriOf(*enclave, object, *spki, options.pin));
+  std::string uri;
+  if (options.current) {
+    wire::ObjectRef ref;
+    KC_ASSIGN(ref.token_label, TokenLabel(*enclave, object.token));
+    ref.object_class = CKO_PRIVATE_KEY;
+    ref.label = object.attributes.Text(CKA_LABEL);
+    KC_ASSIGN(uri, client::MakeUri(ref, {}, {}, std::string(client::kCurrentVersion)));
+  } else {
+    KC_ASSIGN(uri, UriOf(*enclave, object, *spki, options.pin));
+  }
   KC_ASSIGN(const std::string pem, client::EncodeKeyReferencePem(uri));
   if (!options.out.empty()) KC_CHECK_OK(ReplaceFile(options.out, AsBytes(pem), 0644));
   if (globals.json) {
@@ -204,6 +222,11 @@ void AddReference(CLI::App& group, Invocation& invocation) {
       ->type_name("FILE");
   command->add_flag("--pin", options->pin,
                     "good for this enclave's measurement and the key's policy of today only");
+  command
+      ->add_flag("--current", options->current,
+                 "for whichever version of the key is in service when it is loaded, or fits the "
+                 "server's certificate (keyclave key rotate)")
+      ->excludes("--pin");
   command->footer(
       "nginx, HAProxy, PostgreSQL and every OpenSSL 3 program that wants a key file take\n"
       "it, with OPENSSL_CONF set as `keyclave run` does. Example:\n"
@@ -222,6 +245,7 @@ void AddKey(CLI::App& app, Invocation& invocation) {
   AddKeyImport(*group, invocation);
   AddKeyRelease(*group, invocation);
   AddKeyAttest(*group, invocation);
+  AddKeyRotate(*group, invocation);
 
   auto list_options = std::make_shared<ListOptions>();
   CLI::App* list = group->add_subcommand("list", "list a token's keys");

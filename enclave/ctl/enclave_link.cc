@@ -82,12 +82,14 @@ Result<wire::TokenInfo> Enclave::Token(const std::string& label) {
 }
 
 Result<std::vector<wire::ObjectInfo>> Enclave::Objects(const wire::TokenId& token,
-                                                       const wire::AttributeList& match) {
+                                                       const wire::AttributeList& match,
+                                                       bool versions) {
   std::vector<wire::ObjectInfo> objects;
   wire::FindObjectsRequest request;
   request.token = token;
   request.match = match;
   request.limit = kPage;
+  if (versions) request.versions = true;
   while (true) {
     if (wants_all_) request.all = true;
     auto page = Call<wire::Op::kFindObjects>(request);

@@ -72,8 +72,10 @@ class Enclave {
   Result<wire::TokenInfo> Token(const std::string& label);
   // Every object of the token that matches: for those who administer it all there are, for others
   // those that they have a grant for.
+  // With `versions` keys that are not in service, too.
   Result<std::vector<wire::ObjectInfo>> Objects(const wire::TokenId& token,
-                                                const wire::AttributeList& match);
+                                                const wire::AttributeList& match,
+                                                bool versions = false);
   // kOwnersOnly if the last Objects left out what only the token's owners may see.
   Status SawAll() const;
   // The object that `name` means: a pkcs11: URI, or a label in the token. Of several, keys that can

@@ -1,5 +1,6 @@
 #include "enclave/ctl/key_file.h"
 
+#include <arpa/inet.h>
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 
@@ -137,6 +138,25 @@ Result<SecretBytes> ToPkcs8(const std::string& path, gnutls_x509_privkey_t key) 
   return SecretBytes::CopyOf(pkcs8.bytes());
 }
 
+// Subject alternative names as a request may ask for them; other kinds are left out.
+std::vector<std::string> AlternativeNames(gnutls_x509_crt_t crt) {
+  std::vector<std::string> names;
+  std::array<uint8_t, 256> name{};
+  for (unsigned i = 0;; ++i) {
+    size_t size = name.size();
+    const int kind = gnutls_x509_crt_get_subject_alt_name(crt, i, name.data(), &size, nullptr);
+    if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) return names;
+    const ByteSpan value = ByteSpan(name).first(std::min(size, name.size()));
+    if (kind == GNUTLS_SAN_DNSNAME) names.emplace_back(AsText(value));
+    if (kind == GNUTLS_SAN_IPADDRESS) {
+      std::array<char, INET6_ADDRSTRLEN> text{};
+      const int family = value.size() == sizeof(in_addr) ? AF_INET : AF_INET6;
+      if (inet_ntop(family, value.data(), text.data(), text.size()) != nullptr)
+        names.emplace_back(text.data());
+    }
+  }
+}
+
 Result<Certificate> Describe(gnutls_x509_crt_t crt) {
   Certificate certificate;
   Output der;
@@ -154,6 +174,7 @@ Result<Certificate> Describe(gnutls_x509_crt_t crt) {
   if (gnutls_x509_crt_get_dn3(crt, subject_text.out(), 0) == 0) {
     certificate.subject_text = AsText(subject_text.bytes());
   }
+  certificate.names = AlternativeNames(crt);
   std::array<uint8_t, 128> serial{};
   size_t size = serial.size();
   if (gnutls_x509_crt_get_serial(crt, serial.data(), &size) != 0 || size > 127) {

@@ -31,6 +31,7 @@ struct Certificate {
   Bytes issuer;           // DER
   Bytes serial;           // DER INTEGER, as CKA_SERIAL_NUMBER wants it
   std::string subject_text;
+  std::vector<std::string> names;  // DNS names and IP addresses that it is for
   std::string not_after;
 };
 // The certificates of a file (PEM, one or more, or DER, one), in its order.

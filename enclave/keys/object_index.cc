@@ -16,6 +16,7 @@ std::vector<ObjectIndex::Key> ObjectIndex::KeysOf(const Object& object) {
 void ObjectIndex::Add(const ObjectPtr& object) {
   for (Key& key : KeysOf(*object)) lists_[std::move(key)] = object;
   by_policy_[object->policy].insert(object->id);
+  CountVersion(*object, true);
   ++size_;
 }
 
@@ -24,7 +25,31 @@ void ObjectIndex::Remove(const Object& object) {
   const auto policy = by_policy_.find(object.policy);
   policy->second.erase(object.id);
   if (policy->second.empty()) by_policy_.erase(policy);
+  CountVersion(object, false);
   --size_;
+}
+
+void ObjectIndex::CountVersion(const Object& object, bool there) {
+  const auto number = object.attributes.Ulong(kCkaVersion);
+  const uint64_t object_class = object.Class();
+  if (!number || (object_class != CKO_PRIVATE_KEY && object_class != CKO_SECRET_KEY)) return;
+  const auto line = lines_.try_emplace(object.attributes.Text(CKA_LABEL)).first;
+  const auto version = line->second.try_emplace(*number).first;
+  Version& counts = version->second;
+  size_t& count = object.attributes.IsTrue(kCkaStaged) ? counts.staged : counts.in_service;
+  there ? ++count : --count;
+  if (counts.staged + counts.in_service == 0) line->second.erase(version);
+  if (line->second.empty()) lines_.erase(line);
+}
+
+std::optional<uint64_t> ObjectIndex::VersionInService(std::string_view label) const {
+  const auto line = lines_.find(label);
+  if (line == lines_.end()) return std::nullopt;
+  for (auto version = line->second.rbegin(); version != line->second.rend(); ++version) {
+    if (version->second.in_service != 0) return version->first;
+  }
+  // What is staged waits beside a key without a number.
+  return kFirstVersion;
 }
 
 const std::set<wire::ObjectId>& ObjectIndex::UnderPolicy(const std::string& policy) const {

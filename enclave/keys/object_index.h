@@ -17,6 +17,10 @@ class ObjectIndex {
   size_t size() const { return size_; }
   const std::set<wire::ObjectId>& UnderPolicy(const std::string& policy) const;
 
+  // Of the keys with this label, the version in service: the highest that is not staged. nullopt if
+  // none of them has a number.
+  std::optional<uint64_t> VersionInService(std::string_view label) const;
+
   // At most `limit` candidates for `match`, by id, those after `after` only: a superset of what
   // matches, because one attribute of `match` chooses them at most. When fewer than `limit` come,
   // there are no more.
@@ -34,10 +38,18 @@ class ObjectIndex {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   static std::vector<Key> KeysOf(const Object& object);
+  void CountVersion(const Object& object, bool there);
   static Key ChooseList(const wire::AttributeList& match);
 
   std::map<Key, ObjectPtr> lists_;
   std::map<std::string, std::set<wire::ObjectId>, std::less<>> by_policy_;
+  // Of labels with numbered private or secret keys: how many keys each number has, in service and
+  // staged.
+  struct Version {
+    size_t in_service = 0;
+    size_t staged = 0;
+  };
+  std::map<std::string, std::map<uint64_t, Version>, std::less<>> lines_;
   size_t size_ = 0;
 };
 

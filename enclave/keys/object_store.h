@@ -86,6 +86,8 @@ struct TokenRecord {
   Bytes body;
 };
 
+inline constexpr uint64_t kFirstVersion = 1;  // of a key without a number
+
 struct Object {
   wire::ObjectId id{};
   wire::TokenId token{};
@@ -99,6 +101,8 @@ struct Object {
 
   bool IsPrivate() const { return attributes.IsTrue(CKA_PRIVATE); }
   uint64_t Class() const { return attributes.Ulong(CKA_CLASS).value_or(CKO_VENDOR_DEFINED); }
+  // Which of its line a key, or a certificate of it, is.
+  uint64_t KeyVersion() const { return attributes.Ulong(kCkaVersion).value_or(kFirstVersion); }
 };
 using ObjectPtr = std::shared_ptr<const Object>;
 
@@ -201,14 +205,15 @@ class ObjectStore {
   Result<ObjectPtr> Get(const wire::ObjectId& id) const;  // kObjectNotFound
   // `visible` decides what this caller may see: what it may not see counts as absent.
   // kObjectNotFound, kObjectAmbiguous, kTokenNotFound. Without a class, a private key is preferred
-  // over its public key and certificate.
+  // over its public key and certificate. A label means the version in service; a CKA_ID any.
   using Visible = std::function<bool(const Object&)>;
   Result<ObjectPtr> Resolve(const wire::ObjectRef& ref, const Visible& visible) const;
   // Ordered by id, after `after`. Cost does not grow with the token when `match` names CKA_ID,
-  // CKA_LABEL or CKA_UNIQUE_ID.
+  // CKA_LABEL or CKA_UNIQUE_ID. By label without CKA_ID and kCkaVersion only the version in service
+  // is found, unless all `versions` are wanted.
   std::vector<ObjectPtr> Find(const wire::TokenId& token, const wire::AttributeList& match,
                               const std::optional<wire::ObjectId>& after, size_t limit,
-                              const Visible& visible) const;
+                              const Visible& visible, bool versions = false) const;
   uint64_t CountUnderPolicy(const wire::TokenId& token, const std::string& policy) const;
 
   // All or none. Sets CKA_UNIQUE_ID, CKA_TOKEN as given, kCkaPolicy, kCkaPolicyDigest.

@@ -34,6 +34,16 @@ wire::AttributeList MatchOf(const wire::ObjectRef& ref) {
   return match;
 }
 
+// A label is the name of a key whichever version is in service; CKA_ID and the number name one.
+bool MeansVersionInService(const wire::AttributeList& match) {
+  return match.Has(CKA_LABEL) && !match.Has(CKA_ID) && !match.Has(kCkaVersion);
+}
+
+// What goes by versions: keys, and the certificates of keys.
+bool BelongsToKey(const Object& object) {
+  return IsKey(object) || object.Class() == CKO_CERTIFICATE;
+}
+
 // The one object of the best rank among those it is shown.
 class BestMatch {
  public:
@@ -76,19 +86,26 @@ Result<ObjectPtr> ObjectStore::Get(const wire::ObjectId& id) const {
 }
 
 void ObjectStore::Impl::ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match,
-                                       std::optional<wire::ObjectId> after, const Visible& visible,
+                                       bool versions, std::optional<wire::ObjectId> after,
+                                       const Visible& visible,
                                        const std::function<bool(const ObjectPtr&)>& take) const {
   std::vector<ObjectPtr> batch;
+  const bool one_version = !versions && MeansVersionInService(match);
+  std::optional<uint64_t> version;
   do {
     batch.clear();
     {
       const ReaderLock lock(state_mutex);
       const auto found = tokens.find(token);
-      if (found != tokens.end()) batch = found->second.objects.Candidates(match, after, kBatch);
+      if (found != tokens.end()) {
+        batch = found->second.objects.Candidates(match, after, kBatch);
+        if (one_version) version = found->second.objects.VersionInService(match.Text(CKA_LABEL));
+      }
     }
     for (const ObjectPtr& object : batch) {
-      if (Matches(object->attributes, match) && visible(*object) && !take(object)) return;
       after = object->id;
+      if (version && BelongsToKey(*object) && object->KeyVersion() != *version) continue;
+      if (Matches(object->attributes, match) && visible(*object) && !take(object)) return;
     }
   } while (batch.size() == kBatch);
 }
@@ -111,7 +128,7 @@ Result<ObjectPtr> ObjectStore::Resolve(const wire::ObjectRef& ref, const Visible
   }
   BestMatch best;
   for (const wire::TokenId& token : candidates) {
-    impl_->ForEachVisible(token, match, std::nullopt, visible,
+    impl_->ForEachVisible(token, match, /*versions=*/false, std::nullopt, visible,
                           [&](const ObjectPtr& object) { return best.Take(object); });
   }
   return best.Answer();
@@ -120,7 +137,7 @@ Result<ObjectPtr> ObjectStore::Resolve(const wire::ObjectRef& ref, const Visible
 std::vector<ObjectPtr> ObjectStore::Find(const wire::TokenId& token,
                                          const wire::AttributeList& match,
                                          const std::optional<wire::ObjectId>& after, size_t limit,
-                                         const Visible& visible) const {
+                                         const Visible& visible, bool versions) const {
   std::vector<ObjectPtr> found;
   if (limit == 0) return found;
   if (const Bytes* unique = match.Find(CKA_UNIQUE_ID)) {
@@ -134,7 +151,7 @@ std::vector<ObjectPtr> ObjectStore::Find(const wire::TokenId& token,
       found.push_back(object);
     return found;
   }
-  impl_->ForEachVisible(token, match, after, visible, [&](const ObjectPtr& object) {
+  impl_->ForEachVisible(token, match, versions, after, visible, [&](const ObjectPtr& object) {
     found.push_back(object);
     return found.size() < limit;
   });

@@ -59,7 +59,8 @@ struct ObjectStore::Impl {
 
   // Calls `take` with each object of the token that matches and is visible, by id, after `after`,
   // until it answers false. Nothing is locked meanwhile.
-  void ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match,
+  // `versions`: of keys that are out of service, too.
+  void ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match, bool versions,
                       std::optional<wire::ObjectId> after, const Visible& visible,
                       const std::function<bool(const ObjectPtr&)>& take) const
       KC_EXCLUDES(state_mutex);

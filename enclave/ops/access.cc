@@ -39,6 +39,17 @@ Status RequireLogins(Call& call, const keys::Object& object, const wire::ObjectR
   return Fail(Code::kNotLoggedIn, "the key asks for a login for each use");
 }
 
+// A key that is staged, or retired, is there for those who manage it, and does nothing for others.
+Status CheckInService(const Call& call, const keys::Object& object, authz::Operation operation) {
+  using authz::Operation;
+  if (operation == Operation::kManage || operation == Operation::kRead) return Done{};
+  if (object.attributes.IsTrue(kCkaStaged))
+    return Fail(Code::kKeyNotInService, "keyclave key rotate --certificate puts it into service");
+  const auto until = object.attributes.Ulong(kCkaUseUntil).value_or(0);
+  if (until == 0 || call.now < static_cast<UnixTime>(until)) return Done{};
+  return Fail(Code::kKeyRetired, FormatTime(static_cast<UnixTime>(until)));
+}
+
 // Records a denial before the caller hears of it. An audit log that cannot be written changes
 // nothing of the refusal.
 Error Deny(Call& call, const keys::Object& object, const UseOf& use, const Error& reason) {
@@ -195,6 +206,7 @@ Result<AuthorizedObject> AuthorizeUse(Call& call, const wire::ObjectRef& ref, co
   }
   KC_CHECK_OK(login);
   KC_CHECK_OK(pinned);
+  KC_CHECK_OK(CheckInService(call, object, use.operation));
   // Only now, so that a caller who comes back with fresh evidence still has it.
   if (NeedsUseLogin(object, use.operation) && !call.session.TakeUseLogin(*ref.login, object.id))
     return Fail(Code::kNotLoggedIn, "the login was for one use");

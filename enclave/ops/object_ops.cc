@@ -68,8 +68,8 @@ ReplyOf<Op::kFindObjects> FindObjects(Call& call, const wire::FindObjectsRequest
   };
   const size_t limit = std::clamp<size_t>(request.limit, 1, kMaxPage);
   // One more than asked tells whether there is another page.
-  const auto found =
-      call.service.store.Find(request.token, request.match, request.after, limit + 1, visible);
+  const auto found = call.service.store.Find(request.token, request.match, request.after, limit + 1,
+                                             visible, request.versions.value_or(false));
   if (needs_evidence) return Fail(Code::kEvidenceExpired);
   wire::FindObjectsReply reply;
   size_t bytes = 0;

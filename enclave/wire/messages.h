@@ -186,7 +186,9 @@ struct FindObjectsRequest {
   std::optional<ObjectId> after;  // the last id of the page before
   uint64_t limit = 0;             // objects per page, at most 256
   std::optional<bool> all;        // operators: objects without a grant for the asking process too
-  KC_FIELDS_5(token, match, after, limit, all)
+  // Every version of a key; else a search by label finds those of the version in service only.
+  std::optional<bool> versions = {};
+  KC_FIELDS_6(token, match, after, limit, all, versions)
 };
 struct FindObjectsReply {
   std::vector<ObjectInfo> objects;

@@ -28,6 +28,13 @@ inline constexpr CK_ATTRIBUTE_TYPE kCkaInheritedPolicies =
     CKA_VENDOR_DEFINED | 0x4b430006UL;  // UTF-8: names that have to grant, too, joined by ","
 inline constexpr CK_ATTRIBUTE_TYPE kCkaParents =
     CKA_VENDOR_DEFINED | 0x4b430007UL;  // ids (16 bytes each) of the keys that it was made from
+// Versions of a key (docs/rotation.md). Keys of one label in one token are a line; without a number
+// a key is version 1.
+inline constexpr CK_ATTRIBUTE_TYPE kCkaVersion = CKA_VENDOR_DEFINED | 0x4b430008UL;  // CK_ULONG
+inline constexpr CK_ATTRIBUTE_TYPE kCkaStaged =
+    CKA_VENDOR_DEFINED | 0x4b430009UL;  // CK_BBOOL: made to be certified, not in service yet
+inline constexpr CK_ATTRIBUTE_TYPE kCkaUseUntil =
+    CKA_VENDOR_DEFINED | 0x4b43000aUL;  // CK_ULONG, Unix seconds: retired from then on; 0: never
 
 // RSA decryption of a TLS 1.2 pre-master secret (RFC 5246 §7.4.7.1): 48 bytes always, implicit
 // rejection in the enclave.

@@ -156,15 +156,22 @@ TEST(KeyUri, RefusesAPinThatIsNone) {
   }
 }
 
-TEST(KeyUri, TakesAPublicKeyThatItLacked) {
-  for (const char* uri : {"pkcs11:token=edge", "keyclave:token=edge?pin-value=12&module-name=x"}) {
-    const Bytes spki{0xfb, 0xff, 0x00};
-    const auto before = ParseKeyUri(uri);
-    const auto after = ParseKeyUri(AddSpki(uri, spki));
-    ASSERT_TRUE(before.ok() && after.ok());
-    EXPECT_EQ(after->spki, spki);
-    EXPECT_EQ(after->object.token_label, "edge");
-    EXPECT_EQ(after->pin_value, before->pin_value);
+TEST(KeyUri, NamesAVersionByLabelOnly) {
+  wire::ObjectRef ref;
+  ref.token_label = "edge";
+  ref.label = "www";
+  const auto uri = MakeUri(ref, {}, {}, "current");
+  ASSERT_TRUE(uri.ok());
+  EXPECT_EQ(*uri, "pkcs11:token=edge;object=www?x-keyclave-version=current");
+  EXPECT_EQ(ParseKeyUri(*uri)->version, "current");
+  EXPECT_EQ(ParseKeyUri("pkcs11:object=www?x-keyclave-version=17")->version, "17");
+  for (const char* bad :
+       {"pkcs11:token=edge?x-keyclave-version=current",
+        "pkcs11:object=www;id=%01?x-keyclave-version=current",
+        "pkcs11:object=www?x-keyclave-version=1&x-keyclave-spki=AAAA",
+        "pkcs11:object=www?x-keyclave-version=latest", "pkcs11:object=www?x-keyclave-version=-1",
+        "pkcs11:object=www?x-keyclave-version="}) {
+    EXPECT_EQ(ParseKeyUri(bad).code(), Code::kInvalidArgument) << bad;
   }
 }
 

@@ -116,7 +116,7 @@ TEST_P(EachKey, WritesAReferenceForItsPrivateHalf) {
   EXPECT_EQ(EVP_PKEY_eq(Read(pem).get(), software.get()), 1);
   const std::string text =
       Written([&](BIO* out) { return EVP_PKEY_print_private(out, key.get(), 0, nullptr); });
-  EXPECT_THAT(text, HasSubstr("pkcs11:token=edge;object=www;type=private\n"));
+  EXPECT_THAT(text, HasSubstr("pkcs11:token=edge;id=%01%02;object=www;type=private\n"));
   EXPECT_THAT(text, Not(HasSubstr("x-keyclave-spki")));
   EXPECT_THAT(TakeErrors(), IsEmpty());
 }

@@ -122,6 +122,7 @@ class ProviderTest : public ::testing::Test {
     wire::ObjectRef ref;
     ref.token_label = "edge";
     ref.label = "www";
+    ref.cka_id = Bytes{1, 2};
     ref.object_class = CKO_PRIVATE_KEY;
     return client::MakeUri(ref, Spki(key)).value();
   }
