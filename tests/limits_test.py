@@ -231,6 +231,19 @@ class Limits(unittest.TestCase):
             for pattern in re.findall(r"`(tests/[^`]+)`", where):
                 self.assertTrue(list(ROOT.glob(pattern)), f"{pattern}, which is named for: {row}")
 
+    def test_each_trap_has_its_tests(self):
+        """docs/provider_traps.md: per row files of tests, each with the names of its tests behind it."""
+        rows = re.findall(r"^\| (\d+) \|.*\|(.*)\|$", (ROOT / "docs/provider_traps.md").read_text(), re.M)
+        self.assertEqual([int(number) for number, _ in rows], list(range(1, 20)))
+        for number, where in rows:
+            text = ""
+            for name in re.findall(r"`([^`]+)`", where):
+                if name.endswith((".py", ".cc")):
+                    text = "".join(path.read_text() for path in (ROOT / "tests").rglob(name))
+                    self.assertTrue(text, f"{name}, for trap {number}")
+                else:
+                    self.assertRegex(text, rf"\b{name}\b", f"for trap {number}")
+
     def test_documents_that_the_code_names_exist(self):
         missing = []
         for path in files(".cc", ".h", ".inc", ".py", ".md", ".yaml", ""):

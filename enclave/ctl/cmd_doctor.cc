@@ -1,5 +1,6 @@
 // keyclave doctor: finds what is wrong, and says how to mend it.
 #include <algorithm>
+#include <memory>
 
 #include "enclave/ctl/doctor.h"
 #include "enclave/ctl/output.h"
@@ -39,7 +40,12 @@ void PrintFindings(const Findings& findings) {
   Print(table.Text());
 }
 
-Result<int> Doctor(const Globals& globals) {
+struct Options {
+  std::string key;
+  std::string certificate;
+};
+
+Result<int> Doctor(const Options& options, const Globals& globals) {
   Findings findings;
   if (const auto config = CheckClientConfig(globals.config, findings)) {
     CheckEnclave(globals, *config, findings);
@@ -47,6 +53,7 @@ Result<int> Doctor(const Globals& globals) {
   }
   CheckModules(globals.config, findings);
   CheckDaemonFiles(globals.config, findings);
+  if (!options.key.empty()) CheckKey(globals, options.key, options.certificate, findings);
   const auto problems = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.severity == Severity::kProblem;
   });
@@ -71,13 +78,23 @@ Result<int> Doctor(const Globals& globals) {
 }  // namespace
 
 void AddDoctor(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("doctor", "find what is wrong here, and how to mend it");
+  CLI::Option* key = command->add_option("--key", options->key,
+                                         "also this key: a server's reference file, or a URI");
+  key->type_name("FILE");
+  command
+      ->add_option("--certificate", options->certificate, "the certificate that it is served with")
+      ->type_name("FILE")
+      ->needs(key);
   command->footer(
       "Exit code 1 if there is a problem. Checks the configuration, the socket and the\n"
       "channel, evidence, the clock, the modules and OpenSSL's configuration (OPENSSL_CONF,\n"
-      "or openssl.cnf beside client.yaml), and the daemon's files.");
-  command->callback(
-      [&invocation] { invocation.action = [&invocation] { return Doctor(invocation.globals); }; });
+      "or openssl.cnf beside client.yaml), and the daemon's files. With --key what stands\n"
+      "between a server and that key, too.");
+  command->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Doctor(*options, invocation.globals); };
+  });
 }
 
 }  // namespace keyclave::ctl

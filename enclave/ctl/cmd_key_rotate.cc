@@ -162,6 +162,12 @@ Result<bool> Activate(Enclave& enclave, const KeyLine& line, const wire::ObjectI
   return sent;
 }
 
+// In seconds. "0" ends the old version at once: its key may be in wrong hands.
+Result<uint64_t> DrainOf(const RotateOptions& options) {
+  if (options.drain == "0") return uint64_t{0};
+  return ParseDuration(options.drain, "--drain");
+}
+
 int ReportRequest(const RotateOptions& options, const KeyLine& line, const wire::ObjectInfo& staged,
                   const std::string& pem, bool json) {
   const std::string version = std::to_string(VersionOf(staged.attributes));
@@ -193,7 +199,7 @@ Result<int> Request(Enclave& enclave, const KeyLine& line, const RotateOptions& 
 Result<int> Serve(Enclave& enclave, const KeyLine& line, const wire::ObjectInfo& next,
                   const Certificate& certificate, const std::string& chain,
                   const RotateOptions& options, bool json) {
-  KC_ASSIGN(const uint64_t drain, ParseDuration(options.drain, "--drain"));
+  KC_ASSIGN(const uint64_t drain, DrainOf(options));
   KC_CHECK_OK(KeepCertificate(enclave, line.token, certificate));
   KC_ASSIGN(const bool sent, Activate(enclave, line, next, drain));
   if (!sent) return enclave.WriteRequests(json);
@@ -283,6 +289,8 @@ Result<int> RemoveWhere(Enclave& enclave, const KeyLine& line, bool json,
 }
 
 Result<int> Rotate(const RotateOptions& options, const Globals& globals) {
+  // Before anything is changed.
+  KC_ASSIGN([[maybe_unused]] const uint64_t drain, DrainOf(options));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
   KC_ASSIGN(const KeyLine line, FindLine(*enclave, options.key, options.token.label));
   if (options.abort) {
@@ -334,7 +342,9 @@ void AddKeyRotate(CLI::App& group, Invocation& invocation) {
       ->add_option("--write", options->write,
                    "replace the server's certificate file, in one step, when all is done")
       ->type_name("FILE");
-  command->add_option("--drain", options->drain, "how long older versions may go on being used")
+  command
+      ->add_option("--drain", options->drain,
+                   "how long older versions may go on being used: 24h; 0: not at all")
       ->capture_default_str();
   CLI::Option* abort = command->add_flag("--abort", options->abort, "remove the staged version");
   CLI::Option* remove = command->add_flag("--remove-retired", options->remove_retired,

@@ -28,6 +28,10 @@ void CheckEnclave(const Globals& globals, const client::ClientConfig& config, Fi
 void CheckOwnEvidence(const client::ClientConfig& config, Findings& findings);
 // KD5xx: module, provider, and the OpenSSL configuration that programs get.
 void CheckModules(const std::string& config_path, Findings& findings);
+// KD7xx: one key as a server has it: a reference file or URI, and its certificate's file if that is
+// not empty.
+void CheckKey(const Globals& globals, const std::string& reference, const std::string& certificate,
+              Findings& findings);
 // KD6xx: the daemon's configuration and state, where this user can see them.
 void CheckDaemonFiles(const std::string& config_path, Findings& findings);
 

@@ -69,7 +69,17 @@ void CheckOpenssl(const std::string& config, const std::string& client_config, F
                         "name default beside keyclave, with activate = 1: an active provider "
                         "switches it off otherwise"});
   }
-  if (provider && standard) {
+  // Listings are sorted by name: which one comes first shows where both could make a key.
+  const auto made =
+      RunCaptured({"openssl", "genpkey", "-algorithm", "ED25519", "-out", "/dev/null"},
+                  {{"OPENSSL_CONF", config}, {"KEYCLAVE_CONFIG", client_config}});
+  if (provider && standard && made.ok() && made->code != 0) {
+    findings.push_back({506, Severity::kProblem,
+                        "OpenSSL with " + config +
+                            " makes no keys of its own, which TLS needs: keyclave stands before "
+                            "default",
+                        "name default before keyclave in the list of providers"});
+  } else if (provider && standard) {
     findings.push_back({504, Severity::kOk,
                         "OpenSSL with " + config + " loads keyclave, with default beside it", ""});
   }

@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from lab import KEYCLAVE, KEYCLAVED, PKCS11_MODULE, PROVIDER, main, need
+from lab import KEYCLAVE, KEYCLAVED, PKCS11_MODULE, PROVIDER, SOURCE_DIR, main, need
 from processes import SANITIZE
 
 # What both modules may link, by the stem of the library's name.
@@ -53,6 +53,13 @@ class Binaries(unittest.TestCase):
     def test_modules_start_no_thread_and_leave_nothing_for_the_exit(self):
         for module in (PKCS11_MODULE, PROVIDER):
             self.assertEqual([name for name in FORBIDDEN if name in imported(module)], [], module)
+
+    def test_nothing_is_bound_deeply(self):
+        """RTLD_DEEPBIND gives a library another allocator than its program has."""
+        sources = [path for folder in ("attest", "enclave", "ossl_provider", "pkcs11") for path in (SOURCE_DIR / folder).rglob("*.cc")]
+        loading = [path for path in sources if "dlopen(" in path.read_text()]
+        self.assertTrue(loading)
+        self.assertEqual([path for path in loading if "DEEPBIND" in path.read_text()], [])
 
     def test_modules_are_never_unloaded(self):
         for module in (PKCS11_MODULE, PROVIDER):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """keyclave doctor finds each thing that can be wrong, names it by its code, and says how to mend it."""
 
+import json
 import os
 import shutil
 import socket
@@ -24,7 +25,6 @@ class Doctor(unittest.TestCase):
         env = {**PRELOAD, **(env or {})}
         process = self.lab.cli("doctor", *more, "--json", check=False, env=env)
         self.assertIn(process.returncode, (0, 1), process.stderr)
-        import json
         answer = json.loads(process.stdout)
         self.assertEqual(answer["healthy"], healthy, answer)
         self.assertEqual(process.returncode, 0 if healthy else 1)
@@ -108,6 +108,60 @@ class Doctor(unittest.TestCase):
         self.problem("KD504", env=self.openssl_config("openssl_conf = i\n[i]\nproviders = p\n[p]\ndefault = d\nkeyclave = k\n"
                                                       "[d]\nactivate = 1\n[k]\nmodule = /no/keyclave.so\nactivate = 1\n"))
         self.problem("KD502", env={"OPENSSL_CONF": "/no/such.cnf"})
+
+    def test_keyclave_before_default(self):
+        env = self.openssl_config("openssl_conf = i\n[i]\nproviders = p\n[p]\nkeyclave = k\ndefault = d\n[d]\nactivate = 1\n"
+                                  f"[k]\nmodule = {PROVIDER}\nactivate = 1\n")
+        self.assertIn("before", self.problem("KD506", env=env))
+
+    def key_problem(self, code, *arguments):
+        process = self.lab.cli("doctor", *arguments, "--json", check=False, env=PRELOAD)
+        found = [f for f in json.loads(process.stdout)["findings"] if f["code"] == code]
+        self.assertEqual(len(found), 1, process.stdout)
+        return found[0]
+
+    def test_a_key(self):
+        self.lab.make_token("doctored")
+        for name in ("www", "other"):
+            self.lab.cli("key", "generate", "--token", "doctored", "--type", "ec:p256", "--label", name)
+            self.lab.cli("cert", "self-sign", "--token", "doctored", name, "--subject", f"CN={name}", "--out", self.lab.dir / f"{name}.crt")
+            self.lab.cli("key", "reference", "--token", "doctored", name, "--out", self.lab.dir / f"{name}.key")
+        good = ["--key", self.lab.dir / "www.key", "--certificate", self.lab.dir / "www.crt"]
+        for code in ("KD700", "KD702", "KD703"):
+            self.assertEqual(self.key_problem(code, *good)["result"], "ok")
+        wrong = self.key_problem("KD703", "--key", self.lab.dir / "www.key", "--certificate", self.lab.dir / "other.crt")
+        self.assertEqual(wrong["result"], "problem")
+        self.assertIn("CN=other", wrong["what"])
+        self.assertIn("no key reference", self.key_problem("KD700", "--key", self.lab.dir / "www.crt")["what"])
+        self.assertIn("no such token", self.key_problem("KD701", "--key", "pkcs11:token=none;object=www")["what"])
+        self.assertIn("no such object", self.key_problem("KD701", "--key", "pkcs11:token=doctored;object=none")["what"])
+        secret = self.lab.write("secret.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+        self.assertIn("holds a private key itself", self.key_problem("KD700", "--key", secret)["what"])
+
+    def test_a_key_that_was_rotated(self):
+        self.lab.make_token("rotated")
+        self.lab.cli("key", "generate", "--token", "rotated", "--type", "ec:p256", "--label", "www")
+        old, current = self.lab.dir / "old.key", self.lab.dir / "current.key"
+        self.lab.cli("key", "reference", "--token", "rotated", "www", "--out", old)
+        self.lab.cli("key", "reference", "--token", "rotated", "www", "--current", "--out", current)
+        self.lab.cli("key", "rotate", "--token", "rotated", "www", "--self-sign", "--subject", "CN=www", "--drain", "0", "--write",
+                     self.lab.dir / "rotated.crt")
+        self.assertIn("is retired", self.key_problem("KD702", "--key", old)["what"])
+        self.assertEqual(self.key_problem("KD703", "--key", current, "--certificate", self.lab.dir / "rotated.crt")["result"], "ok")
+
+    def test_a_key_that_refused(self):
+        policy = ("policy: others\nversion: 1\npermit:\n  - operations: [sign]\n    when:\n      all:\n"
+                  "        - tee: {is: simulated}\n        - measurement: {is: " + "ab" * 32 + "}\n    allow_unattested: true\n")
+        self.lab.make_token("closed", policy=policy)
+        self.lab.cli("key", "generate", "--token", "closed", "--type", "ec:p256", "--label", "k")
+        reference = self.lab.dir / "closed.key"
+        self.lab.cli("key", "reference", "--token", "closed", "k", "--out", reference)
+        refused = self.lab.openssl("dgst", "-sha256", "-sign", reference, reference, check=False, text=False)
+        self.assertNotEqual(refused.returncode, 0)
+        finding = self.key_problem("KD704", "--key", reference)
+        self.assertEqual(finding["result"], "warning")
+        self.assertIn("measurement", finding["what"])
+        self.assertIn("keyclave explain", finding["mend"])
 
     def test_a_state_that_is_open_to_others(self):
         root = self.lab.state / "root.key"

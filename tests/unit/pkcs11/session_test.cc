@@ -149,6 +149,8 @@ TEST_F(SessionTest, CountsSessions) {
   OpenSession();
   EXPECT_EQ(TokenInfo().ulSessionCount, 3U);
   EXPECT_EQ(TokenInfo().ulRwSessionCount, 2U);
+  EXPECT_EQ(TokenInfo().ulMaxSessionCount, CK_ULONG{CK_EFFECTIVELY_INFINITE});
+  EXPECT_EQ(TokenInfo().ulMaxRwSessionCount, CK_ULONG{CK_EFFECTIVELY_INFINITE});
   EXPECT_EQ(C_CloseAllSessions(0), CKR_OK);
   EXPECT_EQ(TokenInfo().ulSessionCount, 0U);
 }
