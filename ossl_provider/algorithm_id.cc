@@ -90,4 +90,21 @@ Result<Bytes> PssAlgorithmId(const Digest& digest, const Digest& mgf1, int salt_
   return Encode(algor.get());
 }
 
+Result<Bytes> PssPublicKeyInfo(const Context& context, ByteSpan spki) {
+  using Info = std::unique_ptr<X509_PUBKEY, Free<X509_PUBKEY_free>>;
+  X509_PUBKEY* raw = X509_PUBKEY_new_ex(context.libctx(), nullptr);
+  const unsigned char* in = spki.data();
+  // What is decoded into is freed if it fails.
+  const Info info(d2i_X509_PUBKEY(&raw, &in, static_cast<long>(spki.size())));
+  X509_ALGOR* algor = nullptr;
+  if (info == nullptr || X509_PUBKEY_get0_param(nullptr, nullptr, nullptr, &algor, info.get()) != 1)
+    return Fail(Code::kMalformed, "an RSA public key");
+  X509_ALGOR_set0(algor, OBJ_nid2obj(NID_rsassaPss), V_ASN1_UNDEF, nullptr);
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(info.get(), &der);
+  const Memory owned(der);
+  if (size <= 0) return Fail(Code::kInternal, "encoding an RSA-PSS public key");
+  return ToBytes(FromC(der, static_cast<size_t>(size)));
+}
+
 }  // namespace keyclave::ossl

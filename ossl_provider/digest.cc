@@ -130,6 +130,8 @@ gnutls_digest_algorithm_t GnutlsNumber(HashAlgorithm algorithm) {
 
 }  // namespace
 
+std::span<const Digest> AllDigests() { return kDigests; }
+
 const Digest* FindDigest(std::string_view name) {
   for (const Digest& digest : kDigests) {
     if (SameName(name, digest.name)) return &digest;

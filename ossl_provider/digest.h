@@ -21,6 +21,7 @@ struct Digest {
   uint64_t ecdh_kdf;  // CKD_SHA256_KDF …: the key derivation of ANSI X9.63
 };
 
+std::span<const Digest> AllDigests();
 // nullptr if the name is not a row's (any case of letters).
 const Digest* FindDigest(std::string_view name);
 // kUnsupported naming the digest.

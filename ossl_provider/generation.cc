@@ -5,8 +5,10 @@
 #include <openssl/ec.h>
 #include <openssl/objects.h>
 
+#include "ossl_provider/digest.h"
 #include "ossl_provider/lookup.h"
 #include "ossl_provider/params.h"
+#include "ossl_provider/signature.h"
 
 namespace keyclave::ossl {
 namespace {
@@ -52,8 +54,8 @@ struct FamilyGeneration {
 };
 FamilyGeneration GenerationOf(KeyFamily family) {
   switch (family) {
-    case KeyFamily::kRsa:
-    case KeyFamily::kRsaPss: return {CKM_RSA_PKCS_KEY_PAIR_GEN, "sign,decrypt"};
+    case KeyFamily::kRsa: return {CKM_RSA_PKCS_KEY_PAIR_GEN, "sign,decrypt"};
+    case KeyFamily::kRsaPss: return {CKM_RSA_PKCS_KEY_PAIR_GEN, "sign"};
     case KeyFamily::kEc: return {CKM_EC_KEY_PAIR_GEN, "sign"};
     case KeyFamily::kSm2: return {kCkmSm2KeyPairGen, "sign,decrypt"};
     case KeyFamily::kEdwards: return {CKM_EC_EDWARDS_KEY_PAIR_GEN, "sign"};
@@ -103,12 +105,10 @@ Status SetParameters(const GenerationContext& ctx, wire::AttributeList& public_h
   const KeyTypeInfo& info = InfoOf(ctx.type);
   switch (info.family) {
     case KeyFamily::kRsa:
+    case KeyFamily::kRsaPss:
       public_half.SetUlong(CKA_MODULUS_BITS, ctx.bits);
       public_half.Set(CKA_PUBLIC_EXPONENT, ctx.exponent);
       return Done{};
-    case KeyFamily::kRsaPss:
-      return Fail(Code::kUnsupported,
-                  "RSA-PSS as a type of key: make an RSA key, which signs with PSS too");
     case KeyFamily::kEc:
     case KeyFamily::kSm2:
     case KeyFamily::kEdwards:
@@ -131,6 +131,16 @@ Status SetParameters(const GenerationContext& ctx, wire::AttributeList& public_h
   return Done{};
 }
 
+// For the enclave an RSA-PSS key is an RSA key that does nothing else.
+Bytes PssMechanisms() {
+  Bytes list = wire::UlongBytes(CKM_RSA_PKCS_PSS);
+  for (const Digest& digest : AllDigests()) {
+    const Bytes number = wire::UlongBytes(digest.rsa_pss);
+    list.insert(list.end(), number.begin(), number.end());
+  }
+  return list;
+}
+
 Result<wire::GenerateKeyPairRequest> MakeRequest(const GenerationContext& ctx) {
   wire::GenerateKeyPairRequest request;
   const FamilyGeneration family = GenerationOf(FamilyOf(ctx.type));
@@ -148,6 +158,8 @@ Result<wire::GenerateKeyPairRequest> MakeRequest(const GenerationContext& ctx) {
   KC_CHECK_OK(SetUsage(ctx.usage.empty() ? family.usage : ctx.usage, request.private_attributes,
                        request.public_attributes));
   KC_CHECK_OK(SetParameters(ctx, request.public_attributes));
+  if (FamilyOf(ctx.type) == KeyFamily::kRsaPss)
+    request.private_attributes.Set(CKA_ALLOWED_MECHANISMS, PssMechanisms());
   return request;
 }
 
@@ -193,7 +205,9 @@ Result<KeyPtr> MakeKey(GenerationContext& ctx) {
   const Bytes* spki = reply.private_key.attributes.Find(CKA_PUBLIC_KEY_INFO);
   if (spki == nullptr || spki->empty())
     return Fail(Code::kReplyMismatch, "a new key without its public key");
-  return Key::FromSpki(ctx.context, *spki, ctx.uri);
+  if (FamilyOf(ctx.type) != KeyFamily::kRsaPss) return Key::FromSpki(ctx.context, *spki, ctx.uri);
+  KC_ASSIGN(const Bytes pss, PssPublicKeyInfo(ctx.context, *spki));
+  return Key::FromSpki(ctx.context, pss, ctx.uri);
 }
 
 Status SetUri(GenerationContext& ctx, const OSSL_PARAM params[]) {

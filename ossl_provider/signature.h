@@ -107,5 +107,7 @@ Result<Bytes> PlainAlgorithmId(const Digest& digest, KeyFamily family);
 Result<Bytes> PssAlgorithmId(const Digest& digest, const Digest& mgf1, int salt_length);
 // Of an algorithm that has one of its own, in digits and dots among these names.
 Result<Bytes> OwnAlgorithmId(std::string_view names);
+// An RSA key's SubjectPublicKeyInfo as that of an RSA-PSS key without restrictions (RFC 4055 §3.1).
+Result<Bytes> PssPublicKeyInfo(const Context& context, ByteSpan spki);
 
 }  // namespace keyclave::ossl
