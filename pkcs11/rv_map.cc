@@ -165,6 +165,7 @@ CK_RV ToRv(Code code) {
     case Code::kMechanismDenied:
     case Code::kPolicyDigest:
     case Code::kInputRefused:
+    case Code::kIssueRefused:
     case Code::kApprovalMissing:
     case Code::kLimitReached:
     case Code::kRevoked: return CKR_KEY_FUNCTION_NOT_PERMITTED;
@@ -195,6 +196,8 @@ CK_RV ToRv(Code code) {
     case Code::kKeyFileInvalid: return CKR_ATTRIBUTE_VALUE_INVALID;
     case Code::kTemplateIncomplete: return CKR_TEMPLATE_INCOMPLETE;
     case Code::kTemplateInconsistent:
+    case Code::kIssuerUnfit:
+    case Code::kProofInvalid:
     case Code::kCertificateMismatch: return CKR_TEMPLATE_INCONSISTENT;
     case Code::kActionProhibited: return CKR_ACTION_PROHIBITED;
     case Code::kKeyNotInService:

@@ -80,6 +80,10 @@ Status CheckConditions(const Permit& permit, size_t number, Conditions& conditio
   if (operation == Operation::kSign && permit.input.has_value())
     KC_CHECK_OK(conditions.CheckInput(*permit.input));
   if (operation == Operation::kRelease) KC_CHECK_OK(conditions.CheckWrap(permit.wrap));
+  if (operation == Operation::kIssue) {
+    if (!permit.issue.has_value()) return Fail(Code::kIssueRefused, "no names");
+    KC_CHECK_OK(conditions.CheckIssue(*permit.issue));
+  }
   if (permit.approvals.has_value()) KC_CHECK_OK(conditions.CheckApprovals(*permit.approvals));
   if (counting && permit.limits.has_value())
     KC_CHECK_OK(conditions.TakeLimit(number, *permit.limits));
@@ -94,6 +98,10 @@ std::optional<FailedTerm> FailedCondition(const Permit& permit, size_t number,
     case Code::kInputRefused:
       return FailedTerm{"input", PrintInputRule(*permit.input), met.error().detail(), 0};
     case Code::kWrapRefused: return FailedTerm{"wrap", permit.wrap.Text(), met.error().detail(), 0};
+    case Code::kIssueRefused:
+    case Code::kProofInvalid:
+    case Code::kIssuerUnfit:
+      return FailedTerm{"issue", PrintIssueRule(*permit.issue), met.error().detail(), 0};
     case Code::kApprovalMissing:
       return FailedTerm{"approvals", permit.approvals->Print(), met.error().detail(), 0};
     default: return FailedTerm{"bind", "self", met.error().detail(), 0};
@@ -138,6 +146,7 @@ class NoConditions final : public Conditions {
   Status CheckBinding() override { return Done{}; }
   Status CheckInput(const InputRule& /*rule*/) override { return Done{}; }
   Status CheckWrap(const WrapForms& /*forms*/) override { return Done{}; }
+  Status CheckIssue(const IssueRule& /*rule*/) override { return Done{}; }
   Status CheckApprovals(const Quorum& /*quorum*/) override { return Done{}; }
   Status TakeLimit(size_t /*permit*/, const LimitRule& /*limit*/) override { return Done{}; }
 };

@@ -17,6 +17,7 @@ class Conditions {
   virtual Status CheckBinding() = 0;                        // kDenied
   virtual Status CheckInput(const InputRule& rule) = 0;     // kInputRefused
   virtual Status CheckWrap(const WrapForms& forms) = 0;     // kWrapRefused
+  virtual Status CheckIssue(const IssueRule& rule) = 0;     // kIssueRefused, kProofInvalid
   virtual Status CheckApprovals(const Quorum& quorum) = 0;  // kApprovalMissing
   // The last to be asked: it counts the use. `permit` from 1.
   virtual Status TakeLimit(size_t permit, const LimitRule& limit) = 0;  // kLimitReached

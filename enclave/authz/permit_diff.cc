@@ -39,6 +39,10 @@ bool Implies(const X509Constraints& a, const X509Constraints& b) {
          IsSubset(a.extensions, b.extensions) && (!a.ca || b.ca) && days;
 }
 
+bool Implies(const IssueRule& a, const IssueRule& b) {
+  return Implies(a.x509, b.x509) && a.max_validity <= b.max_validity;
+}
+
 bool IsAny(const std::optional<InputRule>& rule) {
   return !rule.has_value() || rule->Has(InputForm::kAny);
 }
@@ -245,6 +249,10 @@ class Comparer {
     if (releases && !(before_.wrap == after_.wrap)) {
       Add(VerdictOf(ImpliesWrap(before_.wrap, after_.wrap), ImpliesWrap(after_.wrap, before_.wrap)),
           "wrap [" + before_.wrap.Text() + "] becomes [" + after_.wrap.Text() + "]");
+    }
+    if (before_.issue && after_.issue && before_.issue != after_.issue) {
+      Add(VerdictOf(Implies(*before_.issue, *after_.issue), Implies(*after_.issue, *before_.issue)),
+          "issue " + PrintIssueRule(*before_.issue) + " becomes " + PrintIssueRule(*after_.issue));
     }
     const auto limits = [](const std::optional<LimitRule>& rule) {
       return rule.has_value() ? Print(*rule) : std::string("none");

@@ -12,8 +12,8 @@ namespace {
 using attest::Expression;
 
 constexpr std::array<std::string_view, kOperationCount> kOperationNames = {
-    "sign",    "verify", "encrypt", "decrypt", "wrap",        "unwrap",     "derive",
-    "release", "read",   "manage",  "create",  "encapsulate", "decapsulate"};
+    "sign",    "verify", "encrypt", "decrypt", "wrap",        "unwrap",      "derive",
+    "release", "read",   "manage",  "create",  "encapsulate", "decapsulate", "issue"};
 
 template <class List>
 std::string Join(const List& list) {
@@ -92,6 +92,23 @@ Status ParseBinding(YamlMap& map, Permit& permit) {
   return Done{};
 }
 
+// `issue` is an operation that says nothing by itself: what may be issued goes with it.
+Status ParseIssue(YamlMap& map, Permit& permit) {
+  const auto issue = map.Take("issue");
+  const bool permitted = permit.operations.Has(Operation::kIssue);
+  if (issue.has_value() && !permitted)
+    return issue->Bad("it says what certificates are issued, and this permit has no `issue`");
+  if (!permitted) return Done{};
+  if (!issue.has_value()) {
+    return Fail(Code::kConfigMissingKey,
+                map.Where() +
+                    ": the key issue is missing: say whose certificates, such as `issue: {dns: "
+                    "[.mesh.example], usages: [server-auth], max_validity: 24h}`");
+  }
+  KC_ASSIGN(permit.issue, ParseIssueRule(*issue));
+  return Done{};
+}
+
 // What the request itself must be, beside who asks.
 Status ParseConditions(YamlMap& map, Permit& permit) {
   KC_CHECK_OK(ParseBinding(map, permit));
@@ -106,6 +123,7 @@ Status ParseConditions(YamlMap& map, Permit& permit) {
       return wrap->Bad("it says how a key is released, and this permit has no `release`");
     KC_ASSIGN(permit.wrap, ParseWrapForms(*wrap));
   }
+  KC_CHECK_OK(ParseIssue(map, permit));
   if (const auto limits = map.Take("limits")) {
     KC_ASSIGN(permit.limits, ParseLimitRule(*limits));
   }
@@ -164,6 +182,7 @@ Result<Permit> ParsePermit(const YamlValue& yaml) {
                 .valid_from = std::nullopt,
                 .valid_until = std::nullopt,
                 .input = std::nullopt,
+                .issue = std::nullopt,
                 .limits = std::nullopt,
                 .approvals = std::nullopt,
                 .line = yaml.Line()};
@@ -185,6 +204,12 @@ Result<Permit> ParsePermit(const YamlValue& yaml) {
 bool IsGuarded(const Permit& permit) {
   return permit.operations.Has(Operation::kSign) && permit.input.has_value() &&
          !permit.input->Has(InputForm::kAny);
+}
+
+bool SignsCertificates(const Permit& permit) {
+  return permit.operations.Has(Operation::kSign) &&
+         (!IsGuarded(permit) || permit.input->Has(InputForm::kX509Tbs) ||
+          permit.input->Has(InputForm::kDigest));
 }
 
 bool PermitsBareRsa(const Permit& permit) {
@@ -265,6 +290,7 @@ bool Policy::Permits(Operation operation) const {
 
 std::vector<std::string> Policy::Warnings() const {
   const bool guarded = std::any_of(permits_.begin(), permits_.end(), IsGuarded);
+  const bool issues = Permits(Operation::kIssue);
   std::vector<std::string> warnings;
   for (size_t i = 0; i < permits_.size(); ++i) {
     const Permit& permit = permits_[i];
@@ -291,6 +317,8 @@ std::vector<std::string> Policy::Warnings() const {
       warn(guarded ? "manage lets the caller make, change and delete keys, and have requests and "
                      "certificates signed that no input guards"
                    : "manage lets the caller make, change and delete keys");
+    if (issues && SignsCertificates(permit))
+      warn("sign makes certificates that `issue` would refuse: give it an input without x509-tbs");
     if (permit.operations.Has(Operation::kRelease)) warn("release lets the key leave the enclave");
     if (permit.wrap.Has(WrapForm::kTokenKey) && permit.operations.Has(Operation::kRelease))
       warn("token-key: whoever may unwrap with that other key has this one, too");

@@ -6,6 +6,7 @@
 
 #include "attest/expression.h"
 #include "enclave/authz/input_rule.h"
+#include "enclave/authz/issue_rule.h"
 #include "enclave/authz/limit_rule.h"
 #include "enclave/authz/quorum.h"
 #include "enclave/authz/wrap_forms.h"
@@ -25,9 +26,10 @@ enum class Operation : uint8_t {
   kManage,
   kCreate,
   kEncapsulate,
-  kDecapsulate
+  kDecapsulate,
+  kIssue
 };
-inline constexpr size_t kOperationCount = 13;
+inline constexpr size_t kOperationCount = 14;
 std::string_view OperationName(Operation operation);
 std::optional<Operation> ParseOperation(std::string_view name);
 
@@ -60,6 +62,7 @@ struct Permit {
   bool bound = false;
   std::optional<InputRule> input;                // of `sign`; nullopt: any
   WrapForms wrap = WrapForms::RecipientBound();  // of `release`
+  std::optional<IssueRule> issue;                // set if and only if `issue` is permitted
   std::optional<LimitRule> limits;
   std::optional<Quorum> approvals;
   // Without it the permit is for real TEEs outside debug mode only, whatever `when` says.

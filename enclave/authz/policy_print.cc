@@ -30,6 +30,7 @@ void PrintPermit(const Permit& permit, std::string& out) {
   if (permit.bound) out += "    bind: self\n";
   if (permit.input.has_value()) out += "    input: " + PrintInputRule(*permit.input) + "\n";
   if (permit.operations.Has(Operation::kRelease)) out += "    wrap: [" + permit.wrap.Text() + "]\n";
+  if (permit.issue.has_value()) out += "    issue: " + PrintIssueRule(*permit.issue) + "\n";
   if (permit.limits.has_value()) out += "    limits: " + authz::Print(*permit.limits) + "\n";
   if (permit.approvals.has_value()) out += "    approvals: " + permit.approvals->Print() + "\n";
   if (permit.allow_unattested) out += "    allow_unattested: true\n";

@@ -55,6 +55,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kGenerateKeyPair:
     case Op::kImportKey:
     case Op::kRelease:
+    case Op::kIssueCertificate:
     case Op::kUnwrapKey:
     case Op::kDeriveKey:
     case Op::kEncapsulateKey:

@@ -21,6 +21,7 @@ struct CertifyOptions {
   uint64_t days = 365;
   std::string out;
   bool import = false;
+  bool ca = false;
   bool attest = false;
   std::string nonce;
 };
@@ -113,7 +114,7 @@ Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
   KC_ASSIGN(const wire::ObjectInfo key, enclave->Object(options.key, options.token.label));
   wire::CertifyRequest request;
   request.key = RefTo(key);
-  request.kind = options.kind;
+  request.kind = options.ca ? wire::CertifyKind::kSelfSignedCa : options.kind;
   request.subject = options.subject;
   request.names = options.names;
   const bool self_signed = options.kind == wire::CertifyKind::kSelfSigned;
@@ -179,7 +180,9 @@ void AddCertify(CLI::App& group, Invocation& invocation, wire::CertifyKind kind)
   command->add_option("--subject", options->subject, "RFC 4514: CN=www.example.org,O=Example")
       ->required()
       ->type_name("NAME");
-  command->add_option("--san", options->names, "DNS names and IP addresses it is for")
+  command
+      ->add_option("--san", options->names,
+                   "DNS names, IP addresses, mail addresses and URIs it is for")
       ->delimiter(',')
       ->type_name("NAME,…");
   command->add_option("--out", options->out, "the PEM file (default: standard output)")
@@ -188,6 +191,8 @@ void AddCertify(CLI::App& group, Invocation& invocation, wire::CertifyKind kind)
     command->add_option("--days", options->days, "how long it is valid")
         ->check(CLI::Range(1, 3650))
         ->capture_default_str();
+    command->add_flag("--ca", options->ca,
+                      "a CA's, which signs certificates of others (keyclave ca issue)");
     command->add_flag("--import", options->import, "store it in the token beside its key, too");
   } else {
     CLI::Option* attest = command->add_flag("--attest", options->attest,

@@ -36,6 +36,7 @@ std::string_view HowToMendPolicy(Code code) {
     case Code::kMechanismDenied:
     case Code::kLimitReached:
     case Code::kInputRefused:
+    case Code::kIssueRefused:
       return "those who administer the key can ask why: keyclave explain KEY";
     case Code::kWrapRefused:
       return "the key's policy must permit this form, and this process's evidence must name the "

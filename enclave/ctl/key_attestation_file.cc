@@ -1,6 +1,5 @@
 #include "enclave/ctl/key_attestation_file.h"
 
-#include <gnutls/gnutls.h>
 #include <openssl/err.h>
 
 #include "enclave/base/clock.h"
@@ -16,13 +15,9 @@ constexpr std::string_view kBegin = "-----BEGIN KEYCLAVE KEY ATTESTATION-----";
 
 Error Malformed(const std::string& what) { return Fail(Code::kEvidenceMalformed, what); }
 
-Result<Bytes> DerOfPem(const char* label, ByteSpan pem) {
-  Bytes copy = ToBytes(pem);
-  const gnutls_datum_t in{copy.data(), static_cast<unsigned int>(copy.size())};
-  gnutls_datum_t out{nullptr, 0};
-  if (gnutls_pem_base64_decode2(label, &in, &out) < 0) return Malformed("not PEM");
-  Bytes der(out.data, out.data + out.size);
-  gnutls_free(out.data);
+Result<Bytes> DerOf(const char* label, ByteSpan pem) {
+  auto der = DerOfPem(label, pem);
+  if (!der.ok()) return Malformed("not PEM");
   return der;
 }
 
@@ -39,7 +34,7 @@ ByteSpan Octets(const ASN1_OCTET_STRING* string) {
 Result<mech::X509Request> ParseRequest(ByteSpan file) {
   Bytes der = ToBytes(file);
   if (AsText(file).find("-----BEGIN") != std::string_view::npos) {
-    KC_ASSIGN(der, DerOfPem("CERTIFICATE REQUEST", file));
+    KC_ASSIGN(der, DerOf("CERTIFICATE REQUEST", file));
   }
   const uint8_t* next = der.data();
   mech::X509Request request(d2i_X509_REQ(nullptr, &next, static_cast<long>(der.size())));
@@ -88,7 +83,7 @@ std::string KeyAttestationPem(const wire::KeyAttestation& attestation) {
 bool IsKeyAttestation(std::string_view file) { return file.find(kBegin) != std::string_view::npos; }
 
 Result<wire::KeyAttestation> ParseKeyAttestationPem(std::string_view file) {
-  KC_ASSIGN(const Bytes bytes, DerOfPem(kLabel, AsBytes(file)));
+  KC_ASSIGN(const Bytes bytes, DerOf(kLabel, AsBytes(file)));
   return wire::ParseKeyAttestation(bytes);
 }
 

@@ -254,6 +254,17 @@ Result<std::vector<Certificate>> ReadCertificates(const std::string& path) {
   return certificates;
 }
 
+Result<Bytes> DerOfPem(const char* label, ByteSpan pem) {
+  Bytes copy = ToBytes(pem);
+  const gnutls_datum_t in{copy.data(), static_cast<unsigned int>(copy.size())};
+  gnutls_datum_t out{nullptr, 0};
+  if (gnutls_pem_base64_decode2(label, &in, &out) < 0)
+    return Fail(Code::kMalformed, "not PEM of a " + std::string(label));
+  Bytes der(out.data, out.data + out.size);
+  gnutls_free(out.data);
+  return der;
+}
+
 std::string ToPem(std::string_view label, ByteSpan der) {
   constexpr size_t kLine = 64;
   const std::string base64 = ToBase64(der);

@@ -40,6 +40,8 @@ Result<Certificate> ParseCertificate(ByteSpan der);
 
 // -----BEGIN label----- … as PEM files have it.
 std::string ToPem(std::string_view label, ByteSpan der);
+// The DER of the first block of that label. kMalformed.
+Result<Bytes> DerOfPem(const char* label, ByteSpan pem);
 // The DER of a public key's PEM file (SubjectPublicKeyInfo).
 Result<Bytes> ReadPublicKey(const std::string& path);
 

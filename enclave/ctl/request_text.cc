@@ -103,8 +103,11 @@ Status Describe(const wire::GenerateKeyPairRequest& request, Lines& lines) {
 }
 
 Status Describe(const wire::CertifyRequest& request, Lines& lines) {
-  const bool self_signed = request.kind == wire::CertifyKind::kSelfSigned;
-  lines.push_back((self_signed ? "make a self-signed certificate for " : "make a CSR for ") +
+  const bool self_signed = request.kind != wire::CertifyKind::kRequest;
+  const bool is_ca = request.kind == wire::CertifyKind::kSelfSignedCa;
+  lines.push_back((is_ca         ? "make a CA, by a self-signed certificate, of "
+                   : self_signed ? "make a self-signed certificate for "
+                                 : "make a CSR for ") +
                   RefText(request.key));
   lines.push_back("subject: " + Harmless(request.subject));
   for (const std::string& name : request.names) lines.push_back("name: " + Harmless(name));

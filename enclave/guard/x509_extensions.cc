@@ -4,11 +4,11 @@
 
 #include "enclave/guard/der.h"
 #include "enclave/guard/x509.h"
+#include "enclave/mech/issue.h"
 
 namespace keyclave::guard {
 namespace {
 
-using authz::CertificateUsage;
 using authz::X509Constraints;
 using mech::Owned;
 
@@ -28,16 +28,6 @@ constexpr int kHarmless[] = {NID_subject_key_identifier,
                              NID_tlsfeature,
                              NID_ct_precert_scts,
                              NID_netscape_comment};
-
-constexpr struct {
-  CertificateUsage usage;
-  int nid;
-} kUsages[] = {{CertificateUsage::kServerAuth, NID_server_auth},
-               {CertificateUsage::kClientAuth, NID_client_auth},
-               {CertificateUsage::kEmailProtection, NID_email_protect},
-               {CertificateUsage::kCodeSigning, NID_code_sign},
-               {CertificateUsage::kTimeStamping, NID_time_stamp},
-               {CertificateUsage::kOcspSigning, NID_OCSP_sign}};
 
 Error Refuse(std::string what) { return Fail(Code::kInputRefused, std::move(what)); }
 
@@ -124,10 +114,8 @@ Status CheckUsages(const X509Constraints& constraints, const X509* certificate, 
     const ASN1_OBJECT* const object = sk_ASN1_OBJECT_value(usages.get(), i);
     const int nid = OBJ_obj2nid(object);
     const bool permitted =
-        std::any_of(constraints.usages.begin(), constraints.usages.end(), [&](auto usage) {
-          return std::any_of(std::begin(kUsages), std::end(kUsages),
-                             [&](const auto& row) { return row.usage == usage && row.nid == nid; });
-        });
+        std::any_of(constraints.usages.begin(), constraints.usages.end(),
+                    [&](auto usage) { return mech::UsageNid(CertificateUsageName(usage)) == nid; });
     if (!permitted) return Refuse("the usage " + OidText(object) + " is not permitted");
   }
   return Done{};

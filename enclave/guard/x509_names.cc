@@ -62,6 +62,18 @@ bool PermitsEmail(const X509Constraints& constraints, std::string_view name) {
          Contains(constraints.email, Lower(name.substr(at + 1)));
 }
 
+// The URI itself, or every one that begins like an entry before its "*", as it is written: no other
+// spelling of it, and no path that climbs out again.
+bool PermitsWhole(const std::vector<std::string>& list, std::string_view uri) {
+  return std::any_of(list.begin(), list.end(), [&](std::string_view entry) {
+    if (entry.find("://") == std::string_view::npos) return false;
+    if (!entry.ends_with("/*")) return entry == uri;
+    entry.remove_suffix(1);
+    return uri.size() > entry.size() && uri.starts_with(entry) &&
+           authz::IsPlainPath(uri.substr(entry.size() - 1));
+  });
+}
+
 // scheme://host[:port][/…] in printable ASCII, without a user: others hide their host.
 bool PermitsUri(const X509Constraints& constraints, std::string_view uri) {
   constexpr std::string_view kScheme = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-.";
@@ -80,7 +92,8 @@ bool PermitsUri(const X509Constraints& constraints, std::string_view uri) {
       authority.substr(port + 1).find_first_not_of("0123456789") != std::string_view::npos) {
     return false;
   }
-  return PermitsHost(constraints.uri, Lower(authority.substr(0, port)));
+  return PermitsHost(constraints.uri, Lower(authority.substr(0, port))) ||
+         PermitsWhole(constraints.uri, uri);
 }
 
 // What some software takes for a host, an address or a mail box has to be a permitted one.

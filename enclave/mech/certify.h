@@ -7,9 +7,10 @@
 
 namespace keyclave::mech {
 
-// DER. `request.subject` in RFC 4514 form, names as DNS names or IP addresses; kInvalidArgument
+// DER. `request.subject` in RFC 4514 form, names as in x509_name.h; kInvalidArgument
 // says which is wrong. A self-signed certificate is an end-entity one (CA:FALSE, serverAuth and
-// clientAuth), valid from a minute before now. `attestation`, if there is one, is the value of the
+// clientAuth), or a CA's whose certificates are all leaves (CA:TRUE, path length 0); valid from a
+// minute before now. `attestation`, if there is one, is the value of the
 // request's extension wire::kKeyAttestationOid; kInvalidArgument for a certificate.
 Result<Bytes> Certify(const Key& private_key, const wire::CertifyRequest& request, UnixTime now,
                       ByteSpan attestation = {});

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "enclave/base/bytes.h"
 #include "enclave/mech/evp.h"
@@ -185,11 +186,31 @@ Bytes ToAddress(const std::string& name) {
 
 using GeneralName = Owned<GENERAL_NAME, GENERAL_NAME_free>;
 
+// Printable ASCII without what delimits URIs in texts (RFC 3986, appendix C), and something before
+// and behind `mark`.
+bool IsTextAround(std::string_view name, std::string_view mark) {
+  const size_t place = name.find(mark);
+  return name.size() <= kMaxName && place != std::string_view::npos && place > 0 &&
+         place + mark.size() < name.size() && std::all_of(name.begin(), name.end(), [](char c) {
+           return c > ' ' && c <= '~' && c != '"' && c != '<' && c != '>' && c != '\\';
+         });
+}
+
+// GEN_…; nullopt for what is no name. Whether it may be in a certificate is another question.
+std::optional<int> TypeOfName(std::string_view name) {
+  if (IsTextAround(name, "://")) return GEN_URI;
+  if (IsTextAround(name, "@")) return GEN_EMAIL;
+  if (IsDnsName(name)) return GEN_DNS;
+  return std::nullopt;
+}
+
 Result<GeneralName> ParseAlternativeName(const std::string& name) {
   const Bytes address = ToAddress(name);
   const bool is_address = !address.empty();
-  if (!is_address && !IsDnsName(name)) {
-    return Fail(Code::kInvalidArgument, "\"" + name + "\" is neither a DNS name nor an IP address");
+  const std::optional<int> type = is_address ? GEN_IPADD : TypeOfName(name);
+  if (!type.has_value()) {
+    return Fail(Code::kInvalidArgument,
+                "\"" + name + "\" is no DNS name, IP address, mail address or URI");
   }
   const ByteSpan value = is_address ? ByteSpan(address) : AsBytes(name);
   GeneralName general(GENERAL_NAME_new());
@@ -199,7 +220,7 @@ Result<GeneralName> ParseAlternativeName(const std::string& name) {
       ASN1_STRING_set(string.get(), value.data(), static_cast<int>(value.size())) != 1) {
     return OpensslError("subject alternative name");
   }
-  GENERAL_NAME_set0_value(general.get(), is_address ? GEN_IPADD : GEN_DNS, string.release());
+  GENERAL_NAME_set0_value(general.get(), *type, string.release());
   return general;
 }
 

@@ -16,8 +16,8 @@ using GeneralNames = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 // is the empty name. kInvalidArgument says what is wrong.
 Result<X509Name> ParseDistinguishedName(std::string_view text);
 
-// Subject alternative names: DNS names (a leading "*." allowed) and IP addresses. kInvalidArgument
-// names the one that is neither.
+// Subject alternative names: DNS names (a leading "*." allowed), IP addresses, mail addresses and
+// URIs (what has a "://"). kInvalidArgument names the one that is none of them.
 Result<GeneralNames> ParseAlternativeNames(const std::vector<std::string>& names);
 
 }  // namespace keyclave::mech

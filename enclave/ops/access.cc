@@ -63,6 +63,7 @@ Error Deny(Call& call, const keys::Object& object, const UseOf& use, const Error
   std::vector<audit::Field> fields = ObjectFields(object);
   fields.push_back({"operation", std::string(OperationName(use.operation))});
   fields.push_back({"mechanism", std::string(use.family)});
+  if (use.certificate != nullptr) AddWanted(*use.certificate, fields);
   fields.push_back({"code", std::string(CodeName(refusal.code()))});
   AddCaller(call, fields);
   const Status written = call.service.audit.Write("denial", fields);

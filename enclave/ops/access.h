@@ -2,17 +2,25 @@
 // can make, and handlers take the proof as an argument: an operation cannot run without its check.
 #pragma once
 
+#include "enclave/mech/issue.h"
 #include "enclave/ops/service.h"
 
 namespace keyclave::ops {
 
+// A certificate that somebody asks for: what it would say, and for the audit log in whose words.
+struct WantedCertificate {
+  const wire::IssueCertificateRequest& request;
+  mech::Leaf leaf;
+};
+
 // What a request wants to do with an object.
 struct UseOf {
   authz::Operation operation{};
-  std::string_view family = {};                // of the mechanism; empty: any
-  const wire::Mechanism* mechanism = nullptr;  // of the request
-  ByteSpan input = {};                         // of a signature: message or digest
-  std::optional<authz::WrapForm> form = {};    // of a release
+  std::string_view family = {};                    // of the mechanism; empty: any
+  const wire::Mechanism* mechanism = nullptr;      // of the request
+  ByteSpan input = {};                             // of a signature: message or digest
+  std::optional<authz::WrapForm> form = {};        // of a release
+  const WantedCertificate* certificate = nullptr;  // to be issued
 };
 
 // The caller may use this object for one operation with one mechanism family (or holds it as its

@@ -21,6 +21,7 @@ class OfToken final : public authz::Conditions {
   Status CheckBinding() override { return Done{}; }
   Status CheckInput(const authz::InputRule& /*rule*/) override { return Done{}; }
   Status CheckWrap(const authz::WrapForms& /*forms*/) override { return Done{}; }
+  Status CheckIssue(const authz::IssueRule& /*rule*/) override { return Done{}; }
   Status CheckApprovals(const authz::Quorum& /*quorum*/) override {
     return Fail(Code::kApprovalMissing);
   }

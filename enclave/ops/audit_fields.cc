@@ -1,6 +1,6 @@
 #include "enclave/ops/audit_fields.h"
 
-#include "enclave/ops/access.h"
+#include "enclave/base/hash.h"
 
 namespace keyclave::ops {
 namespace {
@@ -8,6 +8,13 @@ namespace {
 constexpr std::string_view kClaims[] = {"tee", "measurement", "signer",    "product_id",
                                         "svn", "platform_id", "tcb_status"};
 constexpr size_t kMaxValue = 256;  // characters: evidence may say more than a log should hold
+constexpr size_t kMaxListed = 4096;
+
+std::string Listed(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text.append(text.empty() ? "" : ", ").append(item);
+  return text.substr(0, kMaxListed);
+}
 
 }  // namespace
 
@@ -26,6 +33,16 @@ void AddIdentity(const session::Session::Identity& identity, std::vector<audit::
 void AddCaller(const Call& call, std::vector<audit::Field>& fields) {
   fields.push_back({"caller", CallerName(call)});
   AddIdentity(*call.session.identity(), fields);
+}
+
+void AddWanted(const WantedCertificate& wanted, std::vector<audit::Field>& fields) {
+  const wire::IssueCertificateRequest& request = wanted.request;
+  fields.push_back({"names", Listed(request.names)});
+  if (!request.subject.empty())
+    fields.push_back({"subject", request.subject.substr(0, kMaxListed)});
+  fields.push_back({"usages", Listed(request.usages)});
+  fields.push_back({"validity", std::to_string(request.validity)});
+  fields.push_back({"public_key", ToHex(Sha256(wanted.leaf.public_key_info))});
 }
 
 std::vector<audit::Field> ObjectFields(const keys::Object& object) {

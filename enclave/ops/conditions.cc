@@ -1,6 +1,8 @@
 #include "enclave/ops/conditions.h"
 
+#include "enclave/guard/issue.h"
 #include "enclave/ops/approvals.h"
+#include "enclave/ops/ca_certificates.h"
 #include "enclave/ops/input_check.h"
 
 namespace keyclave::ops {
@@ -39,6 +41,17 @@ Status UseConditions::CheckInput(const authz::InputRule& rule) {
 Status UseConditions::CheckWrap(const authz::WrapForms& forms) {
   if (ignore_input_ || (use_.form && forms.Has(*use_.form))) return Done{};
   return Fail(Code::kWrapRefused, use_.form ? std::string(WrapFormName(*use_.form)) : "no form");
+}
+
+// The proof comes after the names, so that nobody has signatures checked who would not be served.
+Status UseConditions::CheckIssue(const authz::IssueRule& rule) {
+  if (ignore_input_) return Done{};
+  if (use_.certificate == nullptr) return Fail(Code::kIssueRefused, "there is no request");
+  const mech::Leaf& leaf = use_.certificate->leaf;
+  KC_CHECK_OK(guard::CheckIssue(rule, leaf));
+  KC_CHECK_OK(mech::CheckProof(leaf));
+  KC_ASSIGN(const mech::Issuer issuer, IssuerOf(call_, object_));
+  return issuer.CheckNames(leaf);
 }
 
 Status UseConditions::CheckApprovals(const authz::Quorum& quorum) {

@@ -14,7 +14,7 @@ class UseConditions final : public authz::Conditions {
   UseConditions(Call& call, const keys::Object& object, const UseOf& use, std::string_view policy,
                 Identity identity = nullptr)
       : call_(call), object_(object), use_(use), policy_(policy), identity_(std::move(identity)) {}
-  // For explaining: what is signed and how a key leaves is not known, and not asked.
+  // For explaining: what is signed or issued and how a key leaves is not known, and not asked.
   void IgnoreInput() { ignore_input_ = true; }
   // For asking whether a use would be allowed.
   void CountNothing() { count_nothing_ = true; }
@@ -22,6 +22,7 @@ class UseConditions final : public authz::Conditions {
   Status CheckBinding() override;
   Status CheckInput(const authz::InputRule& rule) override;
   Status CheckWrap(const authz::WrapForms& forms) override;
+  Status CheckIssue(const authz::IssueRule& rule) override;
   Status CheckApprovals(const authz::Quorum& quorum) override;
   Status TakeLimit(size_t permit, const authz::LimitRule& limit) override;
 

@@ -59,6 +59,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kDecrypt, Use<Operation::kDecrypt>, Decrypt>(kNone),
     MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kRelease),
     MakeRow<Op::kRelease, ReleaseTo, Release>(kNone, Pace::kSlow),
+    MakeRow<Op::kIssueCertificate, IssueUnder, IssueCertificate>(kNone, Pace::kSlow),
     MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
     MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
     MakeRow<Op::kEncapsulateKey, Use<Operation::kEncapsulate>, EncapsulateKey>(kChange),

@@ -45,6 +45,10 @@ ReplyOf<Op::kDestroyObject> DestroyObject(Call&, const wire::DestroyObjectReques
                                           const AuthorizedObject&);
 ReplyOf<Op::kCertify> Certify(Call&, const wire::CertifyRequest&, const AuthorizedObject&);
 
+// issue_ops.cc
+ReplyOf<Op::kIssueCertificate> IssueCertificate(Call&, const wire::IssueCertificateRequest&,
+                                                const IssueUnder::Proof&);
+
 // create_ops.cc
 ReplyOf<Op::kCreateObject> CreateObject(Call&, const wire::CreateObjectRequest&,
                                         const AuthorizedCreation&);

@@ -2,27 +2,16 @@
 
 #include "enclave/guard/check.h"
 #include "enclave/mech/certificate.h"
+#include "enclave/ops/ca_certificates.h"
 
 namespace keyclave::ops {
 namespace {
 
-constexpr size_t kMaxCertificates = 16;  // of one CKA_ID
-
-// The names that the CA's own certificates give it. Certificates of sessions do not count: any
-// caller may make those.
+// The names that the CA's own certificates give it.
 std::vector<Bytes> IssuersOf(Call& call, const keys::Object& key, ByteSpan public_key_info) {
   std::vector<Bytes> names;
-  const Bytes* id = key.attributes.Find(CKA_ID);
-  if (id == nullptr || id->empty()) return names;
-  wire::AttributeList match;
-  match.SetUlong(CKA_CLASS, CKO_CERTIFICATE);
-  match.Set(CKA_ID, *id);
-  const auto stored = [](const keys::Object& object) { return object.session == 0; };
-  for (const keys::ObjectPtr& object :
-       call.service.store.Find(key.token, match, std::nullopt, kMaxCertificates, stored)) {
-    const Bytes* der = object->attributes.Find(CKA_VALUE);
-    if (der == nullptr) continue;
-    auto facts = mech::ReadCertificate(*der);
+  for (const Bytes& der : CertificatesOf(call, key)) {
+    auto facts = mech::ReadCertificate(der);
     if (facts.ok() && Equal(facts->public_key_info, public_key_info))
       names.push_back(std::move(facts->subject));
   }

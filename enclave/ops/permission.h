@@ -213,6 +213,36 @@ struct ReleaseTo {
   }
 };
 
+// To have a certificate issued by the key of a CA.
+struct IssueUnder {
+  class Proof {
+   public:
+    const keys::Object& object() const { return object_.object(); }
+    size_t permit() const { return object_.permit(); }
+    const WantedCertificate& wanted() const { return wanted_; }
+
+   private:
+    friend struct IssueUnder;
+    Proof(AuthorizedObject object, WantedCertificate wanted)
+        : object_(std::move(object)), wanted_(std::move(wanted)) {}
+    AuthorizedObject object_;
+    WantedCertificate wanted_;
+  };
+  static Result<Proof> Enforce(Call& call, const wire::IssueCertificateRequest& request) {
+    KC_ASSIGN(mech::Leaf leaf, mech::DraftLeaf(request));
+    WantedCertificate wanted{.request = request, .leaf = std::move(leaf)};
+    // A permit may name the mechanisms: the family follows from the key.
+    const auto seen = AuthorizeSight(call, request.key);
+    const auto type = seen.ok() ? seen->object().attributes.Ulong(CKA_KEY_TYPE) : std::nullopt;
+    const std::string_view family = type ? mech::IssuingFamily(*type) : std::string_view();
+    KC_ASSIGN(AuthorizedObject object, AuthorizeUse(call, request.key,
+                                                    {.operation = authz::Operation::kIssue,
+                                                     .family = family,
+                                                     .certificate = &wanted}));
+    return Proof(std::move(object), std::move(wanted));
+  }
+};
+
 struct ChangeObject {
   using Proof = AuthorizedObject;
   template <class Request>

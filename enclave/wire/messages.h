@@ -264,22 +264,44 @@ struct ImportKeyRequest {
 };
 using ImportKeyReply = KeyPairReply;
 
-enum class CertifyKind : uint8_t { kRequest = 0, kSelfSigned, kLast = kSelfSigned };
+enum class CertifyKind : uint8_t {
+  kRequest = 0,
+  kSelfSigned,
+  kSelfSignedCa,  // the root of a CA: for IssueCertificate
+  kLast = kSelfSignedCa
+};
 
-// A certificate request or self-signed end-entity certificate for the enclave's own key; nothing
-// but the key's own public key can be certified, so this is no signing oracle.
+// A certificate request or self-signed certificate for the enclave's own key; nothing but the key's
+// own public key can be certified, so this is no signing oracle.
 struct CertifyRequest {
   ObjectRef key;
   CertifyKind kind = CertifyKind::kRequest;
   std::string subject;             // RFC 4514: CN=www.example.org,O=Example
-  std::vector<std::string> names;  // subject alternative names: DNS names and IP addresses
-  uint64_t days = 0;               // validity of kSelfSigned, 1..3650
+  std::vector<std::string> names;  // DNS names, IP addresses, mail addresses, URIs
+  uint64_t days = 0;               // validity of a self-signed certificate, 1..3650
   std::optional<Bytes> attest;     // nonce: kRequest with the key's attestation as an extension
   KC_FIELDS_6(key, kind, subject, names, days, attest)
 };
 struct CertifyReply {
   Bytes der;
   KC_FIELDS_1(der)
+};
+
+// A certificate for the key of whoever asks, by the key of a CA whose policy grants `issue`. The
+// enclave makes the certificate; of the request it takes the public key and nothing else.
+struct IssueCertificateRequest {
+  ObjectRef key;                    // the CA's private key
+  Bytes csr;                        // PKCS#10, DER: its signature proves who holds the leaf's key
+  std::string subject;              // RFC 4514; mostly empty
+  std::vector<std::string> names;   // DNS names, IP addresses, mail addresses, URIs
+  std::vector<std::string> usages;  // server-auth, client-auth …
+  uint64_t validity = 0;            // seconds from now
+  KC_FIELDS_6(key, csr, subject, names, usages, validity)
+};
+struct IssueCertificateReply {
+  Bytes certificate;         // DER
+  std::vector<Bytes> chain;  // its CA's first, then as far up as the token has them
+  KC_FIELDS_2(certificate, chain)
 };
 
 // The enclave's evidence about a private key (key_attestation.h).

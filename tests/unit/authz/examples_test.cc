@@ -49,6 +49,10 @@ class Request final : public Conditions {
   Status CheckWrap(const WrapForms& forms) override {
     return forms.Has(form) ? Status() : Status(Fail(Code::kWrapRefused));
   }
+  Status CheckIssue(const IssueRule& rule) override {
+    if (validity <= rule.max_validity) return Done{};
+    return Fail(Code::kIssueRefused);
+  }
   Status CheckApprovals(const Quorum& quorum) override {
     return quorum.Reached(approved_by) ? Status() : Status(Fail(Code::kApprovalMissing));
   }
@@ -61,6 +65,7 @@ class Request final : public Conditions {
   bool left = true;
   InputForm input = InputForm::kTlsServer;
   WrapForm form = WrapForm::kHpkeP256;
+  uint64_t validity = 1;
   std::set<std::string, std::less<>> approved_by;
   std::optional<LimitRule> taken;
 };
