@@ -20,15 +20,14 @@ import tempfile
 import unittest
 
 from nginx import Nginx
-from processes import (PATIENCE, SANITIZER_RUNTIME, accepts, alive, child_pids, end_process, free_port, is_socket, need,
-                       wait_until)
+from processes import (PATIENCE, SANITIZER_RUNTIME, SOURCE_DIR, accepts, alive, child_pids, end_process, free_port,
+                       is_socket, need, wait_until)
 
 # Tests take all they need from here.
 __all__ = ["BUILD_DIR", "KEYCLAVE", "KEYCLAVED", "PATIENCE", "PERMISSIVE_POLICY", "PKCS11_MODULE", "PROVIDER", "SOURCE_DIR",
            "CommandFailed", "Lab", "LabTest", "Nginx", "accepts", "alive", "child_pids", "end_process", "free_port",
            "is_socket", "main", "need", "wait_until"]
 
-SOURCE_DIR = pathlib.Path(os.environ.get("KEYCLAVE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
 BUILD_DIR = pathlib.Path(os.environ.get("KEYCLAVE_BUILD_DIR") or SOURCE_DIR / "build" / "release").resolve()
 KEYCLAVE = BUILD_DIR / "bin" / "keyclave"
 KEYCLAVED = BUILD_DIR / "bin" / "keyclaved"

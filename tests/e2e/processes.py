@@ -3,12 +3,15 @@
 import contextlib
 import os
 import pathlib
+import select
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import time
 
+SOURCE_DIR = pathlib.Path(os.environ.get("KEYCLAVE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
 # What the build was made with: "", "address,undefined" or "thread"; and the runtime that programs of others must preload.
 SANITIZE = os.environ.get("KEYCLAVE_SANITIZE", "")
 SANITIZER_RUNTIME = os.environ.get("KEYCLAVE_SANITIZER_RUNTIME", "")
@@ -21,7 +24,8 @@ PACKAGES = {
     "certtool": "gnutls-bin", "gnutls-serv": "gnutls-bin", "gnutls-cli": "gnutls-bin", "p11-kit": "p11-kit",
     "softhsm2-util": "softhsm2", "swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "qemu-system-x86_64": "qemu-system-x86",
     "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
-    "ldd": "libc-bin", "ldconfig": "libc-bin",
+    "ldd": "libc-bin", "ldconfig": "libc-bin", "haproxy": "haproxy", "apache2": "apache2-bin", "stunnel4": "stunnel4",
+    "node": "nodejs", "valgrind": "valgrind", "setpriv": "util-linux",
     "swtpm_localca": "swtpm-tools",
     **dict.fromkeys(("jar", "jarsigner", "java", "javac", "keytool"), "default-jdk-headless"),
     **dict.fromkeys(("ssh", "ssh-add", "ssh-agent", "ssh-keygen"), "openssh-client"), "sshd": "openssh-server",
@@ -64,13 +68,51 @@ def wait_until(condition, what, seconds=20.0, process=None):
             time.sleep(0.02)
 
 
-def alive(pid):
-    """Whether a process of this id runs (a zombie does not)."""
+def state(pid):
+    """The letter that proc(5) has for a process: R, S, T, Z …; X if there is none."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
+        return "X"
+    return text.rpartition(")")[2].split()[0]
+
+
+def alive(pid):
+    """Whether a process of this id runs (a zombie does not)."""
+    return state(pid) not in "ZX"
+
+
+class Adopted:
+    """A process that somebody else has started, with the part of subprocess.Popen that tests use; its exit status is not
+    ours to know and counts as 0."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+        self._ended = select.poll()
+        self._ended.register(os.pidfd_open(pid), select.POLLIN)
+
+    def poll(self):
+        return self._wait(0)
+
+    def wait(self, timeout=None):
+        if self._wait(None if timeout is None else int(timeout * 1000)) is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return self.returncode
+
+    def _wait(self, milliseconds):
+        if self.returncode is None and self._ended.poll(milliseconds):
+            self.returncode = 0
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 def end_process(process, seconds=20):

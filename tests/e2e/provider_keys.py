@@ -11,7 +11,7 @@ def make_keys(lab, token=TOKEN, kinds=KINDS):
     lab.make_token(token)
     for name, kind in kinds.items():
         lab.cli("key", "generate", "--token", token, "--type", kind, "--label", name)
-        lab.cli("cert", "self-sign", "--token", token, name, "--subject", "CN=localhost", "--san", "localhost",
+        lab.cli("cert", "self-sign", "--token", token, name, "--subject", f"CN={name}", "--san", "localhost",
                 "--out", lab.dir / f"{name}.crt")
         lab.cli("key", "reference", "--token", token, name, "--out", lab.dir / f"{name}.key")
         public = lab.openssl("x509", "-in", lab.dir / f"{name}.crt", "-noout", "-pubkey", env=PLAIN).stdout
