@@ -26,6 +26,7 @@ class ServerCases:
     user = None           # whose the serving processes are
     reason = "cannot be reached"  # what the server's log says of a daemon that is away
     mismatch = None       # what it says of a certificate and a key that do not belong together
+    survives_wrong_pair = True    # at reload: the old pair stays
     handshake = {"Sign": 1}       # what one full handshake asks of the daemon
 
     @classmethod
@@ -50,7 +51,8 @@ class ServerCases:
         return server
 
     def end(self, server):
-        self.assertIn(server.stop(), server.exit_status)
+        if server.process.poll() is None:
+            self.assertIn(server.stop(), server.exit_status)
 
     def context(self, pair="p256", version="1.3"):
         """A client of its own: what one has stored of its sessions, no other knows."""
@@ -194,6 +196,18 @@ class ServerCases:
         checked = server.check()
         self.assertNotEqual(checked.returncode, 0)
         self.assertIn(self.mismatch, checked.stderr + checked.stdout)
+
+    def test_a_wrong_pair_at_reload(self):
+        server = self.serve("p256")
+        server.configure(self.lab.dir / "other.crt", self.key_of("p256"))
+        server.ask_to_reload()
+        wait_until(lambda: self.mismatch in server.log_text(), f"the log to say: {self.mismatch}")
+        if not self.survives_wrong_pair:
+            self.assertNotEqual(server.process.wait(timeout=20), 0)
+            return
+        self.full(server, self.context("p256"))
+        self.configure(server, "other")
+        self.reload_to(server, "other")
 
 
 class Served(list):

@@ -82,9 +82,12 @@ class Server:
         """Ids of the processes that serve."""
         return child_pids(self.process.pid)
 
-    def reload(self):
-        """Tells it to read its configuration again; who needs to know when that is done looks at the certificate."""
+    def ask_to_reload(self):
         self.process.send_signal(self.reload_signal)
+
+    def reload(self):
+        """Has it read its configuration again; who needs to know when that is done looks at the certificate."""
+        self.ask_to_reload()
 
     def stop(self):
         """Ends it; returns the exit status."""
