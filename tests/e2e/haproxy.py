@@ -1,12 +1,10 @@
 """Debian's HAProxy as a test runs it: a master and one worker, before a backend of the test."""
 
 import os
-import pathlib
-import re
 import signal
 
 from backend import Backend
-from processes import need, wait_until
+from processes import need
 from servers import Server
 
 
@@ -35,16 +33,5 @@ class Haproxy(Server):
     def command(self):
         return [need("haproxy"), "-W", "-f", self.config]
 
-    def ask_to_reload(self):
-        """A master that has just begun, anew or again, loses the signal."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status")
-        wait_until(lambda: catches(status.read_text(), self.reload_signal), "the master to listen to signals")
-        super().ask_to_reload()
-
     def check(self):
         return self.lab.run([*self.command(), "-c"], check=False, env=self.env)
-
-
-def catches(status, number):
-    """Whether a process of this /proc/PID/status has a handler for the signal."""
-    return int(re.search(r"^SigCgt:\s*(\w+)$", status, re.M).group(1), 16) >> (number - 1) & 1

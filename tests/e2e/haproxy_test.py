@@ -5,7 +5,7 @@ import socket
 import ssl
 
 from haproxy import Haproxy
-from lab import PROVIDER, LabTest, main
+from lab import PROVIDER, LabTest, main, wait_until
 from server_cases import ServerCases
 
 
@@ -60,7 +60,7 @@ class HaproxyTest(ServerCases, LabTest):
         server = self.serve_with(f"chroot {self.lab.config_dir}")
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.full(server, self.context())
-        self.assertIn(self.reason, server.log_text())
+        wait_until(lambda: self.reason in server.log_text(), "the reason")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -25,7 +26,7 @@ PACKAGES = {
     "softhsm2-util": "softhsm2", "swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "qemu-system-x86_64": "qemu-system-x86",
     "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
     "ldd": "libc-bin", "ldconfig": "libc-bin", "haproxy": "haproxy", "apache2": "apache2-bin", "stunnel4": "stunnel4",
-    "node": "nodejs", "valgrind": "valgrind", "setpriv": "util-linux",
+    "node": "nodejs", "postgres": "postgresql", "valgrind": "valgrind", "setpriv": "util-linux",
     "swtpm_localca": "swtpm-tools",
     **dict.fromkeys(("jar", "jarsigner", "java", "javac", "keytool"), "default-jdk-headless"),
     **dict.fromkeys(("ssh", "ssh-add", "ssh-agent", "ssh-keygen"), "openssh-client"), "sshd": "openssh-server",
@@ -80,6 +81,12 @@ def state(pid):
 def alive(pid):
     """Whether a process of this id runs (a zombie does not)."""
     return state(pid) not in "ZX"
+
+
+def catches(pid, number):
+    """Whether the process has a handler for the signal."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return bool(int(re.search(r"^SigCgt:\s*(\w+)$", status, re.M).group(1), 16) >> (number - 1) & 1)
 
 
 class Adopted:

@@ -178,7 +178,7 @@ class ServerCases:
         for _ in range(8):
             self.full(server, context)
         if server.replaces_workers:  # with a reload, that is; without one they stay
-            self.assertEqual(server.workers(), workers)
+            self.assertLessEqual(set(workers), set(server.workers()))
 
     def test_reload_while_the_daemon_is_away(self):
         """Loading a reference asks nothing; what was loaded serves once the daemon is back."""

@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 
-from processes import SOURCE_DIR, accepts, child_pids, end_process, free_port, wait_until
+from processes import SOURCE_DIR, accepts, catches, child_pids, end_process, free_port, wait_until
 
 
 def page_configuration(page):
@@ -76,13 +76,18 @@ class Server:
         return self
 
     def ready(self):
-        return all(map(accepts, self.ports))
+        return all(map(accepts, self.ports)) and self.listens_to_signals()
+
+    def listens_to_signals(self):
+        """A signal that comes before is lost, or ends it."""
+        return catches(self.process.pid, self.reload_signal)
 
     def workers(self):
         """Ids of the processes that serve."""
         return child_pids(self.process.pid)
 
     def ask_to_reload(self):
+        wait_until(self.listens_to_signals, f"{self.name} to listen to signals", process=self.process)
         self.process.send_signal(self.reload_signal)
 
     def reload(self):
