@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import struct

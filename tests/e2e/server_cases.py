@@ -81,7 +81,7 @@ class ServerCases:
         try:
             self.request(server, self.context(pair))
             return True
-        except ssl.SSLCertVerificationError:
+        except (ssl.SSLCertVerificationError, ConnectionError):
             return False
 
     # ---- cases ----
