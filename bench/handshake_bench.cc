@@ -1,6 +1,7 @@
 // handshake_bench: full TLS handshakes per second against a server on 127.0.0.1: no resumption, no
 // tickets, one TCP connection each, closed as soon as the handshake is done. Prints one line of
-// JSON.
+// JSON. With --count it makes so many handshakes instead, each with a request that the server has
+// to answer, and fails with the first that fails.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -13,6 +14,8 @@
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 #include "bench/load.h"
 
@@ -69,12 +72,26 @@ Context NewContext(int version) {
   return context;
 }
 
-void Handshake(SSL_CTX* context, uint16_t port) {
+// One page, to the end of the connection.
+void Get(SSL* ssl) {
+  constexpr std::string_view kRequest =
+      "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  if (SSL_write(ssl, kRequest.data(), static_cast<int>(kRequest.size())) <= 0) Throw("request");
+  std::string answer;
+  std::array<char, 4096> block{};
+  for (int got = 0; (got = SSL_read(ssl, block.data(), block.size())) > 0;) {
+    answer.append(block.data(), static_cast<size_t>(got));
+  }
+  if (!answer.starts_with("HTTP/1.1 200 ")) throw std::runtime_error("answer: " + answer);
+}
+
+void Handshake(SSL_CTX* context, uint16_t port, bool get) {
   const Connection connection(port);
   const std::unique_ptr<SSL, SslFree> ssl(SSL_new(context));
   SSL_set_fd(ssl.get(), connection.fd());
   if (SSL_connect(ssl.get()) != 1) Throw("handshake");
   if (SSL_session_reused(ssl.get()) != 0) throw std::runtime_error("the session was resumed");
+  if (get) Get(ssl.get());
 }
 
 }  // namespace
@@ -83,21 +100,26 @@ int main(int argc, char** argv) {
   CLI::App app{"full TLS handshakes per second against 127.0.0.1"};
   uint16_t port = 0;
   unsigned threads = 4;
+  uint64_t count = 0;
   double seconds = 1;
   double warm_up = 0.3;
   std::string tls = "1.3";
   app.add_option("--port", port)->required();
   app.add_option("--threads", threads)->check(CLI::Range(1U, 256U));
+  app.add_option("--count", count, "handshakes to make, each with a request");
   app.add_option("--seconds", seconds, "measured time");
   app.add_option("--warm-up", warm_up, "seconds before, not counted");
   app.add_option("--tls", tls)->check(CLI::IsMember({"1.2", "1.3"}));
   CLI11_PARSE(app, argc, argv);
   try {
     const int version = tls == "1.2" ? TLS1_2_VERSION : TLS1_3_VERSION;
-    keyclave::bench::Print(keyclave::bench::RunLoad(threads, warm_up, seconds, [&] {
+    const keyclave::bench::Worker worker = [version, port, get = count != 0] {
       const std::shared_ptr<SSL_CTX> context = NewContext(version);
-      return [context, port] { Handshake(context.get(), port); };
-    }));
+      return [context, port, get] { Handshake(context.get(), port, get); };
+    };
+    keyclave::bench::Print(count != 0
+                               ? keyclave::bench::RunCount(threads, count, worker)
+                               : keyclave::bench::RunLoad(threads, warm_up, seconds, worker));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "handshake_bench: %s\n", error.what());

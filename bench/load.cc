@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -31,6 +32,7 @@ struct Lane {
 struct Run {
   std::atomic<bool> measuring{false};
   std::atomic<bool> over{false};
+  std::atomic<int64_t> left{std::numeric_limits<int64_t>::max()};  // operations to begin
   std::mutex mutex;
   std::exception_ptr failure;
 };
@@ -46,7 +48,7 @@ void Work(const Worker& worker, Run& run, std::barrier<>& ready, Lane& lane) {
   }
   ready.arrive_and_wait();
   try {
-    while (!run.over.load(std::memory_order_relaxed)) {
+    while (!run.over.load(std::memory_order_relaxed) && run.left.fetch_sub(1) > 0) {
       const bool counted = run.measuring.load(std::memory_order_relaxed);
       const auto start = Clock::now();
       operation();
@@ -66,15 +68,47 @@ double Quantile(std::vector<float>& sorted, double q) {
       sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1))]);
 }
 
+// The threads of a run, which work from the moment when all of them are ready.
+class Pool {
+ public:
+  Pool(unsigned threads, const Worker& worker, Run& run)
+      : run_(run), lanes_(threads), ready_(static_cast<std::ptrdiff_t>(threads) + 1) {
+    for (Lane& lane : lanes_) {
+      threads_.emplace_back([this, &worker, &lane] { Work(worker, run_, ready_, lane); });
+    }
+    ready_.arrive_and_wait();
+  }
+
+  // Waits for their end. Rethrows the first failure.
+  void Join(LoadResult& result) {
+    for (std::thread& thread : threads_) thread.join();
+    if (run_.failure) std::rethrow_exception(run_.failure);
+    std::vector<float> all;
+    for (const Lane& lane : lanes_) {
+      all.insert(all.end(), lane.micros.begin(), lane.micros.end());
+    }
+    std::sort(all.begin(), all.end());
+    result.operations = all.size();
+    result.median_micros = Quantile(all, 0.5);
+    result.p99_micros = Quantile(all, 0.99);
+  }
+
+ private:
+  Run& run_;
+  std::vector<Lane> lanes_;
+  std::barrier<> ready_;
+  std::vector<std::thread> threads_;
+};
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 }  // namespace
 
 LoadResult RunLoad(unsigned threads, double warm_up, double seconds, const Worker& worker) {
   Run run;
-  std::vector<Lane> lanes(threads);
-  std::barrier<> ready(static_cast<std::ptrdiff_t>(threads) + 1);
-  std::vector<std::thread> pool;
-  for (Lane& lane : lanes) pool.emplace_back([&] { Work(worker, run, ready, lane); });
-  ready.arrive_and_wait();
+  Pool pool(threads, worker, run);
   std::this_thread::sleep_for(std::chrono::duration<double>(warm_up));
   const double cpu_before = CpuSeconds();
   const auto start = Clock::now();
@@ -82,16 +116,22 @@ LoadResult RunLoad(unsigned threads, double warm_up, double seconds, const Worke
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   run.over = true;
   LoadResult result;
-  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  result.seconds = SecondsSince(start);
   result.cpu_seconds = CpuSeconds() - cpu_before;
-  for (std::thread& thread : pool) thread.join();
-  if (run.failure) std::rethrow_exception(run.failure);
-  std::vector<float> all;
-  for (const Lane& lane : lanes) all.insert(all.end(), lane.micros.begin(), lane.micros.end());
-  std::sort(all.begin(), all.end());
-  result.operations = all.size();
-  result.median_micros = Quantile(all, 0.5);
-  result.p99_micros = Quantile(all, 0.99);
+  pool.Join(result);
+  return result;
+}
+
+LoadResult RunCount(unsigned threads, uint64_t count, const Worker& worker) {
+  Run run;
+  run.left = static_cast<int64_t>(count);
+  run.measuring = true;
+  const auto start = Clock::now();
+  Pool pool(threads, worker, run);
+  LoadResult result;
+  pool.Join(result);
+  result.seconds = SecondsSince(start);
+  result.cpu_seconds = CpuSeconds();
   return result;
 }
 

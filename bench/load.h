@@ -21,6 +21,10 @@ using Worker = std::function<std::function<void()>()>;
 // Rethrows the first failure.
 LoadResult RunLoad(unsigned threads, double warm_up, double seconds, const Worker& worker);
 
+// Runs `threads` workers until they have made `count` operations together. Rethrows the first
+// failure.
+LoadResult RunCount(unsigned threads, uint64_t count, const Worker& worker);
+
 // One line of JSON.
 void Print(const LoadResult& result);
 
