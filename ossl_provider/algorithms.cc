@@ -46,6 +46,7 @@ void AddType(Table& table, int operation) {
     add(KC_PROPERTIES(",output=der,structure=SubjectPublicKeyInfo"), SpkiDerEncoder());
     add(KC_PROPERTIES(",output=pem,structure=SubjectPublicKeyInfo"), SpkiPemEncoder());
     add(KC_PROPERTIES(",output=pem,structure=PrivateKeyInfo"), ReferenceEncoder());
+    add(KC_PROPERTIES(",output=der,structure=PrivateKeyInfo"), PrivateKeyEncoder());
   }
   AddOwnOperation(table, operation, info);
 }

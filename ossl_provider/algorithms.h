@@ -37,6 +37,7 @@ const OSSL_DISPATCH* SpkiPemEncoder();
 const OSSL_DISPATCH* Pkcs1DerEncoder();
 const OSSL_DISPATCH* Pkcs1PemEncoder();
 const OSSL_DISPATCH* ReferenceEncoder();
+const OSSL_DISPATCH* PrivateKeyEncoder();
 
 // What the provider publishes of one operation (OSSL_OP_…), for the libcrypto that runs; nullptr
 // for an operation that is the default provider's. The same from the first query on: libcrypto

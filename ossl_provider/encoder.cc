@@ -67,6 +67,12 @@ Result<Bytes> Reference(const Key& key, int /*selection*/) {
   return ToBytes(pem);
 }
 
+// What would be the key itself. Without this encoder libcrypto refuses too, but gives no reason.
+Result<Bytes> Nothing(const Key& /*key*/, int /*selection*/) {
+  return Fail(Code::kKeyUnextractable,
+              "a private key never leaves the enclave: write its reference instead (PEM)");
+}
+
 // `object` is key data of our own KEYMGMT; libcrypto asks with `abstract` only when it is
 // another's.
 template <auto make>
@@ -146,6 +152,9 @@ const OSSL_DISPATCH* Pkcs1DerEncoder() { return EncoderTable<Pkcs1Der, SelectsPu
 const OSSL_DISPATCH* Pkcs1PemEncoder() { return EncoderTable<Pkcs1Pem, SelectsPublic>::functions; }
 const OSSL_DISPATCH* ReferenceEncoder() {
   return EncoderTable<Reference, SelectsPrivate>::functions;
+}
+const OSSL_DISPATCH* PrivateKeyEncoder() {
+  return EncoderTable<Nothing, SelectsPrivate>::functions;
 }
 
 }  // namespace keyclave::ossl
