@@ -8,12 +8,16 @@ import socket
 from processes import SOURCE_DIR, accepts, catches, child_pids, end_process, free_port, wait_until
 
 
-def page_configuration(page):
-    """The one block of configuration on a page of docs/servers."""
+def page_blocks(page, language):
+    """The blocks in this language on a page of docs/servers."""
     text = (SOURCE_DIR / "docs" / "servers" / f"{page}.md").read_text()
-    blocks = re.findall(r"^```conf\n(.*?)^```$", text, re.M | re.S)
-    assert len(blocks) == 1, f"docs/servers/{page}.md has {len(blocks)} blocks of configuration"
-    return blocks[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def page_configuration(page):
+    """The one block of configuration on a page."""
+    block, = page_blocks(page, "conf")
+    return block
 
 
 def replaced(text, changes):
