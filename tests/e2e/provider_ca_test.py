@@ -2,8 +2,6 @@
 """A certification authority of `openssl` commands whose key is the enclave's: ca, crl, ocsp, ts, smime, x509; and what cannot
 be done with such a key. What they make is judged by an OpenSSL without the provider."""
 
-import socket
-import ssl
 
 from lab import LabTest, accepts, end_process, free_port, main, need, wait_until
 from provider_keys import PLAIN, TOKEN, make_keys
