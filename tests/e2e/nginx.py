@@ -101,7 +101,7 @@ class Nginx(Server):
     def reload(self):
         """SIGHUP; returns once other workers than before serve."""
         before = set(self.workers())
-        super().reload()
+        self.ask_to_reload()
         wait_until(lambda: len(now := set(self.workers())) == self.count and not now & before and all(map(accepts, self.ports)),
                    f"new workers of {self.name}", process=self.process)
 

@@ -31,6 +31,7 @@ class Postgresql(Server):
     page = "postgresql"
     reload_signal = signal.SIGHUP
     replaces_workers = False  # each connection has a process of its own
+    reload_word = "reloading configuration files"
 
     def __init__(self, lab, name=None, env=None):
         super().__init__(lab, name, env)

@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 
-from processes import SOURCE_DIR, accepts, catches, child_pids, end_process, free_port, wait_until
+from processes import SOURCE_DIR, accepts, alive, catches, child_pids, end_process, free_port, wait_until
 
 
 def page_blocks(page, language):
@@ -32,7 +32,8 @@ class Server:
     """A server in the foreground. Subclasses say how its configuration differs from the page's, and its command."""
 
     page = None
-    replaces_workers = True  # with each reload
+    replaces_workers = True  # with each reload; one that does not says in its log
+    reload_word = None       # that it has read its configuration again
     exit_status = (0,)       # of one that was asked to end
 
     def __init__(self, lab, name=None, env=None):
@@ -95,8 +96,14 @@ class Server:
         self.process.send_signal(self.reload_signal)
 
     def reload(self):
-        """Has it read its configuration again; who needs to know when that is done looks at the certificate."""
+        """Has it read its configuration again; returns when nobody serves with what was read before."""
+        before, said = self.workers(), self.log_text().count(self.reload_word) if self.reload_word else 0
         self.ask_to_reload()
+        if self.replaces_workers:
+            wait_until(lambda: not any(map(alive, before)), f"old workers of {self.name} to end", process=self.process)
+        else:
+            wait_until(lambda: self.log_text().count(self.reload_word) > said, f"{self.name} to say {self.reload_word}",
+                       process=self.process)
 
     def stop(self):
         """Ends it; returns the exit status."""

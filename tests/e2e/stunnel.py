@@ -12,6 +12,7 @@ class Stunnel(Server):
     page = "stunnel"
     reload_signal = signal.SIGHUP
     replaces_workers = False  # it is one process
+    reload_word = "Configuration successful"
 
     def __init__(self, lab, name=None, env=None):
         super().__init__(lab, name, env)

@@ -19,7 +19,6 @@ class StunnelTest(ServerCases, LabTest):
         server = self.serve("p256")
         context = self.context()
         with server.connect() as plain, context.wrap_socket(plain, server_hostname="localhost") as tls:
-            self.configure(server, "other")
             self.reload_to(server, "other")
             server.talk(tls)
 

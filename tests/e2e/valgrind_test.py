@@ -10,7 +10,6 @@ import ssl
 from lab import LabTest, Nginx, child_pids, main, need, wait_until
 from provider_keys import PLAIN, TOKEN, make_keys
 from processes import alive
-from servers import Server
 
 # What valgrind says of memory that is touched wrongly, and of memory that is lost.
 WRONG = r"Invalid|[Uu]ninitialised|Mismatched|overlap|Process terminating with default action"
@@ -45,7 +44,7 @@ class NginxUnderValgrind(Nginx):
 
     def reload(self):
         before = self.workers()
-        Server.reload(self)
+        self.ask_to_reload()
         wait_until(lambda: not any(map(alive, before)) and self.ready(), "new workers", seconds=PATIENCE, process=self.process)
 
 
