@@ -7,21 +7,8 @@ import re
 
 from clients import PIN, PKCS11_MODULE, ClientTest, OnPins, main
 from lab import Nginx, free_port
+from provider_keys import ENGINE_CONFIGURATION
 
-CONFIGURATION = """\
-openssl_conf = init
-[init]
-engines = engines
-[engines]
-pkcs11 = pkcs11
-[pkcs11]
-engine_id = pkcs11
-MODULE_PATH = {module}
-{more}
-[req]
-distinguished_name = name
-[name]
-"""
 KEYS = {"rsa": ("01", "rsa:2048"), "ec": ("02", "EC:prime256v1")}
 
 
@@ -31,10 +18,10 @@ class Engine(ClientTest):
         super().setUpClass()
         engines = list(pathlib.Path("/usr/lib").glob("*/engines-3/pkcs11.so"))
         assert engines, "no pkcs11 engine: apt-get install libengine-pkcs11-openssl"
-        cls.with_pin = cls.lab.write("engine-pin.cnf", CONFIGURATION.format(module=PKCS11_MODULE, more=f"PIN = {PIN}\ninit = 0"))
-        cls.without_pin = cls.lab.write("engine.cnf", CONFIGURATION.format(module=PKCS11_MODULE, more="init = 0"))
+        cls.with_pin = cls.lab.write("engine-pin.cnf", ENGINE_CONFIGURATION.format(module=PKCS11_MODULE, more=f"PIN = {PIN}\ninit = 0"))
+        cls.without_pin = cls.lab.write("engine.cnf", ENGINE_CONFIGURATION.format(module=PKCS11_MODULE, more="init = 0"))
         # nginx loads keys from an engine that is ready, and makes none so.
-        cls.for_nginx = cls.lab.write("engine-nginx.cnf", CONFIGURATION.format(module=PKCS11_MODULE, more="init = 1"))
+        cls.for_nginx = cls.lab.write("engine-nginx.cnf", ENGINE_CONFIGURATION.format(module=PKCS11_MODULE, more="init = 1"))
         cls.file("message", b"what is signed\n")
         for label, (key_id, key_type) in KEYS.items():
             cls.tool("--keypairgen", "--key-type", key_type, "--id", key_id, "--label", label, "--usage-sign", "--usage-decrypt")

@@ -3,10 +3,9 @@
 """Servers whose key libp11's engine finds through the PKCS#11 module: the provider's cases on another road."""
 
 from clients import PKCS11_MODULE, main
-from engine_test import CONFIGURATION
 from apache import Apache
 from lab import LabTest, Nginx, wait_until
-from provider_keys import TOKEN
+from provider_keys import ENGINE_CONFIGURATION, TOKEN
 from server_cases import ServerCases
 
 
@@ -22,7 +21,7 @@ class Engine(ServerCases):
     def setUpClass(cls):
         super().setUpClass()
         # Servers load keys from an engine that is ready, and make none so.
-        conf = cls.lab.write("engine.cnf", CONFIGURATION.format(module=PKCS11_MODULE, more="init = 1"))
+        conf = cls.lab.write("engine.cnf", ENGINE_CONFIGURATION.format(module=PKCS11_MODULE, more="init = 1"))
         cls.env = {"OPENSSL_CONF": str(conf)}
 
     def key_of(self, pair):

@@ -59,8 +59,8 @@ class NginxLoad(LabTest):
 
     def client(self, count):
         """A program that makes so many requests, each over a full handshake."""
-        return self.lab.spawn([BUILD_DIR / "bin" / "handshake_bench", "--port", self.nginx.port, "--threads", CLIENTS, "--count",
-                               count], "client.log")
+        return self.lab.spawn([BUILD_DIR / "bin" / "handshake_bench", "--port", self.nginx.port, "--threads", CLIENTS,
+                               "--count", count], "client.log")
 
     def shake_hands_and_reload(self, count):
         """Reloads every second until the client has done it all, and once more."""

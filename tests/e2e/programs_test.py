@@ -5,21 +5,15 @@ Python and Node as servers. What they run is what their pages in docs/servers sh
 import shlex
 
 from lab import PKCS11_MODULE, LabTest, Nginx, accepts, main, need
-from provider_keys import PLAIN, TOKEN, make_keys, operations_during
+from provider_keys import ENGINE_CONFIGURATION, PLAIN, TOKEN, make_keys, operations_during
 from servers import Server, page_blocks, replaced
 
 PYTHON = "/usr/bin/python3"  # Debian's
-ENGINE = f"""\
-openssl_conf = init
-[init]
-engines = engines
-[engines]
-pkcs11 = pkcs11
-[pkcs11]
-engine_id = pkcs11
-MODULE_PATH = {PKCS11_MODULE}
-init = 1
-"""
+# The pages that have a server and a client, in this order: their language, and how theirs listen and trust here.
+LANGUAGE = {"python": "python", "node": "js"}
+LISTENS = {"python": ('("", 443)', '("127.0.0.1", {})'), "node": ("listen(443)", 'listen({}, "127.0.0.1")')}
+TRUSTS = {"python": ("create_default_context(", 'create_default_context(cafile="{}"'),
+          "node": ("const pair = {", 'const pair = {{\n  ca: fs.readFileSync("{}"),')}
 
 
 class Script(Server):
@@ -31,15 +25,9 @@ class Script(Server):
         lab.write("index.html", f"served by {page}\n")  # in the folder where it starts
 
     def configuration(self, key):
-        return replaced(page_blocks(self.page, self.language)[0], self.changes(key))
-
-    def changes(self, key):
-        port = {"python": {'("", 443)': f'("127.0.0.1", {self.port})'}, "node": {"listen(443)": f'listen({self.port}, "127.0.0.1")'}}
-        return {"/etc/keyclave/www.crt": self.certificate, "/etc/keyclave/www.key": key, **port[self.page]}
-
-    @property
-    def language(self):
-        return {"python": "python", "node": "js"}[self.page]
+        listens, here = LISTENS[self.page]
+        return replaced(page_blocks(self.page, LANGUAGE[self.page])[0], {
+            "/etc/keyclave/www.crt": self.certificate, "/etc/keyclave/www.key": key, listens: here.format(self.port)})
 
     def command(self):
         return [*self.interpreter, self.config]
@@ -56,7 +44,8 @@ class Programs(LabTest):
     def setUpClass(cls):
         super().setUpClass()
         make_keys(cls.lab, kinds={"rsa": "rsa:2048", "p256": "ec:p256", "client": "ec:p256"})
-        cls.engine = {"OPENSSL_CONF": str(cls.lab.write("engine.cnf", ENGINE))}
+        cls.engine = {"OPENSSL_CONF": str(cls.lab.write("engine.cnf", ENGINE_CONFIGURATION.format(
+            module=PKCS11_MODULE, more="init = 1")))}
         # A server that asks for the client's certificate; its own key is a file, so that it asks the daemon nothing.
         cls.lab.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", cls.lab.dir / "plain.key", "-out",
                         cls.lab.dir / "plain.crt", "-subj", "/CN=plain", "-addext", "subjectAltName=DNS:localhost", env=PLAIN)
@@ -64,16 +53,16 @@ class Programs(LabTest):
         cls.nginx.configure(cls.lab.dir / "plain.crt", cls.lab.dir / "plain.key").start()
         cls.url = f"https://localhost:{cls.nginx.port}/"
 
-    def client(self, page, key="client.key", certificate="client.crt"):
+    def client(self, page, certificate="client.crt"):
         """The client that a page shows, at home in the lab."""
-        language, ca = {"python": ("python", "create_default_context("), "node": ("js", "const pair = {")}[page]
-        trust = {"python": f'{ca}cafile="{self.lab.dir}/plain.crt"', "node": f'{ca}\n  ca: fs.readFileSync("{self.lab.dir}/plain.crt"),'}
-        return replaced(page_blocks(page, language)[1], {
-            "https://www.example.org/": self.url, ca: trust[page], "/etc/keyclave/client.key": self.lab.dir / key,
-            "/etc/keyclave/client.crt": self.lab.dir / certificate})
+        trusts, here = TRUSTS[page]
+        return replaced(page_blocks(page, LANGUAGE[page])[1], {
+            "https://www.example.org/": self.url, "/etc/keyclave/client.crt": self.lab.dir / certificate,
+            "/etc/keyclave/client.key": self.lab.dir / "client.key", trusts: here.format(self.lab.dir / "plain.crt")})
 
     def curl(self, *arguments, env=None):
-        return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / "plain.crt", *arguments, self.url], check=False, env=env)
+        return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / "plain.crt", *arguments, self.url], check=False,
+                            env=env)
 
     def assert_signs_once(self, action):
         """The action is served, by one signature of the client's key and nothing more."""
@@ -161,8 +150,8 @@ class Programs(LabTest):
 
     def assert_serves(self, server, name, page):
         def fetch():
-            return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / f"{name}.crt", f"https://localhost:{server.port}/"],
-                                env=PLAIN)
+            return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / f"{name}.crt",
+                                 f"https://localhost:{server.port}/"], env=PLAIN)
         self.assertEqual(fetch().stdout, f"served by {page}\n")
         self.assertEqual(operations_during(self.lab, lambda: [fetch() for _ in range(4)]), {"Sign": 4})
 

@@ -4,6 +4,21 @@ KINDS = {"rsa": "rsa:2048", "p256": "ec:p256", "p384": "ec:p384"}
 TOKEN = "edge"
 # Programs that must see the keys as any stranger does: OpenSSL without the provider.
 PLAIN = {"OPENSSL_CONF": "/dev/null"}
+# openssl.cnf with libp11's engine in place of the provider.
+ENGINE_CONFIGURATION = """\
+openssl_conf = init
+[init]
+engines = engines
+[engines]
+pkcs11 = pkcs11
+[pkcs11]
+engine_id = pkcs11
+MODULE_PATH = {module}
+{more}
+[req]
+distinguished_name = name
+[name]
+"""
 
 
 def make_keys(lab, token=TOKEN, kinds=KINDS):
