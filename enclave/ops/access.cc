@@ -159,6 +159,12 @@ Status CheckPinned(Call& call, const wire::ObjectRef& ref, const keys::Object& o
 
 }  // namespace
 
+Status WantedCertificate::Draft() const {
+  if (leaf_) return Done{};
+  KC_ASSIGN(leaf_, mech::DraftLeaf(request_));
+  return Done{};
+}
+
 std::string CallerName(const Call& call) {
   const auto identity = call.session.identity();
   std::string name;

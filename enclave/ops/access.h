@@ -7,10 +7,19 @@
 
 namespace keyclave::ops {
 
-// A certificate that somebody asks for: what it would say, and for the audit log in whose words.
-struct WantedCertificate {
-  const wire::IssueCertificateRequest& request;
-  mech::Leaf leaf;
+// A certificate that somebody asks for. What it would say is read when a permit asks for it: nobody
+// has requests parsed who would not be served.
+class WantedCertificate {
+ public:
+  explicit WantedCertificate(const wire::IssueCertificateRequest& request) : request_(request) {}
+  const wire::IssueCertificateRequest& request() const { return request_; }
+  // As mech::DraftLeaf, once.
+  Status Draft() const;
+  const mech::Leaf* leaf() const { return leaf_ ? &*leaf_ : nullptr; }  // null: not drafted
+
+ private:
+  const wire::IssueCertificateRequest& request_;
+  mutable std::optional<mech::Leaf> leaf_;
 };
 
 // What a request wants to do with an object.

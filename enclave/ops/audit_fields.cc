@@ -36,13 +36,14 @@ void AddCaller(const Call& call, std::vector<audit::Field>& fields) {
 }
 
 void AddWanted(const WantedCertificate& wanted, std::vector<audit::Field>& fields) {
-  const wire::IssueCertificateRequest& request = wanted.request;
+  const wire::IssueCertificateRequest& request = wanted.request();
   fields.push_back({"names", Listed(request.names)});
   if (!request.subject.empty())
     fields.push_back({"subject", request.subject.substr(0, kMaxListed)});
   fields.push_back({"usages", Listed(request.usages)});
   fields.push_back({"validity", std::to_string(request.validity)});
-  fields.push_back({"public_key", ToHex(Sha256(wanted.leaf.public_key_info))});
+  if (wanted.leaf() != nullptr)
+    fields.push_back({"public_key", ToHex(Sha256(wanted.leaf()->public_key_info))});
 }
 
 std::vector<audit::Field> ObjectFields(const keys::Object& object) {

@@ -47,7 +47,8 @@ Status UseConditions::CheckWrap(const authz::WrapForms& forms) {
 Status UseConditions::CheckIssue(const authz::IssueRule& rule) {
   if (ignore_input_) return Done{};
   if (use_.certificate == nullptr) return Fail(Code::kIssueRefused, "there is no request");
-  const mech::Leaf& leaf = use_.certificate->leaf;
+  KC_CHECK_OK(use_.certificate->Draft());
+  const mech::Leaf& leaf = *use_.certificate->leaf();
   KC_CHECK_OK(guard::CheckIssue(rule, leaf));
   KC_CHECK_OK(mech::CheckProof(leaf));
   KC_ASSIGN(const mech::Issuer issuer, IssuerOf(call_, object_));

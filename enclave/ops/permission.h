@@ -229,8 +229,7 @@ struct IssueUnder {
     WantedCertificate wanted_;
   };
   static Result<Proof> Enforce(Call& call, const wire::IssueCertificateRequest& request) {
-    KC_ASSIGN(mech::Leaf leaf, mech::DraftLeaf(request));
-    WantedCertificate wanted{.request = request, .leaf = std::move(leaf)};
+    WantedCertificate wanted(request);
     // A permit may name the mechanisms: the family follows from the key.
     const auto seen = AuthorizeSight(call, request.key);
     const auto type = seen.ok() ? seen->object().attributes.Ulong(CKA_KEY_TYPE) : std::nullopt;

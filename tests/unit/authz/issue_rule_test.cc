@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "enclave/authz/policy.h"
 #include "enclave/authz/permit_diff.h"
+#include "enclave/authz/policy.h"
 
 namespace keyclave::authz {
 namespace {

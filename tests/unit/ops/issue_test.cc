@@ -181,6 +181,15 @@ TEST_F(IssueTest, KeysThatAreWeakAreNotCertified) {
             static_cast<uint32_t>(KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT));
 }
 
+// A session object is under no policy: what it may be used for, nobody has said.
+TEST_F(IssueTest, AKeyOfASessionIsNoCa) {
+  ASSERT_TRUE(MakeKey(*caller_, token_, "own", /*persistent=*/false).ok());
+  auto request = For({"web.mesh.example"});
+  request.key = ByLabel("own");
+  request.key.object_class = CKO_PRIVATE_KEY;
+  EXPECT_EQ(Run<Op::kIssueCertificate>(*caller_, request).code(), Code::kIssueRefused);
+}
+
 TEST_F(IssueTest, SigningIsAnotherOperation) {
   EXPECT_EQ(Run<Op::kSign>(*caller_, SignWith(Ca())).code(), Code::kDenied);
 }
