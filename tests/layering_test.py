@@ -19,6 +19,7 @@ EXTERNAL = {
     "openssl/": "OpenSSL::", "gnutls/": "PkgConfig::GNUTLS", "cbor.h": "PkgConfig::CBOR", "yaml-cpp/": "PkgConfig::YAMLCPP",
     "sqlite3.h": "PkgConfig::SQLITE", "seccomp.h": "PkgConfig::SECCOMP", "nlohmann/": "nlohmann_json::", "CLI/": "CLI11::",
     "spdlog/": "spdlog::", "p11-kit/": "PkgConfig::P11KIT", "libtasn1.h": "PkgConfig::TASN1",
+    "grpcpp/": "sds_proto", "discovery.pb.h": "sds_proto", "secret.pb.h": "sds_proto", "sds.grpc.pb.h": "sds_proto",
 }
 
 
@@ -35,7 +36,8 @@ class House:
             self._add(name, folders.strip('"').split(";"), rest.split())
         for name, folder, rest in re.findall(r"kc_module\(\s*([\w-]+)\s+(\w+)\s+[\w-]+\s+[\w.]+([^)]*)\)", text):
             self._add(name, [folder], ["kc_client", *rest.split()])
-        for name, folder in (("keyclaved", "enclave/main.cc"), ("keyclave", "enclave/ctl/main.cc")):
+        for name, folder in (("keyclaved", "enclave/main.cc"), ("keyclave", "enclave/ctl/main.cc"),
+                             ("keyclave-sds", "enclave/sds/main.cc")):
             found = re.search(rf"target_link_libraries\(\s*{name} PRIVATE([^)]*)\)", text)
             self._add(name, [folder], found.group(1).split() if found else [])
 

@@ -26,7 +26,7 @@ PACKAGES = {
     "softhsm2-util": "softhsm2", "swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "qemu-system-x86_64": "qemu-system-x86",
     "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
     "ldd": "libc-bin", "ldconfig": "libc-bin", "haproxy": "haproxy", "apache2": "apache2-bin", "stunnel4": "stunnel4",
-    "node": "nodejs", "postgres": "postgresql", "valgrind": "valgrind", "setpriv": "util-linux",
+    "node": "nodejs", "protoc": "protobuf-compiler", "postgres": "postgresql", "valgrind": "valgrind", "setpriv": "util-linux",
     "swtpm_localca": "swtpm-tools",
     **dict.fromkeys(("jar", "jarsigner", "java", "javac", "keytool"), "default-jdk-headless"),
     **dict.fromkeys(("ssh", "ssh-add", "ssh-agent", "ssh-keygen"), "openssh-client"), "sshd": "openssh-server",
