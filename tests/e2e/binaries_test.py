@@ -9,6 +9,7 @@ import unittest
 from lab import KEYCLAVE, KEYCLAVED, PKCS11_MODULE, PROVIDER, SOURCE_DIR, main, need
 from processes import SANITIZE
 
+KEYCLAVE_SDS = KEYCLAVE.with_name("keyclave-sds")
 # What both modules may link, by the stem of the library's name.
 ALLOWED = {"libgnutls", "libtasn1", "libcbor", "libp11-kit", "libyaml-cpp", "libstdc++", "libgcc_s", "libc", "libm",
            "ld-linux-x86-64", "ld-linux-aarch64"}
@@ -50,6 +51,13 @@ class Binaries(unittest.TestCase):
         self.assertEqual(needed(PKCS11_MODULE) - ALLOWED, set())
         self.assertEqual(needed(PROVIDER) - ALLOWED, {"libcrypto"})
 
+    def test_grpc_is_in_one_program_only(self):
+        def of_grpc(path):
+            return {name for name in needed(path) if name.startswith(("libgrpc", "libprotobuf", "libabsl"))}
+        self.assertIn("libgrpc++", of_grpc(KEYCLAVE_SDS))
+        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED):
+            self.assertEqual(of_grpc(path), set(), path)
+
     def test_modules_start_no_thread_and_leave_nothing_for_the_exit(self):
         for module in (PKCS11_MODULE, PROVIDER):
             self.assertEqual([name for name in FORBIDDEN if name in imported(module)], [], module)
@@ -66,7 +74,7 @@ class Binaries(unittest.TestCase):
             self.assertRegex(tool("readelf", "-d", module), r"FLAGS_1.*NODELETE")
 
     def test_everything_is_hardened(self):
-        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED):
+        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS):
             dynamic, segments = tool("readelf", "-d", path), tool("readelf", "-lW", path)
             self.assertRegex(dynamic, r"FLAGS_1.*NOW", path)
             self.assertNotIn("TEXTREL", dynamic, path)
@@ -74,7 +82,7 @@ class Binaries(unittest.TestCase):
             self.assertIn("GNU_RELRO", segments, path)
             self.assertRegex(segments, r"GNU_STACK.* RW ", path)
             self.assertNotRegex(segments, r"LOAD.* RWE ", path)
-        for path in (KEYCLAVE, KEYCLAVED):
+        for path in (KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS):
             self.assertRegex(tool("readelf", "-hW", path), r"Type:\s+DYN", path)
 
     def test_stacks_are_protected(self):
