@@ -82,7 +82,8 @@ class IssueTest : public EnclaveFixture {
   // The last record of this kind.
   std::string LastAudit(const std::string& event) {
     std::string last;
-    for (const std::string& line : audit_->Read(1, 1000).value()) {
+    const auto lines = audit_->Read(1, 1000);
+    for (const std::string& line : lines.value()) {
       if (line.find("\"event\":\"" + event + "\"") != std::string::npos) last = line;
     }
     return last;
