@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kMaxNames = 256;
 constexpr size_t kMaxUsages = 16;
+constexpr int kMinRsaBits = 2048;  // CA/Browser Forum Baseline Requirements, §6.1.5
 
 constexpr struct {
   std::string_view name;
@@ -84,6 +85,8 @@ Result<Leaf> DraftLeaf(const wire::IssueCertificateRequest& request) {
   X509_PUBKEY* const wanted = X509_REQ_get_X509_PUBKEY(leaf.request.get());
   KC_ASSIGN(leaf.public_key_info, EncodeDer<X509_PUBKEY>(wanted, i2d_X509_PUBKEY));
   KC_ASSIGN(const auto key, PublicKeyFromInfo(leaf.public_key_info));
+  if (key->key_type() == CKK_RSA && EVP_PKEY_get_bits(key->pkey()) < kMinRsaBits)
+    return Fail(Code::kKeySizeRange, "an RSA key below 2048 bits is not certified");
   leaf.draft.reset(X509_new_ex(Library(), nullptr));
   X509* const draft = leaf.draft.get();
   if (draft == nullptr || X509_set_version(draft, X509_VERSION_3) != 1 ||
@@ -91,6 +94,8 @@ Result<Leaf> DraftLeaf(const wire::IssueCertificateRequest& request) {
       X509_set_pubkey(draft, key->pkey()) != 1) {
     return OpensslError("making a certificate");
   }
+  // Until it is signed any dates do.
+  KC_CHECK_OK(SetValidity(draft, 0, 1));
   KC_CHECK_OK(AddLeafProfile(draft, usages));
   KC_CHECK_OK(AddKeyIdentifier(draft));
   // RFC 5280 §4.1.2.6: without a subject, the alternative names are critical.

@@ -88,6 +88,22 @@ Status VerifyUnder(X509* certificate, X509* issuer, UnixTime now) {
                X509_verify_cert_error_string(X509_STORE_CTX_get_error(run.get())));
 }
 
+// The leaf's draft as verifiers will read it, with a signature that means nothing: OpenSSL encodes
+// only what is whole, and looks at names only in what it has read.
+Result<X509Cert> ReadBack(const Leaf& leaf) {
+  static EVP_PKEY* const nobody = EVP_PKEY_Q_keygen(Library(), nullptr, "EC", "P-256");
+  X509* const draft = leaf.draft.get();
+  if (nobody == nullptr ||
+      X509_sign(draft, nobody, FindHash(&HashAlg::digest, CKM_SHA256)->md()) <= 0)
+    return OpensslError("completing a draft");
+  KC_ASSIGN(const Bytes der, EncodeDer<X509>(draft, i2d_X509));
+  X509Cert read = ReadAny(der);
+  // -1: for no purpose; it reads the extensions.
+  if (read == nullptr || X509_check_purpose(read.get(), -1, 0) != 1)
+    return OpensslError("reading a draft");
+  return read;
+}
+
 std::string SerialText(const X509* certificate) {
   const ASN1_INTEGER* const serial = X509_get0_serialNumber(certificate);
   return ToHex(
@@ -144,9 +160,9 @@ Status Issuer::CheckNames(const Leaf& leaf) const {
         X509_get_ext_d2i(ca.get(), NID_name_constraints, &found, nullptr)));
     if (constraints == nullptr && found == -1) continue;
     if (constraints == nullptr) return Unfit("its name constraints cannot be read");
-    int verdict = NAME_CONSTRAINTS_check(leaf.draft.get(), constraints.get());
-    if (verdict == X509_V_OK)
-      verdict = NAME_CONSTRAINTS_check_CN(leaf.draft.get(), constraints.get());
+    KC_ASSIGN(const X509Cert read, ReadBack(leaf));
+    int verdict = NAME_CONSTRAINTS_check(read.get(), constraints.get());
+    if (verdict == X509_V_OK) verdict = NAME_CONSTRAINTS_check_CN(read.get(), constraints.get());
     if (verdict != X509_V_OK)
       return Unfit(std::string("its name constraints: ") + X509_verify_cert_error_string(verdict));
   }
@@ -181,9 +197,11 @@ Result<IssuedCertificate> IssuedCertificate::Sign(const Key& key, const Issuer& 
   KC_CHECK_OK(SetValidity(made, issued.not_before, issued.not_after));
   KC_CHECK_OK(AddAuthority(made, ca));
   if (X509_sign(made, key.pkey(), *digest) <= 0) return OpensslError("signing a certificate");
-  KC_CHECK_OK(VerifyUnder(made, ca, now));
-  issued.serial = SerialText(made);
   KC_ASSIGN(issued.der, EncodeDer<X509>(made, i2d_X509));
+  const X509Cert read = ReadAny(issued.der);
+  if (read == nullptr) return OpensslError("reading an issued certificate");
+  KC_CHECK_OK(VerifyUnder(read.get(), ca, now));
+  issued.serial = SerialText(read.get());
   return issued;
 }
 

@@ -143,9 +143,13 @@ Result<CallerConfig> ParseCaller(const YamlValue& yaml, const SdsConfig& config)
   }
   if (items.empty()) return executable.Bad("an empty list names nobody");
   for (const YamlValue& item : items) {
-    KC_ASSIGN(caller.executables.emplace_back(), Measurement(item));
-    if (config.FindCaller(caller.uid, caller.executables.back()) != nullptr)
+    KC_ASSIGN(const ByteArray<32> executable_digest, Measurement(item));
+    const auto& known = caller.executables;
+    if (std::find(known.begin(), known.end(), executable_digest) != known.end())
+      return item.Bad("named twice");
+    if (config.FindCaller(caller.uid, executable_digest) != nullptr)
       return item.Bad("another caller has this uid and executable");
+    caller.executables.push_back(executable_digest);
   }
   KC_ASSIGN(const YamlValue secrets, map.Require("secrets"));
   KC_ASSIGN(const std::vector<YamlValue> wanted, secrets.AsList());

@@ -85,17 +85,41 @@ TEST(DistinguishedNameTest, WrongOnesAreRefused) {
   EXPECT_EQ(Reparsed(std::string_view("CN=a\0b", 6)), "InvalidArgument");
 }
 
-TEST(AlternativeNamesTest, AreDnsNamesOrAddresses) {
+TEST(AlternativeNamesTest, AreHostsAddressesMailboxesAndUris) {
   const auto code = [](const std::string& name) { return CodeOf(ParseAlternativeNames({name})); };
-  for (const char* name : {"localhost", "www.example.org", "*.example.org", "xn--mnchen-3ya.de",
-                           "1a.2b", "127.0.0.1", "::1", "2001:db8::7"}) {
+  for (const char* name :
+       {"localhost", "www.example.org", "*.example.org", "xn--mnchen-3ya.de", "1a.2b", "127.0.0.1",
+        "::1", "2001:db8::7", "https://a.b", "user@a.b", "spiffe://a.b/c"}) {
     EXPECT_EQ(code(name), "ok") << name;
   }
-  for (const char* name :
-       {"",          ".",         "a.",    ".a",    "a..b",       "-a.b",           "a-.b",
-        "a_b.c",     "a b",       "*.org", "*",     "a.*.b",      "*a.example.org", "1.2.3",
-        "1.2.3.400", "1.2.3.4.5", "::g",   "[::1]", "münchen.de", "https://a.b",    "a.b:443",
-        "user@a.b"}) {
+  for (const char* name : {"",
+                           ".",
+                           "a.",
+                           ".a",
+                           "a..b",
+                           "-a.b",
+                           "a-.b",
+                           "a_b.c",
+                           "a b",
+                           "*.org",
+                           "*",
+                           "a.*.b",
+                           "*a.example.org",
+                           "1.2.3",
+                           "1.2.3.400",
+                           "1.2.3.4.5",
+                           "::g",
+                           "[::1]",
+                           "münchen.de",
+                           "https://",
+                           "://a.b",
+                           "a.b:443",
+                           "user@",
+                           "@a.b",
+                           "https://a b",
+                           "https://a\"b",
+                           "https://ü.de",
+                           "a@\nb"}) {
     EXPECT_EQ(code(name), "InvalidArgument") << name;
   }
   EXPECT_EQ(code(std::string(63, 'a') + ".b"), "ok");

@@ -71,7 +71,10 @@ TEST(SdsConfig, SaysWhatIsWrongAndWhere) {
   expect("uid: 101", "uid: root", "uid");
   expect(kExecutable, "aa", "64 hexadecimal");
   expect(kExecutable, "[]", "names nobody");
-  expect(kExecutable, "[" + kExecutable + ", " + kExecutable + "]", "another caller");
+  expect(kExecutable, "[" + kExecutable + ", " + kExecutable + "]", "named twice");
+  expect("callers:\n",
+         "callers:\n  - {name: twin, uid: 101, executable: " + kExecutable + ", secrets: [web]}\n",
+         "another caller");
   expect("[web, roots]", "[web, other]", "no such secret");
   expect("[web, roots]", "[web, web]", "named twice");
   expect("[web, roots]", "[]", "caller of nothing");
