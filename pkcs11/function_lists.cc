@@ -50,7 +50,9 @@ constexpr CK_FUNCTION_LIST_3_2 MakeList32() {
 }
 constinit CK_FUNCTION_LIST_3_2 list_3_2 = MakeList32();
 
-CK_UTF8CHAR standard_name[] = "PKCS 11";
+// Its characters are CK_UTF8CHAR in the standard's header and char in that of p11-kit 0.25.
+using NameChar = std::remove_pointer_t<decltype(CK_INTERFACE::pInterfaceName)>;
+NameChar standard_name[] = "PKCS 11";
 
 // The default comes first: C_GetInterface without a name or version gives it.
 struct Row {

@@ -6,6 +6,15 @@
 namespace keyclave::pkcs11 {
 namespace {
 
+struct StringData {  // CK_KEY_DERIVATION_STRING_DATA
+  CK_BYTE* data;
+  CK_ULONG size;
+};
+struct AesCbcDataParams {  // CK_AES_CBC_ENCRYPT_DATA_PARAMS
+  CK_BYTE iv[16];
+  CK_BYTE* data;
+  CK_ULONG size;
+};
 struct HkdfParams {  // CK_HKDF_PARAMS
   CK_BBOOL extract;
   CK_BBOOL expand;
@@ -93,15 +102,15 @@ Result<wire::KbkdfParam> ReadFields(CK_ULONG prf, const PrfDataParam* fields, CK
 }  // namespace
 
 Result<Bytes> ReadString(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in, ParameterOf<CK_KEY_DERIVATION_STRING_DATA>(mechanism));
-  return PointedBytes(in.string_data, in.string_data_len, "pData");
+  KC_ASSIGN(const auto in, ParameterOf<StringData>(mechanism));
+  return PointedBytes(in.data, in.size, "pData");
 }
 
 Result<wire::CbcDataParam> ReadCbcData(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in, ParameterOf<CK_AES_CBC_ENCRYPT_DATA_PARAMS>(mechanism));
+  KC_ASSIGN(const auto in, ParameterOf<AesCbcDataParams>(mechanism));
   wire::CbcDataParam out;
   std::copy(std::begin(in.iv), std::end(in.iv), out.iv.begin());
-  KC_ASSIGN(out.data, PointedBytes(in.data_params, in.length, "pData"));
+  KC_ASSIGN(out.data, PointedBytes(in.data, in.size, "pData"));
   return out;
 }
 

@@ -12,19 +12,34 @@ using enum ParamShape;
 
 Error BadParameter(const char* what) { return Fail(Code::kMechanismParamInvalid, what); }
 
+// The structures are written out here: p11-kit's header has not all of them, and names the members
+// of the others differently from release to release.
+struct PssParams {  // CK_RSA_PKCS_PSS_PARAMS
+  CK_MECHANISM_TYPE hash_alg;
+  CK_ULONG mgf;
+  CK_ULONG salt_len;
+};
+
 Result<wire::PssParam> ReadPss(const CK_MECHANISM& mechanism, const MechanismTraits& traits) {
-  KC_ASSIGN(const auto in, ParameterOf<CK_RSA_PKCS_PSS_PARAMS>(mechanism));
+  KC_ASSIGN(const auto in, ParameterOf<PssParams>(mechanism));
   KC_CHECK_OK(CheckHashAndMgf(in.hash_alg, in.mgf));
   // "hashAlg ... must be the same as the mechanism's": CKM_SHA256_RSA_PKCS_PSS hashes with SHA-256
   // only.
   if (traits.hash.has_value() && HashOf(in.hash_alg) != traits.hash)
     return BadParameter("hash algorithm");
-  return wire::PssParam{in.hash_alg, in.mgf, in.s_len};
+  return wire::PssParam{in.hash_alg, in.mgf, in.salt_len};
 }
 
+struct OaepParams {  // CK_RSA_PKCS_OAEP_PARAMS
+  CK_MECHANISM_TYPE hash_alg;
+  CK_ULONG mgf;
+  CK_ULONG source;
+  const void* source_data;
+  CK_ULONG source_data_len;
+};
+
 Result<wire::OaepParam> ReadOaep(const void* parameter, CK_ULONG size) {
-  KC_ASSIGN(const auto in,
-            CopyStruct<CK_RSA_PKCS_OAEP_PARAMS>(parameter, size, Code::kMechanismParamInvalid));
+  KC_ASSIGN(const auto in, CopyStruct<OaepParams>(parameter, size, Code::kMechanismParamInvalid));
   KC_CHECK_OK(CheckHashAndMgf(in.hash_alg, in.mgf));
   // Source 0 is what several clients write for "no label"; a label needs CKZ_DATA_SPECIFIED.
   if (in.source != CKZ_DATA_SPECIFIED && (in.source != 0 || in.source_data_len != 0))
@@ -33,19 +48,26 @@ Result<wire::OaepParam> ReadOaep(const void* parameter, CK_ULONG size) {
   return wire::OaepParam{in.hash_alg, in.mgf, std::move(label)};
 }
 
-// CK_RSA_AES_KEY_WRAP_PARAMS (pkcs11-curr-v3.0 §2.1.22), which p11-kit's header lacks.
-struct RsaAesKeyWrapParams {
+struct RsaAesKeyWrapParams {  // CK_RSA_AES_KEY_WRAP_PARAMS (pkcs11-curr-v3.0 §2.1.22)
   CK_ULONG aes_key_bits;
-  CK_RSA_PKCS_OAEP_PARAMS* oaep_params;
+  const OaepParams* oaep_params;
 };
 
 Result<wire::RsaAesParam> ReadRsaAes(const CK_MECHANISM& mechanism) {
   KC_ASSIGN(const auto in, ParameterOf<RsaAesKeyWrapParams>(mechanism));
-  KC_ASSIGN(wire::OaepParam oaep, ReadOaep(in.oaep_params, sizeof(CK_RSA_PKCS_OAEP_PARAMS)));
+  KC_ASSIGN(wire::OaepParam oaep, ReadOaep(in.oaep_params, sizeof(OaepParams)));
   return wire::RsaAesParam{in.aes_key_bits, std::move(oaep)};
 }
 
-// CK_GCM_PARAMS as PKCS#11 2.30 had it: without ulIvBits. Clients of both layouts exist; their
+struct GcmParams {  // CK_GCM_PARAMS
+  CK_BYTE* iv_ptr;
+  CK_ULONG iv_len;
+  CK_ULONG iv_bits;
+  CK_BYTE* aad_ptr;
+  CK_ULONG aad_len;
+  CK_ULONG tag_bits;
+};
+// The same as PKCS#11 2.30 had it: without ulIvBits. Clients of both layouts exist; their
 // sizes differ.
 struct GcmParamsWithoutIvBits {
   CK_BYTE* iv_ptr;
@@ -55,12 +77,12 @@ struct GcmParamsWithoutIvBits {
   CK_ULONG tag_bits;
 };
 
-Result<CK_GCM_PARAMS> ReadGcmLayout(const CK_MECHANISM& mechanism) {
+Result<GcmParams> ReadGcmLayout(const CK_MECHANISM& mechanism) {
   if (mechanism.ulParameterLen == sizeof(GcmParamsWithoutIvBits)) {
     KC_ASSIGN(const auto in, ParameterOf<GcmParamsWithoutIvBits>(mechanism));
-    return CK_GCM_PARAMS{in.iv_ptr, in.iv_len, in.iv_len * 8, in.aad_ptr, in.aad_len, in.tag_bits};
+    return GcmParams{in.iv_ptr, in.iv_len, in.iv_len * 8, in.aad_ptr, in.aad_len, in.tag_bits};
   }
-  return ParameterOf<CK_GCM_PARAMS>(mechanism);
+  return ParameterOf<GcmParams>(mechanism);
 }
 
 Result<wire::GcmParam> ReadGcm(const CK_MECHANISM& mechanism) {
@@ -80,7 +102,7 @@ Result<wire::GcmParam> ReadGmac(const CK_MECHANISM& mechanism) {
   return wire::GcmParam{std::move(iv), {}, 128};
 }
 
-struct CcmParams {  // CK_CCM_PARAMS, which p11-kit's header lacks
+struct CcmParams {  // CK_CCM_PARAMS
   CK_ULONG data_len;
   CK_BYTE* nonce_ptr;
   CK_ULONG nonce_len;
@@ -137,17 +159,30 @@ Result<wire::SignContextParam> ReadHashSignContext(const CK_MECHANISM& mechanism
   return wire::SignContextParam{in.hedge, std::move(context), in.hash};
 }
 
+struct CtrParams {  // CK_AES_CTR_PARAMS
+  CK_ULONG counter_bits;
+  CK_BYTE block[16];
+};
+
 Result<wire::CtrParam> ReadCtr(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in, ParameterOf<CK_AES_CTR_PARAMS>(mechanism));
+  KC_ASSIGN(const auto in, ParameterOf<CtrParams>(mechanism));
   if (in.counter_bits == 0 || in.counter_bits > 128) return BadParameter("counter bits");
   wire::CtrParam out;
   out.counter_bits = in.counter_bits;
-  std::copy(std::begin(in.cb), std::end(in.cb), out.block.begin());
+  std::copy(std::begin(in.block), std::end(in.block), out.block.begin());
   return out;
 }
 
+struct EcdhParams {  // CK_ECDH1_DERIVE_PARAMS
+  CK_ULONG kdf;
+  CK_ULONG shared_data_len;
+  CK_BYTE* shared_data;
+  CK_ULONG public_data_len;
+  CK_BYTE* public_data;
+};
+
 Result<wire::EcdhParam> ReadEcdh(const CK_MECHANISM& mechanism) {
-  KC_ASSIGN(const auto in, ParameterOf<CK_ECDH1_DERIVE_PARAMS>(mechanism));
+  KC_ASSIGN(const auto in, ParameterOf<EcdhParams>(mechanism));
   KC_ASSIGN(Bytes shared, PointedBytes(in.shared_data, in.shared_data_len, "shared data"));
   KC_ASSIGN(Bytes peer, PointedBytes(in.public_data, in.public_data_len, "public data"));
   return wire::EcdhParam{in.kdf, std::move(shared), std::move(peer)};

@@ -63,17 +63,17 @@ Result<MessageParam> ReadMessageParam(CK_MECHANISM_TYPE type, const void* parame
   constexpr Code kWrong = Code::kMechanismParamInvalid;
   if (type == CKM_AES_CCM) {
     KC_ASSIGN(const auto in, CopyStruct<CK_CCM_MESSAGE_PARAMS>(parameter, size, kWrong));
-    if (in.mac_len > kMaxTagBits / 8) return BadParameter("MAC");
-    KC_ASSIGN(MessageParam param, MakeMessageParam(type, {in.nonce_ptr, in.nonce_len},
-                                                   in.nonce_fixed_bits, in.nonce_generator));
-    KC_CHECK_OK(TakeTag(param, in.mac_ptr, in.mac_len * 8));
-    param.data_size = in.data_len;
+    if (in.ulMACLen > kMaxTagBits / 8) return BadParameter("MAC");
+    KC_ASSIGN(MessageParam param, MakeMessageParam(type, {in.pNonce, in.ulNonceLen},
+                                                   in.ulNonceFixedBits, in.nonceGenerator));
+    KC_CHECK_OK(TakeTag(param, in.pMAC, in.ulMACLen * 8));
+    param.data_size = in.ulDataLen;
     return param;
   }
   KC_ASSIGN(const auto in, CopyStruct<CK_GCM_MESSAGE_PARAMS>(parameter, size, kWrong));
   KC_ASSIGN(MessageParam param,
-            MakeMessageParam(type, {in.iv_ptr, in.iv_len}, in.iv_fixed_bits, in.iv_generator));
-  KC_CHECK_OK(TakeTag(param, in.tag_ptr, in.tag_bits));
+            MakeMessageParam(type, {in.pIv, in.ulIvLen}, in.ulIvFixedBits, in.ivGenerator));
+  KC_CHECK_OK(TakeTag(param, in.pTag, in.ulTagBits));
   return param;
 }
 
@@ -87,18 +87,18 @@ Result<WrapParam> ReadWrapParam(CK_MECHANISM_TYPE type, const void* parameter, C
   WrapParam read;
   if (type == CKM_AES_CCM) {
     KC_ASSIGN(const auto in, CopyStruct<CK_CCM_WRAP_PARAMS>(parameter, size, kWrong));
-    KC_ASSIGN(read.message, MakeMessageParam(type, {in.nonce_ptr, in.nonce_len},
-                                             in.nonce_fixed_bits, in.nonce_generator));
-    KC_ASSIGN(read.associated, PointedBytes(in.aad_ptr, in.aad_len, "additional data"));
-    read.tag_size = in.mac_len;
+    KC_ASSIGN(read.message, MakeMessageParam(type, {in.pNonce, in.ulNonceLen}, in.ulNonceFixedBits,
+                                             in.nonceGenerator));
+    KC_ASSIGN(read.associated, PointedBytes(in.pAAD, in.ulAADLen, "additional data"));
+    read.tag_size = in.ulMACLen;
     return read;
   }
   KC_ASSIGN(const auto in, CopyStruct<CK_GCM_WRAP_PARAMS>(parameter, size, kWrong));
   KC_ASSIGN(read.message,
-            MakeMessageParam(type, {in.iv_ptr, in.iv_len}, in.iv_fixed_bits, in.iv_generator));
-  KC_ASSIGN(read.associated, PointedBytes(in.aad_ptr, in.aad_len, "additional data"));
-  if (in.tag_bits % 8 != 0) return BadParameter("tag length");
-  read.tag_size = in.tag_bits / 8;
+            MakeMessageParam(type, {in.pIv, in.ulIvLen}, in.ulIvFixedBits, in.ivGenerator));
+  KC_ASSIGN(read.associated, PointedBytes(in.pAAD, in.ulAADLen, "additional data"));
+  if (in.ulTagBits % 8 != 0) return BadParameter("tag length");
+  read.tag_size = in.ulTagBits / 8;
   return read;
 }
 

@@ -189,22 +189,22 @@ TEST_F(MessageTest, ParametersOfMessages) {
     return RvName(Encrypt(out, &size));
   };
   constexpr std::string_view kBad = "CKR_MECHANISM_PARAM_INVALID";
-  EXPECT_EQ(with_param([](auto& p) { p.iv_len = 0; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.iv_len = 257; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.iv_ptr = nullptr; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.tag_ptr = nullptr; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.tag_bits = 127; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.tag_bits = 136; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.iv_fixed_bits = 97; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.iv_generator = 5; }), kBad);
-  EXPECT_EQ(with_param([](auto& p) { p.iv_fixed_bits = 33, p.iv_generator = CKG_GENERATE; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ulIvLen = 0; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ulIvLen = 257; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.pIv = nullptr; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.pTag = nullptr; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ulTagBits = 127; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ulTagBits = 136; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ulIvFixedBits = 97; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ivGenerator = 5; }), kBad);
+  EXPECT_EQ(with_param([](auto& p) { p.ulIvFixedBits = 33, p.ivGenerator = CKG_GENERATE; }), kBad);
   EXPECT_EQ(with_param([](auto&) {}), "CKR_OK");
 }
 
 TEST_F(MessageTest, VectorsAreMadeBehindTheirFixedBits) {
   ASSERT_EQ(C_MessageEncryptInit(session_, &gcm, aes_), CKR_OK);
-  param_.iv_fixed_bits = 20;
-  param_.iv_generator = CKG_GENERATE;
+  param_.ulIvFixedBits = 20;
+  param_.ivGenerator = CKG_GENERATE;
   CK_BYTE out[8];
   std::set<ByteArray<12>> seen;
   for (int i = 0; i < 64; ++i) {
@@ -241,8 +241,8 @@ TEST(Vectors, CountBehindTheirFixedBits) {
 TEST_F(MessageTest, WrappedKeysWithAssociatedData) {
   const CK_OBJECT_HANDLE wrapped_key = PlantAes(session_);
   CK_MECHANISM mechanism{CKM_AES_GCM, &param_, sizeof(param_)};
-  param_.iv_generator = CKG_GENERATE;
-  param_.iv_fixed_bits = 24;
+  param_.ivGenerator = CKG_GENERATE;
+  param_.ulIvFixedBits = 24;
   CK_BYTE out[64];
   CK_ULONG size = 0;
   const auto wrap = [&](CK_BYTE* to) {
@@ -257,7 +257,7 @@ TEST_F(MessageTest, WrappedKeysWithAssociatedData) {
   EXPECT_NE(iv_, before);
   EXPECT_EQ(tag_[0], 0x42);
   for (const CK_ULONG generator : {CKG_GENERATE_COUNTER, CKG_GENERATE_COUNTER_XOR}) {
-    param_.iv_generator = generator;
+    param_.ivGenerator = generator;
     EXPECT_EQ(wrap(out), CKR_MECHANISM_PARAM_INVALID);
   }
   CK_MECHANISM kw{CKM_AES_KEY_WRAP, nullptr, 0};
@@ -266,7 +266,7 @@ TEST_F(MessageTest, WrappedKeysWithAssociatedData) {
   CK_OBJECT_HANDLE key = 0;
   CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
   CK_ATTRIBUTE attributes[] = {{CKA_CLASS, &secret, sizeof(secret)}};
-  param_.iv_generator = CKG_NO_GENERATE;
+  param_.ivGenerator = CKG_NO_GENERATE;
   EXPECT_EQ(
       C_UnwrapKeyAuthenticated(session_, &mechanism, aes_, out, 24, attributes, 1, data, 5, &key),
       CKR_OK);
