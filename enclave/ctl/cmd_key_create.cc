@@ -209,7 +209,10 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
               if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
               return AskSecret("passphrase of " + options.file);
             }));
-  const KeyType type{Kind::kPair, 0, nullptr, file.is_rsa ? "sign,decrypt" : "sign"};
+  const PairKind* pair = PairKindOf(file.attributes);
+  const bool is_rsa = file.attributes.Ulong(CKA_KEY_TYPE) == CKK_RSA;
+  const KeyType type{Kind::kPair, 0, pair,
+                     pair != nullptr ? pair->usage : (is_rsa ? "sign,decrypt" : "sign")};
   KC_ASSIGN(Templates templates, MakeTemplates(options.key, type));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));

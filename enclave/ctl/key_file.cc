@@ -5,10 +5,13 @@
 #include <gnutls/x509.h>
 
 #include <memory>
+#include <optional>
 
 #include "enclave/base/byte_reader.h"
 #include "enclave/base/clock.h"
 #include "enclave/base/file.h"
+#include "enclave/ctl/key_file_openssl.h"
+#include "enclave/mech/key.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -157,6 +160,16 @@ std::vector<std::string> AlternativeNames(gnutls_x509_crt_t crt) {
   }
 }
 
+Result<SecretBytes> ReadByGnutls(const std::string& path, ByteSpan file,
+                                 const Passphrase& passphrase) {
+  KC_ASSIGN(const PrivateKey key, Import(path, file, passphrase));
+  if (gnutls_x509_privkey_get_pk_algorithm(key.get()) == GNUTLS_PK_RSA &&
+      gnutls_x509_privkey_verify_params(key.get()) != 0) {
+    return BadKey(path, "the parts of the RSA key do not belong together: it is damaged");
+  }
+  return ToPkcs8(path, key.get());
+}
+
 Result<Certificate> Describe(gnutls_x509_crt_t crt) {
   Certificate certificate;
   Output der;
@@ -201,18 +214,22 @@ Result<Certificate> Describe(gnutls_x509_crt_t crt) {
 
 Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase) {
   KC_ASSIGN(const Bytes file, ReadFile(path, kMaxFile));
-  KC_ASSIGN(const PrivateKey key, Import(path, file, passphrase));
-  const int algorithm = gnutls_x509_privkey_get_pk_algorithm(key.get());
-  if (algorithm != GNUTLS_PK_RSA && algorithm != GNUTLS_PK_ECDSA) {
-    const char* name = gnutls_pk_get_name(static_cast<gnutls_pk_algorithm_t>(algorithm));
-    return Fail(Code::kUnsupported, path + ": " + (name == nullptr ? "this kind of key" : name) +
-                                        " cannot be imported yet; RSA and EC keys can");
+  std::optional<SecretBytes> known;
+  const Passphrase asked_once = [&]() -> Result<SecretBytes> {
+    if (!known) {
+      KC_ASSIGN(known, passphrase());
+    }
+    return known->Clone();
+  };
+  Result<SecretBytes> pkcs8 = ReadByGnutls(path, file, asked_once);
+  if (!pkcs8.ok() && (IsPem(file) || CheckWholeDer(path, file).ok())) {
+    auto other = ReadPrivateKeyByOpenssl(file, asked_once);
+    if (other.ok()) pkcs8 = std::move(other);
   }
-  if (algorithm == GNUTLS_PK_RSA && gnutls_x509_privkey_verify_params(key.get()) != 0) {
-    return BadKey(path, "the parts of the RSA key do not belong together: it is damaged");
-  }
-  KC_ASSIGN(SecretBytes pkcs8, ToPkcs8(path, key.get()));
-  return PrivateKeyFile{std::move(pkcs8), algorithm == GNUTLS_PK_RSA};
+  if (!pkcs8.ok()) return pkcs8.error();
+  auto checked = mech::MaterialFromPkcs8(pkcs8->Expose(SecretAccess()));
+  if (!checked.ok()) return checked.error().In(path);
+  return PrivateKeyFile{std::move(pkcs8).value(), std::move(checked->attributes)};
 }
 
 Result<SecretBytes> ReadSigningKey(const std::string& path, const Passphrase& passphrase) {

@@ -1,4 +1,4 @@
-// Private keys and certificates in files, read by GnuTLS.
+// Private keys and certificates in files, read by GnuTLS; keys that it does not know by OpenSSL.
 #pragma once
 
 #include <functional>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "enclave/base/secret_bytes.h"
+#include "enclave/wire/attributes.h"
 
 namespace keyclave::ctl {
 
@@ -13,12 +14,11 @@ namespace keyclave::ctl {
 using Passphrase = std::function<Result<SecretBytes>()>;
 
 struct PrivateKeyFile {
-  SecretBytes pkcs8;  // DER, unencrypted
-  bool is_rsa = false;
+  SecretBytes pkcs8;                    // DER, unencrypted
+  wire::AttributeList attributes = {};  // CKA_KEY_TYPE and the public key's
 };
 // One private key (PEM or DER; PKCS#8, encrypted PKCS#8, PKCS#1, SEC1), whole and consistent.
-// kKeyFileInvalid says what is wrong with the file; kUnsupported for a key
-// that is neither RSA nor EC.
+// kKeyFileInvalid says what is wrong with the file, or that keys of this type cannot be used.
 Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase);
 
 // The same of any kind of key, as PKCS#8 (DER, unencrypted).

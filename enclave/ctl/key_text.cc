@@ -185,13 +185,7 @@ std::string ClassText(const wire::AttributeList& attributes) {
 std::string TypeText(const wire::AttributeList& attributes) {
   const auto type = attributes.Ulong(CKA_KEY_TYPE);
   if (!type) return CertificateTypeText(attributes);
-  const uint64_t set = attributes.Ulong(CKA_PARAMETER_SET).value_or(0);
-  const Bytes* params = attributes.Find(CKA_EC_PARAMS);
-  const std::string curve = params != nullptr ? ToHex(*params) : "";
-  for (const PairKind& row : kPairs) {
-    if (row.key_type == *type && row.set == set && row.curve == curve)
-      return std::string(row.shown);
-  }
+  if (const PairKind* kind = PairKindOf(attributes)) return std::string(kind->shown);
   std::string text = KeyTypeName(*type);
   if (*type == CKK_RSA) {
     const Bytes* modulus = attributes.Find(CKA_MODULUS);
@@ -205,6 +199,17 @@ std::string TypeText(const wire::AttributeList& attributes) {
 const PairKind* FindPairKind(std::string_view name) {
   const auto* found = std::find_if(std::begin(kPairs), std::end(kPairs),
                                    [&](const PairKind& row) { return row.name == name; });
+  return found == std::end(kPairs) ? nullptr : found;
+}
+
+const PairKind* PairKindOf(const wire::AttributeList& attributes) {
+  const auto type = attributes.Ulong(CKA_KEY_TYPE);
+  const uint64_t set = attributes.Ulong(CKA_PARAMETER_SET).value_or(0);
+  const Bytes* params = attributes.Find(CKA_EC_PARAMS);
+  const std::string curve = params != nullptr ? ToHex(*params) : "";
+  const auto* found = std::find_if(std::begin(kPairs), std::end(kPairs), [&](const PairKind& row) {
+    return row.key_type == type && row.set == set && row.curve == curve;
+  });
   return found == std::end(kPairs) ? nullptr : found;
 }
 

@@ -40,7 +40,8 @@ struct PairKind {
   uint64_t set;            // CKA_PARAMETER_SET; 0: it has none
   std::string_view usage;  // what it may do, unless something else is said
 };
-const PairKind* FindPairKind(std::string_view name);  // nullptr: not known
+const PairKind* FindPairKind(std::string_view name);                // nullptr: not known
+const PairKind* PairKindOf(const wire::AttributeList& attributes);  // nullptr: another
 
 // The usage words of --usage and the attribute each sets: on the private or secret key, and its
 // counterpart on the public key.

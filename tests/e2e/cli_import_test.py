@@ -2,6 +2,7 @@
 """keyclave key import: every form that openssl writes, and files that are damaged."""
 
 from lab import LabTest, main
+from provider_keys import POST_QUANTUM
 
 
 class Import(LabTest):
@@ -45,6 +46,36 @@ class Import(LabTest):
                     self.assertIn("destroy it", self.key_import(label, path).stdout)
                     self.assert_same_key(label, source)
 
+    def test_every_type_of_key(self):
+        """Those that GnuTLS reads and those that only OpenSSL does: as PEM, DER and encrypted."""
+        kinds = {"ed25519": ("ED25519", "sign"), "ed448": ("ED448", "sign"), "x25519": ("X25519", "derive"), "x448": ("X448", "derive"),
+                 "sm2": ("SM2", "sign,decrypt")}
+        if POST_QUANTUM:
+            kinds.update({"mldsa": ("ML-DSA-65", "sign"), "mlkem": ("ML-KEM-768", "decapsulate"),
+                          "slhdsa": ("SLH-DSA-SHAKE-128f", "sign")})
+        passphrase = self.lab.write("passphrase", "open sesame\n", 0o600)
+        forms = {"pem": ["-nocrypt"], "der": ["-nocrypt", "-outform", "DER"], "sealed": ["-passout", f"file:{passphrase}"],
+                 "sealedder": ["-passout", f"file:{passphrase}", "-outform", "DER"]}
+        for kind, (algorithm, usage) in kinds.items():
+            source = self.lab.dir / f"{kind}.pem"
+            self.openssl_("genpkey", "-algorithm", algorithm, "-out", source)
+            public = self.openssl_("pkey", "-in", source, "-pubout").stdout
+            for name, options in forms.items():
+                label = f"{kind}-{name}"
+                with self.subTest(label):
+                    path = self.lab.dir / label
+                    self.openssl_("pkcs8", "-topk8", "-in", source, *options, "-out", path)
+                    self.key_import(label, path, "--passphrase-file", passphrase)
+                    key = self.lab.cli("key", "show", "--token", "in", label, json=True)
+                    self.assertEqual(sorted(key["usage"]), sorted(usage.split(",")))
+                    uri = f"pkcs11:token=in;object={label};type=private"
+                    self.assertEqual(self.lab.run(["openssl", "pkey", "-in", uri, "-pubout"]).stdout, public)
+                    whole = path.read_bytes()
+                    cut = self.lab.dir / "cut"
+                    for size in (len(whole) // 2, len(whole) - 1 if "der" in name else whole.index(b"-----END")):
+                        cut.write_bytes(whole[:size])
+                        self.refused(cut, "--passphrase-file", passphrase)
+
     def test_parameters_before_the_key(self):
         path = self.lab.dir / "with-parameters.pem"
         self.openssl_("ecparam", "-name", "prime256v1", "-genkey", "-out", path)
@@ -72,8 +103,8 @@ class Import(LabTest):
         key = self.lab.cli("key", "import", "--token", "in", "--label", "under-other", self.ec, "--policy", "other", json=True)
         self.assertEqual((key["policy"], key["usage"]), ("other", ["sign"]))
 
-    def refused(self, path):
-        process = self.key_import("never", path, check=False)
+    def refused(self, path, *more):
+        process = self.key_import("never", path, *more, check=False)
         self.assertEqual(process.returncode, 1, process.stdout + process.stderr)
         self.assertNotIn("never", [o["label"] for o in self.lab.cli("key", "list", "--token", "in", json=True)["objects"]])
         return process.stderr
@@ -107,9 +138,10 @@ class Import(LabTest):
         self.assertIn("no private key", self.refused(certificate))
         self.assertIn("neither PEM nor", self.refused(self.lab.write("text", "hello\n")))
         self.assertIn("absent", self.refused(self.lab.dir / "absent"))
-        ed25519 = self.lab.dir / "ed25519.pem"
-        self.openssl_("genpkey", "-algorithm", "ED25519", "-out", ed25519)
-        self.assertIn("RSA and EC", self.refused(ed25519))
+        dsa = self.lab.dir / "dsa.pem"
+        self.openssl_("genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:2048", "-out", dsa)
+        self.openssl_("genpkey", "-paramfile", dsa, "-out", dsa)
+        self.assertIn("a key of type DSA is not supported", self.refused(dsa))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,9 @@
 """Every type of key through the provider: signatures, agreement, decryption, encapsulation, and keys made by OpenSSL's own commands.
 What they make is judged by an OpenSSL without the provider."""
 
-import re
-import subprocess
+from lab import PROVIDER, LabTest, free_port, main, wait_until
+from provider_keys import PLAIN, POST_QUANTUM, TOKEN, operations_during
 
-from lab import PROVIDER, LabTest, free_port, main, need, wait_until
-from provider_keys import PLAIN, TOKEN, operations_during
-
-# Debian 13's OpenSSL has the post-quantum algorithms, and so has an enclave that is built on it.
-VERSION = tuple(map(int, re.search(r"OpenSSL (\d+)\.(\d+)", subprocess.run(
-    [need("openssl"), "version"], capture_output=True, text=True, check=True).stdout).groups()))
-POST_QUANTUM = VERSION >= (3, 5)
 MESSAGE_SIGNERS = ("ed25519", "ed448") + (("ml-dsa:44", "ml-dsa:65", "ml-dsa:87", "slh-dsa:sha2-128f", "slh-dsa:shake-128f")
                                           if POST_QUANTUM else ())
 SIGNERS = (*MESSAGE_SIGNERS, "ec:secp256k1")

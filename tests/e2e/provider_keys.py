@@ -1,9 +1,17 @@
 """What the provider's tests share: keys of the enclave with their references and certificates."""
 
+import os
+import subprocess
+
+from processes import need
+
 KINDS = {"rsa": "rsa:2048", "p256": "ec:p256", "p384": "ec:p384"}
 TOKEN = "edge"
 # Programs that must see the keys as any stranger does: OpenSSL without the provider.
 PLAIN = {"OPENSSL_CONF": "/dev/null"}
+# ML-DSA, SLH-DSA and ML-KEM: OpenSSL has them since 3.5, and an enclave that is built on it has them, too.
+POST_QUANTUM = "ML-DSA-65" in subprocess.run([need("openssl"), "list", "-signature-algorithms"], env={**os.environ, **PLAIN},
+                                             capture_output=True, text=True, check=True).stdout
 # openssl.cnf with libp11's engine in place of the provider.
 ENGINE_CONFIGURATION = """\
 openssl_conf = init

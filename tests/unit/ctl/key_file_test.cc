@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "enclave/wire/pkcs11_numbers.h"
+
 namespace keyclave::ctl {
 namespace {
 
@@ -62,7 +64,7 @@ TEST_F(KeyFile, ReadsEveryFormToTheSameKey) {
   for (const Bytes& form : forms) {
     const auto key = ReadPrivateKey(Write(form), NoPassphrase);
     ASSERT_TRUE(key.ok()) << key.error().Text();
-    EXPECT_FALSE(key->is_rsa);
+    EXPECT_EQ(key->attributes.Ulong(CKA_KEY_TYPE), CKK_EC);
     EXPECT_EQ(key->pkcs8, SecretBytes::CopyOf(expected));
   }
 }
