@@ -80,9 +80,9 @@ int Pass(Context& context, const std::optional<Bytes>& der, OSSL_CALLBACK* callb
       OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, data.data(), data.size()),
       OSSL_PARAM_construct_end()};
   const Loaded mine{*der, key};
-  loaded = &mine;
+  const Loaded* const before = std::exchange(loaded, &mine);
   const int found = callback(params, argument);
-  loaded = nullptr;
+  loaded = before;
   return found;
 }
 

@@ -169,16 +169,19 @@ wire::AttributeList ReadableSecret(size_t size) {
 Result<SecretBytes> TakeSecret(client::Client& client, const wire::ObjectInfo& made) {
   wire::GetObjectRequest get;
   get.object.id = made.id;
-  const auto reply = client.Call<wire::Op::kGetObject>(get);
+  auto reply = client.Call<wire::Op::kGetObject>(get);
   wire::DestroyObjectRequest destroy;
   destroy.object.id = made.id;
   // If this fails the key ends with the session.
   (void)client.Call<wire::Op::kDestroyObject>(destroy).ok();
   if (!reply.ok()) return reply.error();
-  const Bytes* value = reply->object.attributes.Find(CKA_VALUE);
-  if (value == nullptr || value->empty())
-    return Fail(Code::kReplyMismatch, "a secret without its value");
-  return SecretBytes::CopyOf(*value);
+  for (wire::Attribute& attribute : reply->object.attributes.items) {
+    if (attribute.type != CKA_VALUE || attribute.value.empty()) continue;
+    SecretBytes secret = SecretBytes::CopyOf(attribute.value);
+    Wipe(attribute.value);
+    return secret;
+  }
+  return Fail(Code::kReplyMismatch, "a secret without its value");
 }
 
 }  // namespace

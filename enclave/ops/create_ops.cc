@@ -172,10 +172,8 @@ Result<std::vector<keys::ObjectPtr>> InsertObjects(Call& call, const AuthorizedC
     // What is made from a key answers to that key's policy whichever else it has.
     const bool usual = !parents.empty() || object.policy == token.default_policy;
     // Whoever says the version says which key a label means to everybody.
-    if ((object.attributes.Has(kCkaVersion) || object.attributes.Has(kCkaStaged)) &&
-        !(persistent && creation.any_policy())) {
+    if (object.attributes.Has(kCkaVersion) && !(persistent && creation.any_policy()))
       return Fail(Code::kDenied, "versions of keys need manage, and are token objects");
-    }
     if (persistent && !usual && !creation.any_policy())
       return Fail(Code::kDenied, "another policy than the token's default needs manage");
     KC_CHECK_OK(call.service.policies.Named(call.service.store, token.id, object.policy).ok()

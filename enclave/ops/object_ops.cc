@@ -116,6 +116,8 @@ ReplyOf<Op::kCopyObject> CopyObject(Call& call, const wire::CopyObjectRequest& r
   const bool security_officer = IsSecurityOfficer(call, original.token);
   KC_ASSIGN(copy.object.attributes,
             keys::ApplyChanges(original.attributes, changes, /*copy=*/true, security_officer));
+  // A session's copy is no version of its key: a label never means it. Staged or retired it stays.
+  if (!copy.object.attributes.IsTrue(CKA_TOKEN)) copy.object.attributes.Remove(kCkaVersion);
   copy.object.inherited = original.inherited;
   copy.object.policy =
       request.attributes.Has(kCkaPolicy) ? request.attributes.Text(kCkaPolicy) : original.policy;
