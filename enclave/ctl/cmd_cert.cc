@@ -123,7 +123,9 @@ Result<int> Certify(const CertifyOptions& options, const Globals& globals) {
     KC_ASSIGN(request.attest, ParseNonce(options.nonce));
   }
   KC_ASSIGN(const auto made, enclave->Change<wire::Op::kCertify>(request));
-  if (!made) return Fail(Code::kInternal, "a certificate in a request file");
+  if (!made)
+    return Fail(Code::kInvalidArgument,
+                "certifying needs the reply at once: sign it with --owner, and leave --out away");
   const wire::CertifyReply& reply = *made;
   const std::string pem = ToPem(self_signed ? "CERTIFICATE" : "CERTIFICATE REQUEST", reply.der);
   if (!options.out.empty()) KC_CHECK_OK(ReplaceFile(options.out, AsBytes(pem), 0644));

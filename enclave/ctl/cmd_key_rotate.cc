@@ -130,7 +130,9 @@ Result<wire::CertifyRequest> RequestFor(Enclave& enclave, const KeyLine& line,
 Result<Bytes> Certify(Enclave& enclave, const wire::ObjectInfo& key, wire::CertifyRequest request) {
   request.key = RefTo(key);
   KC_ASSIGN(auto made, enclave.Change<wire::Op::kCertify>(request));
-  if (!made) return Fail(Code::kInternal, "a certificate in a request file");
+  if (!made)
+    return Fail(Code::kInvalidArgument,
+                "certifying needs the reply at once: sign it with --owner, and leave --out away");
   return std::move(made->der);
 }
 

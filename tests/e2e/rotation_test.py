@@ -8,6 +8,7 @@ import ssl
 import threading
 
 from lab import PKCS11_MODULE, LabTest, Nginx, free_port, main, need, wait_until
+from owned import OwnedTest
 from provider_keys import PLAIN, operations_during
 
 KEYS = {"rsa": "rsa:2048", "p256": "ec:p256"}
@@ -132,6 +133,18 @@ class RotationTest(LabTest):
         self.lab.make_token("strangers", policy=stranger)
         self.lab.cli("key", "generate", "--token", "strangers", "--type", "ec:p256", "--label", "www")
 
+    def test_what_loading_costs(self):
+        """A complete reference costs nothing, one by label two requests, however many versions there are."""
+        self.make()
+        whole = self.dir / "whole.key"
+        self.cli("key", "reference", "www", "--out", whole)
+        for _ in range(2):
+            for key, requests in ((whole, 0), (self.dir / "www.key", 2)):
+                done = operations_during(self.lab, lambda key=key: self.lab.openssl("pkey", "-in", key, "-noout"))
+                done.pop("Hello", None), done.pop("Attest", None)
+                self.assertEqual(sum(done.values()), requests, done)
+            self.cli("key", "rotate", "www", "--self-sign")
+
     def test_old_versions_end(self):
         """When its time is over the old key signs no more, whoever asks; then it can be removed."""
         self.make()
@@ -216,6 +229,50 @@ class RotationTest(LabTest):
         self.assertEqual(server.stop(), 0)
         log = server.error_log.read_text()
         self.assertNotIn("mismatch", log)
+
+
+class RotationByOwners(OwnedTest):
+    """Nobody but the owners makes versions; each step is under the signatures of a quorum, given at once or by file."""
+
+    def rotate(self, *arguments, **more):
+        return self.lab.cli("key", "rotate", "--token", "edge", "www", *arguments, **more)
+
+    def versions(self):
+        keys = self.lab.cli("key", "list", "--token", "edge", *self.ops, json=True)["objects"]
+        return sorted(f"{key['version']} {key['state']}" for key in keys if key["label"] == "www")
+
+    def by_file(self, *arguments):
+        """A step that ops and the vault sign one after the other, and that anybody then sends."""
+        path = self.lab.dir / f"{self._testMethodName}-{len(list(self.lab.dir.glob('*.json')))}.json"
+        before = self.versions()
+        self.rotate(*arguments, "--out", path, *self.ops)
+        self.assertEqual(self.versions(), before, "nothing is changed by what is only written")
+        shown = self.lab.cli("request", "show", path).stdout
+        self.lab.cli("request", "sign", path, *self.vault, "--yes")
+        self.lab.cli("request", "send", path)
+        return shown
+
+    def test_steps_by_file_and_at_once(self):
+        self.assertIn("owner", self.refused("key", "rotate", "--token", "edge", "www", "--subject", "CN=www"))
+        shown = self.by_file("--subject", "CN=www")
+        self.assertIn("www", shown)
+        self.assertEqual(self.versions(), ["1 in service", "2 staged"])
+        csr, crt = self.lab.dir / "www.csr", self.lab.dir / "www.crt"
+        self.assertIn("--out away", self.refused("key", "rotate", "--token", "edge", "www", "--subject", "CN=www",
+                                                 "--out", self.lab.dir / "never.json", *self.ops, code=2))
+        self.rotate("--subject", "CN=www", "--csr", csr, *self.ops, *self.security)
+        ca, ca_key = self.lab.dir / "ca.crt", self.lab.dir / "ca.key"
+        self.lab.openssl("req", "-new", "-x509", "-newkey", "ec", "-pkeyopt", "group:P-256", "-noenc", "-keyout", ca_key,
+                         "-subj", "/CN=ca", "-out", ca, env=PLAIN)
+        self.lab.openssl("x509", "-req", "-in", csr, "-CA", ca, "-CAkey", ca_key, "-out", crt, env=PLAIN)
+        # The certificate, the service and the old version's end: one file, one order.
+        self.by_file("--certificate", crt, "--drain", "0")
+        self.assertEqual(self.versions(), ["1 retired", "2 in service"])
+        self.assertIn("more owners", self.refused("key", "rotate", "--token", "edge", "www", "--remove-retired", *self.ops))
+        self.by_file("--remove-retired")
+        self.assertEqual(self.versions(), ["2 in service"])
+        self.rotate("--subject", "CN=www", "--self-sign", *self.ops, *self.security)
+        self.assertEqual(self.versions(), ["2 draining", "3 in service"])
 
 
 if __name__ == "__main__":
