@@ -146,6 +146,10 @@ Status ReadNumber(YamlMap& map, std::string_view key, int64_t min, int64_t max, 
 
 Status ReadLimits(YamlMap& map, DaemonConfig& config) {
   KC_CHECK_OK(ReadNumber(map, "workers", 0, 256, config.workers));
+  KC_CHECK_OK(ReadNumber(map, "spin", 0, 1000, config.spin));
+  if (const auto use = map.Take("crypto_mb")) {
+    KC_ASSIGN(config.use_crypto_mb, use->AsBool());
+  }
   if (const auto age = map.Take("evidence_max_age")) {
     KC_ASSIGN(config.evidence_max_age, age->AsSeconds());
     if (config.evidence_max_age < 1 || config.evidence_max_age > 30 * 86400)

@@ -1,4 +1,5 @@
 // keyclave status: is the enclave there, what is it, what has it done.
+#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "enclave/base/clock.h"
@@ -18,6 +19,8 @@ Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& con
     evidence.push_back(
         {{"name", claim.name}, {"value", claim.value}, {"attested", claim.attested}});
   }
+  Json groups = Json::object();
+  for (const wire::NameCount& group : status.groups) groups[group.name] = group.count;
   Json document = {{"endpoint", config.endpoint.Text()},     {"version", status.version},
                    {"enclave", status.enclave_id},           {"tee", status.tee},
                    {"simulated", status.simulated},          {"warnings", status.warnings},
@@ -30,6 +33,7 @@ Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& con
     document["sessions"] = status.sessions;
     document["epoch"] = status.epoch;
     document["sealing"] = status.sealing;
+    document["signing"] = {{"by", status.signing}, {"groups", groups}};
     document["operations"] = operations;
     document["evidence"] = evidence;
   }
@@ -80,6 +84,7 @@ Result<int> Status(const Globals& globals) {
     fields.Add("attested sessions", std::to_string(status.sessions));
     fields.Add("epoch", std::to_string(status.epoch));
     fields.Add("root secret kept by", Harmless(status.sealing));
+    fields.Add("signatures made by", Harmless(status.signing));
   }
   Print(fields.Text());
   for (const std::string& warning : status.warnings) {

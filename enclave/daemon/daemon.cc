@@ -40,6 +40,7 @@ Result<server::ServerConfig> NetworkOf(const config::DaemonConfig& config) {
   network.listen = config.listen;
   network.socket_mode = config.socket_mode;
   network.workers = config.workers;
+  network.spin = std::chrono::microseconds(config.spin);
   network.limits.connections = config.limits.connections;
   network.limits.requests_in_flight = config.limits.requests_in_flight;
   return network;
@@ -55,6 +56,7 @@ struct Daemon::Parts {
 
   Status OpenState();
   Status OpenNetwork();
+  void OpenMultiBuffer();
   void OnSessionEnd(const session::Session& ended) const;
 
   const config::DaemonConfig config;
@@ -65,6 +67,7 @@ struct Daemon::Parts {
   Bytes audit_public_key;
   std::unique_ptr<keys::ObjectStore> store;
   std::unique_ptr<audit::AuditLog> audit;
+  std::unique_ptr<const mech::MultiBuffer> multi_buffer;
   std::unique_ptr<session::HandshakeContext> handshake;
   std::unique_ptr<session::SessionMap> sessions;
   std::unique_ptr<ops::Service> service;
@@ -86,6 +89,18 @@ Status Daemon::Parts::OpenState() {
   return Done{};
 }
 
+// Without it signatures are OpenSSL's, one by one: no reason not to start.
+void Daemon::Parts::OpenMultiBuffer() {
+  if (!config.use_crypto_mb) return;
+  auto loaded = mech::MultiBuffer::Load({});
+  if (!loaded.ok()) {
+    Log(LogLevel::kInfo, "signatures are made one by one: " + loaded.error().Text());
+    return;
+  }
+  multi_buffer = std::move(loaded).value();
+  Log(LogLevel::kInfo, "signatures are made in groups by " + multi_buffer->Describe());
+}
+
 void Daemon::Parts::OnSessionEnd(const session::Session& ended) const {
   store->RemoveSessionObjects(ended.id());
   if (service != nullptr) service->uses.Forget(ended.id());
@@ -104,6 +119,8 @@ Status Daemon::Parts::OpenNetwork() {
   service = std::make_unique<ops::Service>(config, clock, *store, *sessions, *handshake, *audit);
   handshake->collateral_grace = [this] { return service->policies.MostCollateralGrace(*store); };
   service->started = clock.Now();
+  OpenMultiBuffer();
+  service->multi_buffer = multi_buffer.get();
   service->warnings = warnings;
   service->claims = claims;
   service->audit_key = audit_public_key;

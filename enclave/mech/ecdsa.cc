@@ -53,6 +53,11 @@ Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan in
   return ToHalves(der, HalfSize(key));
 }
 
+Result<Bytes> LaneInput(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_ASSIGN(const Bytes digest, DigestOf(mechanism, input));
+  return EcdsaLaneInput(key.lane()->kind, digest);
+}
+
 Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
               ByteSpan signature) {
   KC_CHECK_OK(CheckPublic(key, CKK_EC));
@@ -71,6 +76,7 @@ constinit const MechFamily kEcdsaFamily = {
     .name = "ecdsa",
     .rows = kRows,
     .sign = Sign,
+    .lane_input = LaneInput,
     .verify = Verify,
 };
 

@@ -2,9 +2,13 @@
 // Immutable, shared.
 #pragma once
 
+#include <mutex>
+
 #include "enclave/base/secret_bytes.h"
+#include "enclave/mech/lane.h"
 #include "enclave/mech/prepared_uses.h"
 #include "enclave/wire/attributes.h"
+#include "enclave/wire/pkcs11_numbers.h"
 
 namespace keyclave::mech {
 
@@ -23,6 +27,14 @@ class Key {
   const SecretBytes& secret() const { return secret_; }  // symmetric keys
   // A context for one use of an asymmetric key, set up as `use` says.
   Result<EvpPkeyCtx> Begin(const PkeyUse& use) const { return uses_.Begin(pkey_.get(), use); }
+  // The parts of a private key that can sign in a group; nullptr: it signs alone. Taken apart when
+  // first asked for.
+  const LaneKey* lane() const {
+    std::call_once(lane_once_, [this] {
+      if (object_class_ == CKO_PRIVATE_KEY) lane_ = MakeLaneKey(pkey_.get());
+    });
+    return lane_.get();
+  }
 
  private:
   uint64_t object_class_;
@@ -30,6 +42,8 @@ class Key {
   EvpPkey pkey_;
   SecretBytes secret_;
   PreparedUses uses_;
+  mutable std::once_flag lane_once_;
+  mutable std::unique_ptr<const LaneKey> lane_;
 };
 
 // Key material at rest: PKCS#8 DER of a private key, the bytes of a secret key; empty for a public

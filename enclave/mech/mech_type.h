@@ -37,6 +37,9 @@ struct MechFamily {
   // PKCS#11 wants: kKeyTypeInconsistent, kKeySizeRange, kMechanismParamInvalid, kDataLenRange,
   // kEncryptedDataInvalid, kSignatureInvalid …
   Result<Bytes> (*sign)(const Key&, const wire::Mechanism&, ByteSpan input) = nullptr;
+  // What of such a signature a multi-buffer library makes, for a key that has a lane: the lane's
+  // input. Its signature is then what `sign` returns. An error: `sign` it alone, which says why.
+  Result<Bytes> (*lane_input)(const Key&, const wire::Mechanism&, ByteSpan input) = nullptr;
   Status (*verify)(const Key&, const wire::Mechanism&, ByteSpan input,
                    ByteSpan signature) = nullptr;
   Result<Bytes> (*encrypt)(const Key&, const wire::Mechanism&, ByteSpan input) = nullptr;

@@ -61,6 +61,12 @@ Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan in
   return RunSign(key, prepared.use, prepared.input, size);
 }
 
+Result<Bytes> LaneInput(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  const size_t size = InfoOf(key.lane()->kind).signature;
+  KC_ASSIGN(const ToSign prepared, Prepare(PkeyVerb::kSign, mechanism, input, size));
+  return Pkcs1LaneInput(*key.lane(), prepared.use.md, prepared.input);
+}
+
 Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
               ByteSpan signature) {
   KC_ASSIGN(const size_t size, RsaForPublic(key));
@@ -111,6 +117,7 @@ constinit const MechFamily kRsaPkcs1Family = {
     .name = "rsa-pkcs1",
     .rows = kRows,
     .sign = Sign,
+    .lane_input = LaneInput,
     .verify = Verify,
     .encrypt = Encrypt,
     .decrypt = Decrypt,

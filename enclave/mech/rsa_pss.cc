@@ -69,6 +69,12 @@ Result<Bytes> Sign(const Key& key, const wire::Mechanism& mechanism, ByteSpan in
   return RunSign(key, use, digest, size);
 }
 
+Result<Bytes> LaneInput(const Key& key, const wire::Mechanism& mechanism, ByteSpan input) {
+  KC_ASSIGN(const PkeyUse use, UseOf(PkeyVerb::kSign, key, mechanism));
+  KC_ASSIGN(const Bytes digest, DigestOf(mechanism, input));
+  return PssLaneInput(*key.lane(), use.md, use.mgf, use.pss_salt_length, digest);
+}
+
 Status Verify(const Key& key, const wire::Mechanism& mechanism, ByteSpan input,
               ByteSpan signature) {
   KC_ASSIGN(const size_t size, RsaForPublic(key));
@@ -84,6 +90,7 @@ constinit const MechFamily kRsaPssFamily = {
     .name = "rsa-pss",
     .rows = kRows,
     .sign = Sign,
+    .lane_input = LaneInput,
     .verify = Verify,
 };
 

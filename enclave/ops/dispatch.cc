@@ -3,6 +3,7 @@
 #include "enclave/base/log.h"
 #include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/ops/reply_batch.h"
 
 namespace keyclave::ops {
 namespace {
@@ -146,6 +147,27 @@ Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
 
 Bytes Dispatcher::Handle(session::Connection& connection, const wire::Frame& request) {
   Call call{service_, connection, *connection.session, {}, service_.clock.Now()};
+  return Answer(call, request);
+}
+
+std::optional<Bytes> Dispatcher::HandleOrJoin(session::Connection& connection,
+                                              const wire::Frame& request, server::Batch& batch,
+                                              uint64_t number) {
+  auto& replies = static_cast<ReplyBatch&>(batch);  // NewBatch's
+  Call call{service_, connection, *connection.session, {}, service_.clock.Now()};
+  call.batch = &replies.signatures();
+  Bytes reply = Answer(call, request);
+  if (!call.joined) return reply;
+  replies.Expect({*call.joined, number, request.id, call.is_operator});
+  return std::nullopt;
+}
+
+std::unique_ptr<server::Batch> Dispatcher::NewBatch() {
+  return std::make_unique<ReplyBatch>(service_);
+}
+
+Bytes Dispatcher::Answer(Call& call, const wire::Frame& request) {
+  const session::Connection& connection = call.connection;
   call.is_operator = IsOperator(service_.config, connection.peer);
   const auto body = wire::ParseRequest(request.body);
   if (!body.ok())

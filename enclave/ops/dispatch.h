@@ -45,9 +45,15 @@ class Dispatcher final : public server::RequestHandler {
  public:
   explicit Dispatcher(Service& service) : service_(service) {}
   Bytes Handle(session::Connection& connection, const wire::Frame& request) override;
+  // Signatures join the batch where a multi-buffer library makes them.
+  std::optional<Bytes> HandleOrJoin(session::Connection& connection, const wire::Frame& request,
+                                    server::Batch& batch, uint64_t number) override;
+  std::unique_ptr<server::Batch> NewBatch() override;
   bool IsSlow(const wire::Frame& request) const override;
 
  private:
+  // The reply, if the call did not join a batch.
+  Bytes Answer(Call& call, const wire::Frame& request);
   Result<Bytes> Run(Call& call, const wire::RequestBody& body);
   Service& service_;
 };

@@ -36,6 +36,10 @@ ReplyOf<Op::kSign> Sign(Call& call, const wire::SignRequest& request, const Auth
   KC_ASSIGN(const mech::MechEntry entry,
             CheckKeyUse(key.object(), request.mechanism, CKF_SIGN, CKA_SIGN));
   KC_ASSIGN(const auto handle, call.service.store.OpenKey(key.object()));
+  if (call.batch != nullptr && call.batch->Takes(entry, *handle)) {
+    call.joined = call.batch->Add(entry, handle, request.mechanism, request.input);
+    return wire::OutputReply{};
+  }
   KC_ASSIGN(Bytes signature, entry.family->sign(*handle, request.mechanism, request.input));
   return wire::OutputReply{std::move(signature)};
 }

@@ -5,6 +5,7 @@
 #include "enclave/audit/audit_log.h"
 #include "enclave/config/daemon_config.h"
 #include "enclave/keys/object_store.h"
+#include "enclave/mech/sign_batch.h"
 #include "enclave/ops/denial_log.h"
 #include "enclave/ops/limits.h"
 #include "enclave/ops/policy_cache.h"
@@ -51,6 +52,7 @@ struct Service {
   UseLedger uses;
   Limits limits;
   OperationCounts counts;
+  const mech::MultiBuffer* multi_buffer = nullptr;  // set before the server starts; null: none
 };
 
 // Who signed the request that is being carried out.
@@ -71,6 +73,8 @@ struct Call {
   std::optional<wire::Owner> signer = {};  // the first of those who signed, auditors too
   std::vector<audit::Field> audit_fields =
       {};  // what a change's audit record says beside operation and caller
+  mech::SignBatch* batch = nullptr;   // what this request may join; null: it is answered at once
+  std::optional<size_t> joined = {};  // it did, at this place: its reply comes out of the batch
 };
 
 }  // namespace keyclave::ops

@@ -30,6 +30,20 @@ ReplyOf<Op::kAttest> Attest(Call& call, const wire::AttestRequest& request,
   return reply;
 }
 
+void ReportSigning(const Service& service, wire::StatusReply& reply) {
+  const mech::MultiBuffer* library = service.multi_buffer;
+  reply.signing = library == nullptr ? "OpenSSL" : "OpenSSL, and in groups " + library->Describe();
+  if (library == nullptr) return;
+  for (size_t size = 1; size <= mech::kLanes; ++size) {
+    if (const uint64_t count = library->groups(size); count != 0)
+      reply.groups.push_back({std::to_string(size), count});
+  }
+  if (library->faults() != 0)
+    reply.warnings.push_back(
+        "signatures that crypto_mb made did not verify, and were made again by OpenSSL: " +
+        std::to_string(library->faults()) + "; replace the library or the machine");
+}
+
 // Health in full for operators; to others only what the handshake tells anyway.
 ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*request*/,
                                   const Anyone::Proof& /*proof*/) {
@@ -57,6 +71,7 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   reply.epoch = service.store.epoch();
   reply.evidence = service.claims;
   reply.sealing = config::SealingName(service.config.sealing.by);
+  ReportSigning(service, reply);
   for (size_t op = 0; op < service.counts.by_op.size(); ++op) {
     const uint64_t count = service.counts.by_op[op].load(std::memory_order_relaxed);
     if (count != 0)

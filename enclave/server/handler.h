@@ -10,9 +10,27 @@ namespace keyclave::server {
 
 using session::Connection;
 
+// Requests of one turn of a worker whose replies are worked out together, because that is faster.
+class Batch {
+ public:
+  struct Reply {
+    uint64_t connection;  // as Join was told
+    Bytes frame;
+  };
+  virtual ~Batch() = default;
+  // Works out all that was left here, and empties it.
+  virtual std::vector<Reply> Run() = 0;
+};
+
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
+  // One for each worker.
+  virtual std::unique_ptr<Batch> NewBatch() = 0;
+  // As Handle, by the connection's own worker; nullopt: the reply comes out of `batch`, for
+  // `number`.
+  virtual std::optional<Bytes> HandleOrJoin(Connection& connection, const wire::Frame& request,
+                                            Batch& batch, uint64_t number) = 0;
   // The reply's frame for one request frame. Called by the connection's own worker, or, where
   // IsSlow says so, by a background thread (then at most one at a time per connection, and no Hello
   // or Attest of it runs meanwhile, so nothing writes to `connection`).

@@ -20,6 +20,7 @@ struct Server::Parts {
                  .limits = config.limits,
                  .stats = stats,
                  .slow = slow,
+                 .spin = config.spin,
                  .identity = identity} {}
 
   const ServerConfig config;

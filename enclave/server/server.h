@@ -26,8 +26,9 @@ struct ServerLimits {
 
 struct ServerConfig {
   std::vector<Endpoint> listen;
-  uint32_t socket_mode = 0666;  // of unix sockets
-  unsigned workers = 0;         // 0: one per core
+  uint32_t socket_mode = 0666;        // of unix sockets
+  unsigned workers = 0;               // 0: one per core
+  std::chrono::microseconds spin{0};  // that a worker looks for requests before it sleeps
   ServerLimits limits;
 };
 

@@ -35,10 +35,10 @@ bool IsHandshakeOp(wire::Op op) { return op == wire::Op::kHello || op == wire::O
 
 ServerConnection::ServerConnection(const Services& services,
                                    std::unique_ptr<wire::TlsStream> stream, session::Peer peer,
-                                   Deliver deliver)
+                                   Home home)
     : services_(services),
       stream_(std::move(stream)),
-      deliver_(std::move(deliver)),
+      home_(std::move(home)),
       connection_(MakeConnection(services.sessions, std::move(peer))),
       opened_(services.clock.Steady()),
       last_request_(opened_),
@@ -60,6 +60,13 @@ ServerConnection::Next ServerConnection::OnSlowReply(Bytes reply) {
   return After(written.ok() ? Advance() : written);
 }
 
+Status ServerConnection::TakeBatchReply(ByteSpan reply) {
+  --joined_;
+  return stream_->Write(reply);
+}
+
+ServerConnection::Next ServerConnection::Settle() { return After(FlushQueue()); }
+
 ServerConnection::Next ServerConnection::Drain() {
   reading_ = false;
   if (phase_ == Phase::kHandshake) return Next::kClose;
@@ -72,7 +79,7 @@ ServerConnection::Next ServerConnection::After(const Status& status) {
     return Next::kClose;
   }
   if (HasMore()) return Next::kAgain;
-  const bool answered = slow_.empty() && stream_->queued() == 0;
+  const bool answered = slow_.empty() && joined_ == 0 && stream_->queued() == 0;
   if (answered && (phase_ == Phase::kEnding || !reading_)) {
     stream_->SayGoodbye();
     return Next::kClose;
@@ -166,8 +173,15 @@ Status ServerConnection::Serve() {
 Status ServerConnection::HandleFrame(const wire::Frame& frame) {
   if (!connection_->hello_done) return HandleFirst(frame);
   if (services_.handler.IsSlow(frame)) return TakeSlow(frame);
+  return HandleQuick(frame);
+}
+
+Status ServerConnection::HandleQuick(const wire::Frame& frame) {
   services_.stats.requests.fetch_add(1, std::memory_order_relaxed);
-  return stream_->Write(services_.handler.Handle(*connection_, frame));
+  const auto reply = services_.handler.HandleOrJoin(*connection_, frame, home_.batch, home_.number);
+  if (reply) return stream_->Write(*reply);
+  ++joined_;
+  return Done{};
 }
 
 // A caller that does not begin with Hello does not speak this protocol: it hears so, and that is
@@ -201,8 +215,8 @@ Status ServerConnection::TakeSlow(const wire::Frame& frame) {
 // The task owns all that it touches: this object may be gone when it ends.
 void ServerConnection::StartSlow() {
   SlowRequest& request = slow_.front();
-  services_.slow.Submit([handler = &services_.handler, connection = connection_, deliver = deliver_,
-                         id = request.id, body = std::move(request.body)] {
+  services_.slow.Submit([handler = &services_.handler, connection = connection_,
+                         deliver = home_.deliver, id = request.id, body = std::move(request.body)] {
     deliver(HandleSlow(*handler, *connection, wire::Frame{.id = id, .body = body}));
   });
 }

@@ -27,17 +27,24 @@ struct Services {
   const ServerLimits& limits;
   ServerStats& stats;
   SlowPool& slow;
+  std::chrono::microseconds spin;
   const std::shared_ptr<const wire::TlsIdentity>& identity;
+};
+
+// What a connection has of its worker.
+struct Home {
+  uint64_t number = 0;  // the connection's
+  Batch& batch;
+  // Brings the reply of a slow request back to the worker, from another thread.
+  std::function<void(Bytes reply)> deliver;
 };
 
 class ServerConnection {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  // Brings the reply of a slow request back to the worker, from another thread.
-  using Deliver = std::function<void(Bytes reply)>;
 
   ServerConnection(const Services& services, std::unique_ptr<wire::TlsStream> stream,
-                   session::Peer peer, Deliver deliver);
+                   session::Peer peer, Home home);
   ~ServerConnection();
   ServerConnection(const ServerConnection&) = delete;
   ServerConnection& operator=(const ServerConnection&) = delete;
@@ -51,6 +58,10 @@ class ServerConnection {
   Next Turn();
   // A slow request was answered.
   Next OnSlowReply(Bytes reply);
+  // A request that had joined the batch was answered. Settle then sends.
+  Status TakeBatchReply(ByteSpan reply);
+  Next Settle();
+  size_t joined() const { return joined_; }
   // No more requests are read; what was read is answered, then kClose.
   Next Drain();
   // Whether it took longer than the limits allow.
@@ -79,6 +90,7 @@ class ServerConnection {
   Status Handshake();
   Status Serve();
   Status HandleFrame(const wire::Frame& frame);
+  Status HandleQuick(const wire::Frame& frame);
   Status HandleFirst(const wire::Frame& frame);
   Status TakeSlow(const wire::Frame& frame);
   void StartSlow();
@@ -93,7 +105,7 @@ class ServerConnection {
 
   const Services& services_;
   const std::unique_ptr<wire::TlsStream> stream_;
-  const Deliver deliver_;
+  const Home home_;
   // Shared with a slow request in progress, which may outlive this object.
   std::shared_ptr<Connection> connection_;
   std::optional<Code> refused_;  // no session could be had: the first request hears why
@@ -104,6 +116,7 @@ class ServerConnection {
   Bytes in_;                      // decrypted, not yet handled
   std::deque<SlowRequest> slow_;  // the first one is running
   size_t slow_bytes_ = 0;
+  size_t joined_ = 0;  // requests that are in the batch
   const Time opened_;
   Time last_request_;
   Time frame_begun_;

@@ -32,7 +32,11 @@ Result<std::unique_ptr<Worker>> Worker::Create(const Services& services) {
 }
 
 Worker::Worker(const Services& services, wire::Fd epoll, wire::Fd wake)
-    : services_(services), epoll_(std::move(epoll)), wake_(std::move(wake)) {}
+    : services_(services),
+      batch_(services.handler.NewBatch()),
+      spin_(services.spin),
+      epoll_(std::move(epoll)),
+      wake_(std::move(wake)) {}
 
 Worker::~Worker() {
   RequestStop();
@@ -99,6 +103,7 @@ void Worker::Run() {
     std::vector<uint64_t> ready = std::exchange(again_, {});
     Wait(ready);
     for (const uint64_t number : ready) Act(number, std::mem_fn(&ServerConnection::Turn));
+    AnswerBatch();
     const Time now = services_.clock.Steady();
     if (now >= next_check_) {
       next_check_ = now + std::chrono::milliseconds(kCheckMilliseconds);
@@ -107,12 +112,50 @@ void Worker::Run() {
   }
 }
 
+// The replies to what this turn's requests had in common. Where memory is too short for them, those
+// who wait for one lose their connection, which is an answer as well.
+void Worker::AnswerBatch() {
+  try {
+    DeliverReplies(batch_->Run());
+  } catch (const std::bad_alloc&) {
+    Log(LogLevel::kError, "out of memory: connections are closed");
+    std::vector<uint64_t> waiting;
+    for (const auto& [number, entry] : connections_) {
+      if (entry.connection->joined() != 0) waiting.push_back(number);
+    }
+    for (const uint64_t number : waiting) Close(number);
+  }
+}
+
+void Worker::DeliverReplies(const std::vector<Batch::Reply>& replies) {
+  std::vector<uint64_t> answered;
+  for (const Batch::Reply& reply : replies) {
+    const auto found = connections_.find(reply.connection);
+    if (found == connections_.end()) continue;
+    if (!found->second.connection->TakeBatchReply(reply.frame).ok()) {
+      Close(reply.connection);
+    } else if (answered.empty() || answered.back() != reply.connection) {
+      answered.push_back(reply.connection);
+    }
+  }
+  for (const uint64_t number : answered) Act(number, std::mem_fn(&ServerConnection::Settle));
+}
+
 // Adds the connections that have an event; whatever was there already gets its turn without
 // waiting.
 void Worker::Wait(std::vector<uint64_t>& ready) {
   std::array<epoll_event, kMaxEvents> events{};
   const int timeout = !ready.empty() ? 0 : connections_.empty() ? -1 : kCheckMilliseconds;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout);
+  const auto look = [&](int milliseconds) {
+    return ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, milliseconds);
+  };
+  int count = 0;
+  const auto came = [&] {
+    count = look(0);
+    return count != 0;
+  };
+  const bool idle = timeout != 0 && !connections_.empty();
+  if (!idle || !spin_.Wait(came)) count = look(timeout);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<size_t>(i)];
     const uint64_t number = event.data.u64;
@@ -157,10 +200,12 @@ void Worker::Welcome(Arrival arrival) {
     load_.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
-  const auto deliver = [this, number](Bytes frame) { DeliverSlow(number, std::move(frame)); };
+  Home home{.number = number, .batch = *batch_, .deliver = [this, number](Bytes frame) {
+              DeliverSlow(number, std::move(frame));
+            }};
   Entry& entry = connections_[number];
   entry.connection = std::make_unique<ServerConnection>(services_, std::move(stream).value(),
-                                                        std::move(arrival.peer), deliver);
+                                                        std::move(arrival.peer), std::move(home));
   if (!Watch(number, entry, EPOLL_CTL_ADD)) Close(number);
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "enclave/base/spin.h"
 #include "enclave/server/server_connection.h"
 
 namespace keyclave::server {
@@ -51,6 +52,8 @@ class Worker {
   void Wait(std::vector<uint64_t>& ready);
   void TakeInbox();
   void Wake();
+  void AnswerBatch();
+  void DeliverReplies(const std::vector<Batch::Reply>& replies);
   void DeliverSlow(uint64_t number, Bytes frame);
   void Welcome(Arrival arrival);
   // Lets a connection do something, and does what it says comes next.
@@ -62,6 +65,8 @@ class Worker {
   void CloseOverdue(Time now);
 
   const Services services_;
+  const std::unique_ptr<Batch> batch_;
+  Spin spin_;
   const wire::Fd epoll_;
   const wire::Fd wake_;
   std::thread thread_;

@@ -72,6 +72,8 @@ struct StatusReply {
   std::vector<ClaimText> evidence;    // the enclave's own claims
   Bytes audit_key;                    // SubjectPublicKeyInfo of the checkpoint key
   std::string sealing;                // who keeps the root secret: file, tpm …
+  std::string signing;                // by what signatures are made
+  std::vector<NameCount> groups;      // of signatures made together: how many of each size
   template <class V>
   void Visit(V&& v) {
     v(1, version);
@@ -89,6 +91,8 @@ struct StatusReply {
     v(13, evidence);
     v(14, audit_key);
     v(15, sealing);
+    v(16, signing);
+    v(17, groups);
   }
 };
 

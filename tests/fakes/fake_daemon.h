@@ -70,9 +70,28 @@ class TestClock final : public Clock {
 inline constexpr wire::TokenId kToken{1};
 inline constexpr std::string_view kPin = "1234";
 
+// Replies that wait for the end of the worker's turn.
+class FakeBatch final : public server::Batch {
+ public:
+  std::vector<Reply> Run() override { return std::exchange(replies, {}); }
+  std::vector<Reply> replies;
+};
+
 class FakeHandler final : public server::RequestHandler {
  public:
   explicit FakeHandler(session::HandshakeContext context) : context_(std::move(context)) {}
+
+  std::unique_ptr<server::Batch> NewBatch() override { return std::make_unique<FakeBatch>(); }
+  // Signatures join, if they were told to.
+  std::optional<Bytes> HandleOrJoin(session::Connection& connection, const wire::Frame& request,
+                                    server::Batch& batch, uint64_t number) override {
+    const auto body = wire::ParseRequest(request.body);
+    Bytes reply = Handle(connection, request);
+    if (!signatures_join || !body.ok() || body->op != wire::Op::kSign) return reply;
+    static_cast<FakeBatch&>(batch).replies.push_back({number, std::move(reply)});
+    return std::nullopt;
+  }
+  std::atomic<bool> signatures_join{false};
 
   Bytes Handle(session::Connection& connection, const wire::Frame& request) override {
     const auto body = wire::ParseRequest(request.body);

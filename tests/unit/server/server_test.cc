@@ -75,6 +75,26 @@ TEST_F(ServerTest, HelloAndTheFirstRequestsMayComeTogether) {
   EXPECT_EQ(NextId(peer), 3U);
 }
 
+// Replies that are worked out together come all the same: to the one who asked, under its numbers,
+// beside others.
+TEST_F(ServerTest, RepliesOfABatchReachThoseWhoAsked) {
+  daemon_.handler.signatures_join = true;
+  std::vector<RawPeer> peers;
+  for (int i = 0; i < 5; ++i) peers.push_back(Connect());
+  for (RawPeer& peer : peers) {
+    Bytes all;
+    for (const uint64_t id : {11U, 12U, 13U})
+      Append(all, wire::BuildRequest(id, Op::kSign, Encode(wire::SignRequest())));
+    Append(all, Random(14));
+    ASSERT_TRUE(peer.Send(all));
+  }
+  for (RawPeer& peer : peers) {
+    std::multiset<uint64_t> ids;
+    for (int i = 0; i < 4; ++i) ids.insert(NextId(peer));
+    EXPECT_EQ(ids, (std::multiset<uint64_t>{11, 12, 13, 14}));
+  }
+}
+
 TEST_F(ServerTest, AFastRequestOvertakesASlowOne) {
   daemon_.handler.SetGate(false);
   RawPeer peer = Connect();

@@ -1,0 +1,27 @@
+#include "enclave/ops/reply_batch.h"
+
+#include <utility>
+
+namespace keyclave::ops {
+
+std::vector<server::Batch::Reply> ReplyBatch::Run() {
+  const std::vector<Waiting> waiting = std::exchange(waiting_, {});
+  std::vector<Reply> replies;
+  std::vector<Result<Bytes>> signatures = signatures_.Run();
+  const uint64_t epoch = service_.store.epoch();
+  replies.reserve(waiting.size());
+  for (const auto& [place, connection, request, is_operator] : waiting) {
+    Result<Bytes>& signature = signatures[place];
+    if (signature.ok()) {
+      const Bytes fields = wire::Encode(wire::OutputReply{*std::move(signature)});
+      replies.push_back({connection, wire::BuildReply(request, epoch, fields)});
+    } else {
+      const Error& error = signature.error();
+      replies.push_back({connection, wire::BuildErrorReply(request, epoch, error.code(),
+                                                           is_operator ? error.detail() : "")});
+    }
+  }
+  return replies;
+}
+
+}  // namespace keyclave::ops
