@@ -1,4 +1,5 @@
 // keyclave approvals: which approvals are in force.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/clock.h"

@@ -1,4 +1,5 @@
 // keyclave approve: an owner's word that one caller may do one thing with one key, for a while.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/authz/policy.h"

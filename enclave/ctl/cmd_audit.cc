@@ -1,6 +1,7 @@
 // keyclave audit: read the enclave's audit log, and check a copy of it offline.
 #include "enclave/ctl/cmd_audit.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -1,5 +1,6 @@
 // keyclave audit receipt: what the receipt of a released key says, and whether the enclave signed
 // it.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

@@ -1,4 +1,5 @@
 // keyclave ca: certificates that a CA in the enclave issues to others.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

@@ -1,6 +1,7 @@
 // keyclave cert: certificates and requests for keys of the enclave.
 #include "enclave/ctl/cmd_cert.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

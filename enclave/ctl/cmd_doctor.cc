@@ -1,4 +1,5 @@
 // keyclave doctor: finds what is wrong, and says how to mend it.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

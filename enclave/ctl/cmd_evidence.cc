@@ -1,6 +1,7 @@
 // keyclave evidence: measurements for policies, and what this process or the enclave can prove.
 #include "enclave/ctl/cmd_evidence.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <memory>

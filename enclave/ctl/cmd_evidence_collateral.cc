@@ -1,4 +1,5 @@
 // keyclave evidence collateral: what an operator carries in for verification, kept in a folder.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "attest/trust_config.h"

@@ -1,4 +1,5 @@
 // keyclave evidence collect: makes evidence about this machine or process and writes it to a file.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

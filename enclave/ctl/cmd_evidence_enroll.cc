@@ -1,5 +1,6 @@
 // keyclave evidence enroll-tpm: an attestation key in a machine's TPM, and the proof for an
 // operator that it is there. On one machine at once, or in four steps on two.
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>

@@ -1,4 +1,5 @@
 // keyclave evidence verify and show: what a file of evidence says, and whether it is genuine.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "attest/jwk.h"

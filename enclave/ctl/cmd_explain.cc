@@ -1,6 +1,7 @@
 // keyclave explain: why a key refused, or would refuse this very process.
 #include "enclave/ctl/cmd_explain.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/authz/set_document.h"

@@ -1,4 +1,6 @@
 // keyclave explain --evidence: what a policy says to evidence in files, without asking the enclave.
+#include <CLI/CLI.hpp>
+
 #include "enclave/authz/authorize.h"
 #include "enclave/authz/families.h"
 #include "enclave/base/file.h"

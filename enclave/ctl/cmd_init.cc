@@ -1,6 +1,7 @@
 // keyclave init: the configuration files and the empty state of a new enclave.
 #include <grp.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/client/config.h"

@@ -1,6 +1,7 @@
 // keyclave key list, show, delete, reference.
 #include "enclave/ctl/cmd_key.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

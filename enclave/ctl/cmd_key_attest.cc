@@ -1,5 +1,6 @@
 // keyclave key attest: evidence of the enclave about a key, for people who will never ask the
 // enclave.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

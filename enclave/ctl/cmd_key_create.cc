@@ -1,4 +1,5 @@
 // keyclave key generate, keyclave key import: how keys come into the enclave.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

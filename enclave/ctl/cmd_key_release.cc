@@ -1,5 +1,6 @@
 // keyclave key release: a key or data object, wrapped for a public key that goes into this
 // process's own evidence.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

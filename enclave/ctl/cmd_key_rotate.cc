@@ -3,6 +3,7 @@
 // Each step is one change of one object, so that whatever stops the command, what it has done holds
 // and the same command goes on from there. Which version a label means changes in the enclave, in
 // one of these steps (docs/rotation.md).
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

@@ -1,4 +1,5 @@
 // keyclave owner: keys of owners, proofs of possession, and who the owners of a token are.
+#include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
 

@@ -1,6 +1,7 @@
 // keyclave policy: check policies offline; list and show those of a token.
 #include "enclave/ctl/cmd_policy.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/authz/policy.h"

@@ -1,4 +1,5 @@
 // keyclave policy apply, keyclave policy sign: put a policy in force, or have it signed for that.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

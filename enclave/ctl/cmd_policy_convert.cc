@@ -1,4 +1,5 @@
 // keyclave policy convert: policies of other systems, rewritten.
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 

@@ -1,4 +1,5 @@
 // keyclave policy diff: what changes between two versions of a policy, and for whom.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

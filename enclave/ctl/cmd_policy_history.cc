@@ -1,4 +1,5 @@
 // keyclave policy history: which versions a policy had, and who signed them.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/ctl/cmd_policy.h"

@@ -1,6 +1,7 @@
 // keyclave policy test: a table of callers and expected verdicts, for CI jobs.
 #include "enclave/ctl/cmd_policy.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

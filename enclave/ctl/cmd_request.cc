@@ -1,6 +1,7 @@
 // keyclave request: requests in files, for several owners to sign.
 #include "enclave/ctl/cmd_request.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/clock.h"

@@ -1,4 +1,5 @@
 // keyclave revoke: the kill switch: callers and keys that are refused from the next request on.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/clock.h"

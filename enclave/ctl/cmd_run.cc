@@ -1,4 +1,5 @@
 // keyclave run: becomes a program that finds the provider and the module configured.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/ctl/enclave_link.h"

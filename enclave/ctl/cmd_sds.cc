@@ -1,6 +1,7 @@
 // keyclave sds: becomes keyclave-sds, which lies beside it and brings gRPC.
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"

@@ -1,6 +1,7 @@
 // keyclave set: reference-value sets: check them offline; list, show and compare those of a token.
 #include "enclave/ctl/cmd_set.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/clock.h"

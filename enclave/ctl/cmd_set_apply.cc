@@ -1,4 +1,5 @@
 // keyclave set apply, sign, add: new versions of reference-value sets.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/clock.h"

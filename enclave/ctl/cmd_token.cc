@@ -1,4 +1,5 @@
 // keyclave token: create, list and delete tokens.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/authz/policy.h"

@@ -5,12 +5,15 @@
 // Nothing is done while parsing.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "enclave/base/result.h"
+
+namespace CLI {
+class App;  // CLI11's; who builds a parser includes <CLI/CLI.hpp>
+}
 
 namespace keyclave::ctl {
 

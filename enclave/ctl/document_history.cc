@@ -1,5 +1,7 @@
 #include "enclave/ctl/document_history.h"
 
+#include <CLI/CLI.hpp>
+
 #include "enclave/authz/owner_key.h"
 #include "enclave/authz/policy.h"
 #include "enclave/authz/set_document.h"

@@ -1,5 +1,7 @@
 #include "enclave/ctl/enclave_link.h"
 
+#include <CLI/CLI.hpp>
+
 #include "enclave/client/key_reference.h"
 #include "enclave/ctl/output.h"
 #include "enclave/ctl/secret_input.h"

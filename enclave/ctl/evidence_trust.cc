@@ -1,5 +1,7 @@
 #include "enclave/ctl/evidence_trust.h"
 
+#include <CLI/CLI.hpp>
+
 #include "enclave/ctl/trust_file.h"
 
 namespace keyclave::ctl {

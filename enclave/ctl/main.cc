@@ -1,6 +1,7 @@
 // keyclave: the command line. Parses, does one command, and turns its outcome into an exit code.
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
 

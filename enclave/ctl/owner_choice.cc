@@ -1,5 +1,7 @@
 #include "enclave/ctl/owner_choice.h"
 
+#include <CLI/CLI.hpp>
+
 #include "enclave/base/yaml.h"
 
 namespace keyclave::ctl {
