@@ -7,7 +7,7 @@
 
 #include <stdexcept>
 
-#include "bench/signer.h"
+#include "bench/evp_jobs.h"
 
 namespace keyclave::bench {
 namespace {
@@ -63,21 +63,27 @@ bool Check(EVP_PKEY* key, const Digest& digest, const Signature& signature) {
                          digest.size()) == 1;
 }
 
+Signature SignOnce(EVP_PKEY* key, const Digest& digest) {
+  // A context per signature, as libssl makes one per handshake and PKCS#11 one C_SignInit per
+  // C_Sign.
+  const Context context = NewContext(key, true);
+  Signature signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
+  size_t size = signature.size();
+  if (EVP_PKEY_sign(context.get(), signature.data(), &size, digest.data(), digest.size()) <= 0)
+    Throw("sign");
+  signature.resize(size);
+  return signature;
+}
+
 class EvpSigner : public Signer {
  public:
-  explicit EvpSigner(const std::string& uri) : key_(LoadPrivateKey(uri)) {}
+  EvpSigner(const std::string& uri, unsigned jobs) : key_(LoadPrivateKey(uri)), jobs_(jobs) {}
 
-  std::function<Signature(const Digest&)> ForThread() override {
-    // A context per signature, as libssl makes one per handshake and PKCS#11 one C_SignInit per
-    // C_Sign.
-    return [key = key_.get()](const Digest& digest) {
-      const Context context = NewContext(key, true);
-      Signature signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
-      size_t size = signature.size();
-      if (EVP_PKEY_sign(context.get(), signature.data(), &size, digest.data(), digest.size()) <= 0)
-        Throw("sign");
-      signature.resize(size);
-      return signature;
+  std::function<Signature(Digest&)> ForThread() override {
+    const auto sign = [key = key_.get()](const Digest& digest) { return SignOnce(key, digest); };
+    if (jobs_ == 0) return sign;
+    return [jobs = std::make_shared<SignJobs>(jobs_, sign)](Digest& digest) {
+      return jobs->Next(digest);
     };
   }
 
@@ -90,12 +96,13 @@ class EvpSigner : public Signer {
 
  private:
   Pkey key_;
+  const unsigned jobs_;
 };
 
 }  // namespace
 
-std::unique_ptr<Signer> MakeEvpSigner(const std::string& uri) {
-  return std::make_unique<EvpSigner>(uri);
+std::unique_ptr<Signer> MakeEvpSigner(const std::string& uri, unsigned jobs) {
+  return std::make_unique<EvpSigner>(uri, jobs);
 }
 
 bool VerifyWith(const std::vector<uint8_t>& public_key_info, const Digest& digest,

@@ -50,7 +50,7 @@ class Pkcs11Signer : public Signer {
     Ok(p11_->C_GetAttributeValue(session_, key_, &type, 1), "CKA_KEY_TYPE");
   }
 
-  std::function<Signature(const Digest&)> ForThread() override {
+  std::function<Signature(Digest&)> ForThread() override {
     return [this, session = token_.OpenSession()](const Digest& digest) {
       return Sign(session, digest);
     };

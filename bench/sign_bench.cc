@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   std::string uri;
   std::string pin_file;
   unsigned threads = 1;
+  unsigned jobs = 0;
   double seconds = 1;
   double warm_up = 0.3;
   auto* module = app.add_option("--module", pkcs11.module, "PKCS#11 module to load");
@@ -68,6 +69,8 @@ int main(int argc, char** argv) {
   app.add_option("--uri", uri, "what OSSL_STORE opens: a PEM file or a pkcs11: URI")
       ->excludes(module);
   app.add_option("--threads", threads)->check(CLI::Range(1U, 256U));
+  app.add_option("--jobs", jobs, "asynchronous jobs on each thread, with --uri")
+      ->check(CLI::Range(0U, 256U));
   app.add_option("--seconds", seconds, "measured time");
   app.add_option("--warm-up", warm_up, "seconds before, not counted");
   CLI11_PARSE(app, argc, argv);
@@ -77,7 +80,7 @@ int main(int argc, char** argv) {
       if (!std::getline(in, pkcs11.pin)) throw std::runtime_error("cannot read " + pin_file);
     }
     const auto signer =
-        uri.empty() ? MakePkcs11Signer(pkcs11) : keyclave::bench::MakeEvpSigner(uri);
+        uri.empty() ? MakePkcs11Signer(pkcs11) : keyclave::bench::MakeEvpSigner(uri, jobs);
     keyclave::bench::Print(Measure(*signer, threads, warm_up, seconds));
     return 0;
   } catch (const std::exception& error) {

@@ -17,8 +17,9 @@ using Signature = std::vector<uint8_t>;
 class Signer {
  public:
   virtual ~Signer() = default;
-  // For one thread: signs a digest. RSA signatures as PKCS #1 has them, ECDSA ones as DER.
-  virtual std::function<Signature(const Digest&)> ForThread() = 0;
+  // For one thread: signs a digest; in `digest` is then the one that was signed, which an
+  // asynchronous signer was given earlier. RSA signatures as PKCS #1 has them, ECDSA ones as DER.
+  virtual std::function<Signature(Digest& digest)> ForThread() = 0;
   // Whether the signature is one of this key's, checked with the public key by OpenSSL outside the
   // measurement.
   virtual bool Verify(const Digest& digest, const Signature& signature) = 0;
@@ -33,7 +34,8 @@ struct Pkcs11Options {
 std::unique_ptr<Signer> MakePkcs11Signer(const Pkcs11Options& options);
 // `uri`: what OSSL_STORE opens: a PEM file (the key is then in memory), or pkcs11:… with Keyclave's
 // provider active.
-std::unique_ptr<Signer> MakeEvpSigner(const std::string& uri);
+// With `jobs` each thread keeps so many signatures in flight, as asynchronous jobs of OpenSSL.
+std::unique_ptr<Signer> MakeEvpSigner(const std::string& uri, unsigned jobs);
 
 // Verifies with an OpenSSL public key given as SubjectPublicKeyInfo (DER).
 bool VerifyWith(const std::vector<uint8_t>& public_key_info, const Digest& digest,

@@ -49,7 +49,8 @@ Status Channel::FlushAll(Deadline deadline) {
   }
 }
 
-Result<Channel::Reply> Channel::Exchange(wire::Op op, ByteSpan fields, Deadline deadline) {
+Result<Channel::Reply> Channel::Exchange(wire::Op op, ByteSpan fields, Deadline deadline,
+                                         Pause pause, Spin* spin) {
   const uint64_t id = ++last_id_;
   // A frame of which the last byte was never sent cannot have been executed.
   sent_ = false;
@@ -58,12 +59,21 @@ Result<Channel::Reply> Channel::Exchange(wire::Op op, ByteSpan fields, Deadline 
   KC_CHECK_OK(stream_->Write(frame));
   KC_CHECK_OK(FlushAll(deadline));
   sent_ = true;
-  return ReadReply(id, deadline);
+  return ReadReply(id, deadline, pause, spin);
 }
 
-Result<Channel::Reply> Channel::ReadReply(uint64_t id, Deadline deadline) {
+// A pause ends when the application thinks that it may; the deadline holds all the same.
+Status Channel::AwaitBytes(Deadline deadline, Pause pause, Spin* spin) const {
+  const bool paused = pause != nullptr && pause(stream_->fd());
+  if (!paused && spin != nullptr && spin->Wait([this] { return HasBytes(); })) return Done{};
+  if (!paused) return WaitFor(stream_->fd(), POLLIN, deadline);
+  if (std::chrono::steady_clock::now() >= deadline) return Fail(Code::kDeadline);
+  return Done{};
+}
+
+Result<Channel::Reply> Channel::ReadReply(uint64_t id, Deadline deadline, Pause pause, Spin* spin) {
   for (;;) {
-    KC_CHECK_OK(WaitFor(stream_->fd(), POLLIN, deadline));
+    KC_CHECK_OK(AwaitBytes(deadline, pause, spin));
     for (auto state = wire::TlsStream::ReadState::kMore;
          state == wire::TlsStream::ReadState::kMore;) {
       KC_ASSIGN(state, stream_->Read(in_, in_.size() + 1));
@@ -84,6 +94,12 @@ Result<Channel::Reply> Channel::ReadReply(uint64_t id, Deadline deadline) {
       }
     }
   }
+}
+
+// Or is at its end, which a read will find.
+bool Channel::HasBytes() const {
+  uint8_t byte = 0;
+  return ::recv(stream_->fd(), &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 bool Channel::Healthy() const {

@@ -6,6 +6,7 @@
 // After any error the channel is of no more use.
 #pragma once
 
+#include "enclave/base/spin.h"
 #include "enclave/client/config.h"
 #include "enclave/client/connect.h"
 #include "enclave/client/fd_table.h"
@@ -30,9 +31,11 @@ class Channel {
     uint64_t epoch = 0;
     Bytes fields;
   };
-  // Sends one request and waits for its reply. kDeadline, kChannelClosed, kReplyMismatch, and the
-  // codes of frames.
-  Result<Reply> Exchange(wire::Op op, ByteSpan fields, Deadline deadline);
+  // Sends one request and waits for its reply: by `pause`, if there is one and it can; else without
+  // sleeping, if `spin` thinks so. kDeadline, kChannelClosed, kReplyMismatch, and the codes of
+  // frames.
+  Result<Reply> Exchange(wire::Op op, ByteSpan fields, Deadline deadline, Pause pause = nullptr,
+                         Spin* spin = nullptr);
   // Whether the enclave may have executed the request of the last Exchange, which failed.
   bool MayHaveRun() const { return sent_; }
 
@@ -50,7 +53,9 @@ class Channel {
   Channel(std::unique_ptr<wire::TlsStream> stream, const ByteArray<32>& own_spki, FdTable& table);
   Status Handshake(Deadline deadline);
   Status FlushAll(Deadline deadline);
-  Result<Reply> ReadReply(uint64_t id, Deadline deadline);
+  Status AwaitBytes(Deadline deadline, Pause pause, Spin* spin) const;
+  bool HasBytes() const;
+  Result<Reply> ReadReply(uint64_t id, Deadline deadline, Pause pause, Spin* spin);
 
   const std::unique_ptr<wire::TlsStream> stream_;
   const FdTable::Entry entry_;  // ends before stream_ closes the socket

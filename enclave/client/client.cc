@@ -141,8 +141,7 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   if (!fresh.ok()) return lost(fresh.error(), false);
   if (!attempt.measurement.empty())
     KC_CHECK_OK(CheckMeasurement(state.ClaimsOf(lease.channel()), attempt.measurement));
-  state.CountRequest();
-  auto reply = lease.channel().Exchange(attempt.op, attempt.fields, attempt.deadline);
+  auto reply = state.Exchange(lease, attempt.op, attempt.fields, attempt.deadline);
   if (!reply.ok()) return lost(reply.error(), lease.channel().MayHaveRun());
   state.Saw(*reply);
   if (reply->code == 0) return std::optional<Bytes>(std::move(reply->fields));

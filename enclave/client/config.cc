@@ -145,6 +145,10 @@ Status ReadLimits(YamlMap& map, ClientConfig& config) {
     KC_ASSIGN(const int64_t count, connections->AsInt(1, int64_t{kMaxConnections}));
     config.max_connections = static_cast<size_t>(count);
   }
+  if (const auto spin = map.Take("spin")) {
+    KC_ASSIGN(const int64_t microseconds, spin->AsInt(0, 1000));
+    config.spin = std::chrono::microseconds(microseconds);
+  }
   return Done{};
 }
 

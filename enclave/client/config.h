@@ -17,7 +17,8 @@
 //   deadline: 5s        # per call
 //   renew_before: 60s   # evidence is renewed so long before it expires
 //   max_connections: 16 # per process, at most 256
-//   owner:              # whom `keyclave` signs for where a token has owners
+//   spin: 0             # microseconds (at most 1000) that a lone caller looks for its answer
+//   before it sleeps owner:              # whom `keyclave` signs for where a token has owners
 //     name: ops
 //     key: /root/ops.pem   # or a pkcs11: URI
 #pragma once
@@ -41,6 +42,11 @@ struct OwnerConfig {
   std::string key;
 };
 
+// Lets the thread do something else until the descriptor has bytes (-1: for a while), instead of
+// waiting: an application's coroutine. It may come back too early. False: it cannot, here; wait.
+// Nothing may be held meanwhile that another caller on this thread could wait for.
+using Pause = bool (*)(int fd);
+
 struct ClientConfig {
   std::string source;  // the file's path, for messages
   Endpoint endpoint;
@@ -55,7 +61,9 @@ struct ClientConfig {
   std::chrono::milliseconds deadline{5000};
   std::chrono::seconds renew_before{60};
   size_t max_connections = 16;
+  std::chrono::microseconds spin{0};
   std::optional<OwnerConfig> owner = {};
+  Pause pause = nullptr;  // the program's, not the file's
 };
 
 // KEYCLAVE_CONFIG if set (ignored in set-user-id programs), else /etc/keyclave/client.yaml.

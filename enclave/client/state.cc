@@ -22,7 +22,8 @@ Client::State::State(const ClientConfig& config, State* parent)
       parent_(parent),
       fds_(2 * config.max_connections),
       epoch_(parent == nullptr ? 0 : parent->epoch_.load()),
-      generation_(parent == nullptr ? 1 : parent->generation_.load() + 1) {}
+      generation_(parent == nullptr ? 1 : parent->generation_.load() + 1),
+      spin_(config.spin) {}
 
 Client::State::~State() {
   for (const auto& channel : idle_) channel->SayGoodbye();
@@ -31,8 +32,10 @@ Client::State::~State() {
 bool Client::State::IsOfThisProcess() const { return pid_ == ::getpid(); }
 
 Result<Client::State::Lease> Client::State::Take(Which which, Deadline deadline) {
+  bool may_pause = config_.pause != nullptr;
   for (;;) {
     std::unique_ptr<Channel> idle;
+    bool full = false;
     {
       const MutexLock lock(mutex_);
       for (;;) {
@@ -47,10 +50,19 @@ Result<Client::State::Lease> Client::State::Take(Which which, Deadline deadline)
           ++open_;
           break;
         }
+        full = may_pause;
+        if (full) break;
         if (changed_.wait_until(mutex_, deadline) == std::cv_status::timeout) {
           return Fail(Code::kDeadline, "all connections to keyclaved are busy");
         }
       }
+    }
+    if (full) {
+      // Those who have the connections may be on this very thread.
+      may_pause = config_.pause(-1);
+      if (std::chrono::steady_clock::now() >= deadline)
+        return Fail(Code::kDeadline, "all connections to keyclaved are busy");
+      continue;
     }
     if (idle == nullptr) return OpenNew(deadline);
     if (which == Which::kAny && idle->Healthy()) {
@@ -59,6 +71,17 @@ Result<Client::State::Lease> Client::State::Take(Which which, Deadline deadline)
     }
     Discard(std::move(idle));
   }
+}
+
+// Who is not alone has others to leave the processor to.
+Result<Channel::Reply> Client::State::Exchange(Lease& lease, wire::Op op, ByteSpan fields,
+                                               Deadline deadline) {
+  requests_.fetch_add(1, std::memory_order_relaxed);
+  const bool alone = in_flight_.fetch_add(1, std::memory_order_relaxed) == 0;
+  auto reply =
+      lease.channel().Exchange(op, fields, deadline, config_.pause, alone ? &spin_ : nullptr);
+  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+  return reply;
 }
 
 // Holds the turn and one of the places in the pool.

@@ -77,7 +77,8 @@ class Client::State {
   uint64_t epoch() const { return epoch_.load(); }
   uint64_t generation() const { return generation_.load(); }
   ClientStats stats() const;
-  void CountRequest() { requests_.fetch_add(1, std::memory_order_relaxed); }
+  // A request of the application's, counted.
+  Result<Channel::Reply> Exchange(Lease& lease, wire::Op op, ByteSpan fields, Deadline deadline);
 
  private:
   // What is known of one run of the daemon, by its TLS key.
@@ -125,6 +126,8 @@ class Client::State {
   std::atomic<uint64_t> epoch_;
   std::atomic<uint64_t> generation_;
   std::atomic<uint64_t> requests_{0};
+  std::atomic<unsigned> in_flight_{0};
+  Spin spin_;
   std::atomic<uint64_t> connections_{0};
   std::atomic<uint64_t> attestations_{0};
 
