@@ -44,6 +44,7 @@ SKIPS = {
     "tests/e2e/co_resident_test.py": "only root may run a program as another user",
     "tests/e2e/audit_break_test.py": "only root may mount a small disk; a limit on file sizes stands in for it elsewhere",
     "tests/e2e/cli_prompt_test.py": "a tree whose /dev/pts nobody mounted has no terminals",
+    "tests/e2e/crypto_mb_test.py": "hardware: AVX-512 IFMA",
     "tests/contract/store_contract_test.cc": "a store in memory cannot be opened a second time",
     "tests/unit/attest/vectors_dcap_test.cc": "the samples of real machines are no part of the repository",
     "tests/fault/disk_test.cc": "only root may mount a small disk; the other ways to fill one run everywhere",
