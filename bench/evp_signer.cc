@@ -26,6 +26,10 @@ struct ContextFree {
 };
 using Pkey = std::unique_ptr<EVP_PKEY, PkeyFree>;
 using Context = std::unique_ptr<EVP_PKEY_CTX, ContextFree>;
+struct DigestFree {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+using DigestContext = std::unique_ptr<EVP_MD_CTX, DigestFree>;
 
 Pkey LoadPrivateKey(const std::string& uri) {
   OSSL_STORE_CTX* store = OSSL_STORE_open(uri.c_str(), nullptr, nullptr, nullptr, nullptr);
@@ -57,13 +61,35 @@ Context NewContext(EVP_PKEY* key, bool sign) {
   return context;
 }
 
+// Ed25519 signs messages: the digest is one.
+bool IsOfMessages(EVP_PKEY* key) { return EVP_PKEY_is_a(key, "ED25519") != 0; }
+
 bool Check(EVP_PKEY* key, const Digest& digest, const Signature& signature) {
+  if (IsOfMessages(key)) {
+    const DigestContext context(EVP_MD_CTX_new());
+    return EVP_DigestVerifyInit_ex(context.get(), nullptr, nullptr, nullptr, nullptr, key,
+                                   nullptr) == 1 &&
+           EVP_DigestVerify(context.get(), signature.data(), signature.size(), digest.data(),
+                            digest.size()) == 1;
+  }
   const Context context = NewContext(key, false);
   return EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest.data(),
                          digest.size()) == 1;
 }
 
+Signature SignMessage(EVP_PKEY* key, const Digest& message) {
+  const DigestContext context(EVP_MD_CTX_new());
+  Signature signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
+  size_t size = signature.size();
+  if (EVP_DigestSignInit_ex(context.get(), nullptr, nullptr, nullptr, nullptr, key, nullptr) != 1 ||
+      EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) != 1)
+    Throw("sign");
+  signature.resize(size);
+  return signature;
+}
+
 Signature SignOnce(EVP_PKEY* key, const Digest& digest) {
+  if (IsOfMessages(key)) return SignMessage(key, digest);
   // A context per signature, as libssl makes one per handshake and PKCS#11 one C_SignInit per
   // C_Sign.
   const Context context = NewContext(key, true);

@@ -29,6 +29,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 sys.dont_write_bytecode = True
+import budgets  # noqa: E402
 from lab import BUILD_DIR, PKCS11_MODULE, Lab, Nginx, free_port, is_socket, need, wait_until  # noqa: E402
 
 SIGN_BENCH = BUILD_DIR / "bin" / "sign_bench"
@@ -245,9 +246,10 @@ def main():
     parser.add_argument("--workers", type=int, default=4, help="of nginx")
     parser.add_argument("--clients", type=int, default=8, help="threads of the handshake load")
     parser.add_argument("--objects", type=int, default=100_000, help="of the large token that is searched")
-    parser.add_argument("--only", choices=("sign", "handshake", "find", "evidence", "grant"))
+    parser.add_argument("--only", choices=("budgets", "sign", "handshake", "find", "evidence", "grant"))
     options = parser.parse_args()
-    with Lab(start=options.only not in ("evidence", "grant")) as lab:
+    promised = list(budgets.rows(options, measure, interleaved)) if options.only in (None, "budgets") else []
+    with Lab(start=options.only not in ("budgets", "evidence", "grant")) as lab:
         rows = []
         if options.only in (None, "sign"):
             rows += sign_rows(lab, options)
@@ -268,9 +270,9 @@ def main():
         commit = ""
     RESULTS.mkdir(exist_ok=True)
     record = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": commit, "machine": machine(),
-              "repeats": options.repeats, "seconds": options.seconds, "rows": rows}
+              "repeats": options.repeats, "seconds": options.seconds, "budgets": promised, "rows": rows}
     (RESULTS / "latest.json").write_text(json.dumps(record, indent=1) + "\n")
-    table = print_table(rows)
+    table = "\n\n".join(part for part in (budgets.table(promised) if promised else "", print_table(rows) if rows else "") if part)
     (RESULTS / "latest.txt").write_text(table + "\n")
     print(f"\n{record['machine']['cpu']}, {record['machine']['cpus']} CPUs, {record['machine']['openssl']}; "
           f"median of {options.repeats} repeats of {options.seconds:g} s; ratio above 1: Keyclave is faster\n")
