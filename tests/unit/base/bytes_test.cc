@@ -180,7 +180,7 @@ TEST(ByteReader, ArraysAreCopies) {
   ASSERT_TRUE(array.ok());
   bytes[0] = 99;
   EXPECT_EQ((*array)[0], 1);
-  EXPECT_EQ(reader.TakeArray<1>().code(), Code::kTruncated);
+  EXPECT_EQ(reader.TakeArray<2>().code(), Code::kTruncated);
 }
 
 TEST(ByteWriter, PrefixesMakeConcatenationsUnambiguous) {

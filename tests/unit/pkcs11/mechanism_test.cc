@@ -179,7 +179,7 @@ TEST(Mechanism, ReadsTheDataOfDerivations) {
   CK_KEY_DERIVATION_STRING_DATA string{data, sizeof(data)};
   CK_MECHANISM mechanism{CKM_XOR_BASE_AND_DATA, &string, sizeof(string)};
   EXPECT_EQ(FromMechanism(&mechanism)->bytes, ToBytes(FromC(data, sizeof(data))));
-  string.string_data = nullptr;
+  string = {nullptr, sizeof(data)};
   EXPECT_EQ(FromMechanism(&mechanism).code(), Code::kMechanismParamInvalid);
   CK_AES_CBC_ENCRYPT_DATA_PARAMS cbc{{9}, data, sizeof(data)};
   mechanism = {CKM_AES_CBC_ENCRYPT_DATA, &cbc, sizeof(cbc)};
