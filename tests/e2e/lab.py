@@ -87,6 +87,7 @@ class Lab:
         self.reports.chmod(0o1777)
         self.openssl_conf = self.config_dir / "openssl.cnf"  # keyclave init writes it
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("KEYCLAVE_", "OPENSSL_", "SOFTHSM"))}
+        self.env["KEYCLAVE_BUILD_DIR"] = str(BUILD_DIR)  # of tests that are programs of their own
         self.env["KEYCLAVE_CONFIG"] = str(self.client_config)
         self.env["OPENSSL_CONF"] = str(self.openssl_conf)
         self.env.setdefault("HOME", str(self.dir))
