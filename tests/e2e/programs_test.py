@@ -4,7 +4,7 @@ Python and Node as servers. What they run is what their pages in docs/servers sh
 
 import shlex
 
-from lab import PKCS11_MODULE, LabTest, Nginx, accepts, main, need
+from lab import PKCS11_MODULE, PROVIDER, LabTest, Nginx, accepts, main, need
 from provider_keys import ENGINE_CONFIGURATION, PLAIN, TOKEN, make_keys, operations_during
 from servers import Server, page_blocks, replaced
 
@@ -64,13 +64,13 @@ class Programs(LabTest):
         return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / "plain.crt", *arguments, self.url], check=False,
                             env=env)
 
-    def assert_signs_once(self, action):
-        """The action is served, by one signature of the client's key and nothing more."""
+    def assert_signs_once(self, action, *finding):
+        """The action is served, by one signature of the client's key and nothing more than `finding` it."""
         answers = []
         done = operations_during(self.lab, lambda: answers.append(action()))
         self.assertIn("served by nginx", answers[0].stdout, answers[0].stderr)
         self.assertEqual(done.pop("Sign", 0), 1)
-        self.assertLessEqual(set(done), {"Hello", "Attest"})
+        self.assertLessEqual(set(done), {"Hello", "Attest", *finding})
 
     def assert_told(self, process, *words):
         self.assertNotEqual(process.returncode, 0)
@@ -87,7 +87,7 @@ class Programs(LabTest):
     # ---- curl ----
 
     def test_curl(self):
-        line, = page_blocks("curl", "sh")
+        line, _ = page_blocks("curl", "sh")
         words = shlex.split(replaced(line, {"/etc/keyclave/": f"{self.lab.dir}/", "https://www.example.org/": ""}))[1:]
         self.assert_signs_once(lambda: self.curl(*words))
         both = self.lab.write("both.pem", "".join((self.lab.dir / f"client.{suffix}").read_text() for suffix in ("crt", "key")))
@@ -100,11 +100,22 @@ class Programs(LabTest):
         for arguments, env in ((words, PLAIN), (("--cert", self.lab.dir / "p256.crt", *words[2:]), None)):
             self.assert_told(self.curl(*arguments, env=env), "unable to set private key file")
 
-    def test_curl_takes_uris_to_the_engine_only(self):
+    def test_curl_takes_uris_to_the_engine(self):
         words = ("--cert", self.lab.dir / "client.crt", "--key", f"pkcs11:token={TOKEN};object=client;type=private")
         self.assertIn("served by nginx", self.curl(*words, env=self.engine).stdout)
         self.assert_told(self.curl(*words), "failed to load private key from crypto engine")
-        self.assert_told(self.curl(*words, "--key-type", "PROV"), "not supported file type for private key")
+
+    def test_curl_takes_uris_to_a_provider_that_is_named(self):
+        _, line = page_blocks("curl", "sh")
+        words = shlex.split(replaced(line, {"/etc/keyclave/": f"{self.lab.dir}/", "https://www.example.org/": ""}))[1:]
+        modules = {"OPENSSL_MODULES": str(PROVIDER.parent)}
+        unnamed = self.curl(*words[words.index("--key-type"):], env=modules)
+        if "not supported file type" in unnamed.stderr:  # of a curl that knows engines only
+            self.assert_told(self.curl(*words, env=modules), "SSL Engine 'keyclave' not found")
+            return
+        self.assert_told(unnamed, "Failed to initialize provider")
+        self.assert_signs_once(lambda: self.curl(*words, env=modules), "GetObject")
+        self.assert_told(self.curl(*words), "Failed to initialize provider")
 
     # ---- Python ----
 
