@@ -51,7 +51,7 @@ class CaIssue(LabTest):
         return out if more.get("check", True) else process
 
     def text(self, path):
-        return self.openssl("x509", "-in", path, "-noout", "-text").stdout
+        return self.openssl("x509", "-in", path, "-noout", "-text", "-nameopt", "RFC2253").stdout
 
     def audit(self, event):
         lines = self.lab.cli("audit", "export").stdout.splitlines()
@@ -93,7 +93,7 @@ class CaIssue(LabTest):
         self.assertEqual(text.count("BEGIN CERTIFICATE"), 2)
         self.assertTrue(text.endswith((self.lab.dir / "ec-ca.crt").read_text()))
         described = self.text(path)
-        self.assertIn("Subject: CN = a.mesh.example", described)
+        self.assertIn("Subject: CN=a.mesh.example", described)
         self.assertIn("TLS Web Client Authentication", described)
         self.assertNotIn("TLS Web Server Authentication", described)
         self.openssl("x509", "-in", path, "-noout", "-checkend", "0")

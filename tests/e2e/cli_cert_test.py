@@ -34,9 +34,10 @@ class Cert(LabTest):
         for label in ("rsa", "ec"):
             path = self.self_sign(label, "--days", "7")
             self.assertIn("OK", self.openssl("verify", "-CAfile", path, path))
-            text = self.openssl("x509", "-in", path, "-noout", "-subject", "-ext", "subjectAltName,basicConstraints")
+            text = self.openssl("x509", "-in", path, "-noout", "-subject", "-nameopt", "RFC2253", "-ext",
+                                "subjectAltName,basicConstraints")
             self.assertIn("www.example.org", text)
-            self.assertIn("O = Example", text)
+            self.assertIn("O=Example", text)
             self.assertIn("DNS:www.example.org, IP Address:127.0.0.1", text)
             self.assertIn("CA:FALSE", text)
             self.openssl("x509", "-in", path, "-noout", "-checkend", str(6 * 86400))
