@@ -317,7 +317,9 @@ TEST_P(WrappingRows, WrappedKeysComeBack) {
   const Result<NewKey> opened = unwrap(flipped);
   EXPECT_TRUE(!opened.ok() || !(opened->material == key->secret()));
   if (!opened.ok()) {
-    EXPECT_EQ(CodeOf(opened), "WrappedKeyInvalid");
+    // Where OpenSSL rejects implicitly (3.2 and later), a bad block is one of any length.
+    const bool any_length = family().name == "rsa-pkcs1" && CodeOf(opened) == "WrappedKeyLenRange";
+    EXPECT_TRUE(any_length || CodeOf(opened) == "WrappedKeyInvalid") << CodeOf(opened);
   }
 }
 

@@ -95,8 +95,12 @@ TEST(X509Csr, AcceptsARequestForTheKeyThatSignsIt) {
   EXPECT_FALSE(Check(rule, Join({good, Bytes{0}}), scene).ok());
   const mech::EvpPkey other = NewKey();
   ExpectRefused(Check(rule, good, {.public_key_info = SpkiOf(other.get())}), "another key");
-  X509_REQ_set_version(made.get(), 1);
-  ExpectRefused(Check(rule, Der(made.get(), i2d_re_X509_REQ_tbs), scene), "version");
+  Bytes later = good;  // OpenSSL 3.5 makes requests of version 1 only
+  const Bytes version{0x02, 0x01, 0x00};
+  const auto found = std::search(later.begin(), later.end(), version.begin(), version.end());
+  ASSERT_NE(found, later.end());
+  found[2] = 1;
+  ExpectRefused(Check(rule, later, scene), "version");
 }
 
 TEST(X509Roles, ARequestIsNoCertificateAndNeitherIsTls) {
