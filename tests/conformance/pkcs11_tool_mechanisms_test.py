@@ -20,11 +20,11 @@ except ImportError as error:
 
 MESSAGE = b"what is signed, all of it, and more than one block of it\n"
 IV = bytes(range(16))
-# pkcs11-tool's word, and what its listing calls the public key.
+# pkcs11-tool's word, and what its listing calls the public key (0.26 counts the bits of the whole DER of some points).
 PAIRS = {"rsa:2048": "RSA 2048 bits", "rsa:3072": "RSA 3072 bits", "rsa:4096": "RSA 4096 bits",
          "EC:prime256v1": "EC  EC_POINT 256 bits", "EC:secp384r1": "EC  EC_POINT 384 bits",
          "EC:secp521r1": "EC  EC_POINT 528 bits", "EC:secp256k1": "EC  EC_POINT 256 bits",
-         "EC:edwards25519": "EC_EDWARDS  EC_POINT 255 bits", "EC:curve25519": "EC_MONTGOMERY  EC_POINT 255 bits"}
+         "EC:edwards25519": "EC_EDWARDS  EC_POINT (255|272) bits", "EC:curve25519": "EC_MONTGOMERY  EC_POINT (255|272) bits"}
 SECRETS = {"AES:16": "AES length 16", "AES:24": "AES length 24", "AES:32": "AES length 32",
            "GENERIC:20": "Generic secret length 20", "GENERIC:64": "Generic secret length 64"}
 CURVES = {"prime256v1": ec.SECP256R1, "secp384r1": ec.SECP384R1, "secp521r1": ec.SECP521R1, "secp256k1": ec.SECP256K1}
@@ -52,7 +52,7 @@ class Mechanisms(ClientTest):
         """Makes a pair that ends with the test; its public key, as the tool shows it."""
         made = self.tool("--keypairgen", "--key-type", key_type, "--id", key_id, "--label", key_id, *usage).stdout
         self.addCleanup(self.delete, key_id, "privkey", "pubkey")
-        self.assertIn("Public Key Object; " + PAIRS[key_type], made)
+        self.assertRegex(made, "Public Key Object; " + PAIRS[key_type])
         if key_type.startswith("rsa:"):
             self.tool("--read-object", "--type", "pubkey", "--id", key_id, "-o", "public", login=False)
             return serialization.load_der_public_key(self.file("public"))
