@@ -8,6 +8,9 @@ import os
 import ssl
 import sys
 import threading
+import warnings
+
+warnings.filterwarnings("ignore", "This process .* is multi-threaded")  # Python 3.12 and later, of what is tested here
 
 
 def server_context(certificate, key):
@@ -100,6 +103,7 @@ def main():
         assert in_children(2, lambda: in_children(2, once) or sys.exit(1)), "their children"
         once()
     elif what == "fork-while-signing":
+        once()  # what is done once, Python's imports and libcrypto's first fetches, is done under locks of theirs that a fork copies
         stop = threading.Event()
 
         def sign():
