@@ -1,5 +1,6 @@
 """What the virtual machine of vm.py boots: Debian's kernel, and an initial ramdisk with keyclaved and little else."""
 
+import lzma
 import os
 import pathlib
 import re
@@ -11,7 +12,7 @@ from lab import KEYCLAVED, SOURCE_DIR, need
 GUEST_DIR = SOURCE_DIR / "build" / "deps" / "guest"
 INIT = pathlib.Path(__file__).resolve().parent / "guest_init.sh"
 
-# Drivers that Debian's kernel has as modules, each after those that it stands on. TPM and ext4 are built in.
+# Drivers that Debian's kernel has as modules or built in, each after those that it stands on. TPM and ext4 are built in.
 MODULES = ["virtio/virtio_ring.ko", "virtio/virtio.ko", "virtio/virtio_pci_legacy_dev.ko", "virtio/virtio_pci_modern_dev.ko",
            "virtio/virtio_pci.ko", "block/virtio_blk.ko", "char/virtio_console.ko", "char/hw_random/virtio-rng.ko"]
 # What the TPM's library loads by name while it runs, so that no program's list of libraries has it.
@@ -19,8 +20,8 @@ TSS_LIBRARIES = ["libtss2-esys.so.0", "libtss2-mu.so.0", "libtss2-tctildr.so.0",
 
 
 def guest_file(pattern):
-    """The one file below GUEST_DIR that matches."""
-    found = sorted(GUEST_DIR.glob(pattern))
+    """The one file below GUEST_DIR that matches; since Debian 13 packages have all in /usr."""
+    found = sorted({*GUEST_DIR.glob(pattern), *GUEST_DIR.glob(f"usr/{pattern}")})
     if len(found) != 1:
         raise AssertionError(f"{GUEST_DIR}/{pattern}: {len(found)} files; `./run deps` unpacks them there, once")
     return found[0]
@@ -31,8 +32,9 @@ def kernel():
 
 
 def firmware():
-    """OVMF's code, and the empty store of its variables: of the smaller build, which starts two seconds sooner."""
-    return guest_file("usr/share/OVMF/OVMF_CODE.fd"), guest_file("usr/share/OVMF/OVMF_VARS.fd")
+    """OVMF's code, and the empty store of its variables: of the smaller build, which starts two seconds sooner, where there is one."""
+    size = "" if list(GUEST_DIR.glob("usr/share/OVMF/OVMF_CODE.fd")) else "_4M"
+    return guest_file(f"usr/share/OVMF/OVMF_CODE{size}.fd"), guest_file(f"usr/share/OVMF/OVMF_VARS{size}.fd")
 
 
 def library(name):
@@ -52,6 +54,19 @@ def linked(program):
     return set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", listed, re.M))
 
 
+def add_modules(folder):
+    """The drivers that are not built into the kernel, unpacked, and in `order` their names."""
+    builtin = guest_file("lib/modules/*/modules.builtin").read_text()
+    names = []
+    for module in MODULES:
+        if f"/{module}\n" not in builtin:
+            file = guest_file(f"lib/modules/*/kernel/drivers/{module}*")
+            names.append(pathlib.Path(module).name)
+            with (lzma.open if file.suffix == ".xz" else open)(file, "rb") as packed:
+                (folder / names[-1]).write_bytes(packed.read())
+    (folder / "order").write_text("".join(f"{name}\n" for name in names))
+
+
 def build_image(folder, configuration):
     """Makes FOLDER/initrd with keyclaved, and these files in /etc/keyclave. Returns its path."""
     root = folder / "initrd.d"
@@ -63,9 +78,7 @@ def build_image(folder, configuration):
     (root / "init").chmod(0o755)
     for file in configuration:
         shutil.copy(file, root / "etc" / "keyclave")
-    for module in MODULES:
-        shutil.copy(guest_file(f"lib/modules/*/kernel/drivers/{module}"), root / "modules")
-    (root / "modules" / "order").write_text("".join(pathlib.Path(m).name + "\n" for m in MODULES))
+    add_modules(root / "modules")
     programs = [str(KEYCLAVED), need("socat")]
     for program in programs:
         shutil.copy(program, root / "bin")
