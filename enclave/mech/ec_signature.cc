@@ -17,9 +17,9 @@ Result<Bytes> ToHalves(ByteSpan der, size_t half) {
   return halves;
 }
 
-Result<Bytes> FromHalves(ByteSpan halves) {
+Result<EcdsaSig> SignatureOf(ByteSpan halves) {
   const int width = static_cast<int>(halves.size() / 2);
-  const EcdsaSig signature(ECDSA_SIG_new());
+  EcdsaSig signature(ECDSA_SIG_new());
   BigNum r(BN_bin2bn(halves.data(), width, nullptr));
   BigNum s(BN_bin2bn(halves.data() + width, width, nullptr));
   if (!signature || !r || !s || ECDSA_SIG_set0(signature.get(), r.get(), s.get()) != 1) {
@@ -28,6 +28,11 @@ Result<Bytes> FromHalves(ByteSpan halves) {
   // The signature owns both now.
   (void)r.release();
   (void)s.release();
+  return signature;
+}
+
+Result<Bytes> FromHalves(ByteSpan halves) {
+  KC_ASSIGN(const EcdsaSig signature, SignatureOf(halves));
   const int size = i2d_ECDSA_SIG(signature.get(), nullptr);
   if (size <= 0) return OpensslError("ECDSA signature");
   Bytes der(static_cast<size_t>(size));

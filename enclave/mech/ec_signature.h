@@ -3,10 +3,12 @@
 #pragma once
 
 #include "enclave/base/bytes.h"
+#include "enclave/mech/openssl_handles.h"
 
 namespace keyclave::mech {
 
 Result<Bytes> ToHalves(ByteSpan der, size_t half);
 Result<Bytes> FromHalves(ByteSpan halves);
+Result<EcdsaSig> SignatureOf(ByteSpan halves);
 
 }  // namespace keyclave::mech

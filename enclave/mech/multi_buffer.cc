@@ -73,7 +73,8 @@ struct MultiBuffer::Library {
 MultiBuffer::MultiBuffer(std::unique_ptr<const Library> library) : library_(std::move(library)) {}
 MultiBuffer::~MultiBuffer() = default;
 
-Result<std::unique_ptr<const MultiBuffer>> MultiBuffer::Load(const std::string& path) {
+Result<std::unique_ptr<const MultiBuffer>> MultiBuffer::Load(const std::string& path,
+                                                             size_t worth_from) {
   void* handle = OpenLibrary(path);
   if (handle == nullptr) {
     const std::string why = path.empty() ? std::string() : std::string(": ") + dlerror();
@@ -85,7 +86,7 @@ Result<std::unique_ptr<const MultiBuffer>> MultiBuffer::Load(const std::string& 
   std::unique_ptr<MultiBuffer> loaded(new MultiBuffer(std::move(library)));
   bool any = false;
   for (size_t i = 0; i < kLaneKinds; ++i) {
-    loaded->worth_from_[i] = loaded->TryOut(static_cast<LaneKind>(i));
+    loaded->worth_from_[i] = loaded->TryOut(static_cast<LaneKind>(i), worth_from);
     any = any || loaded->worth_from_[i] != 0;
   }
   if (!any) {
@@ -98,7 +99,7 @@ Result<std::unique_ptr<const MultiBuffer>> MultiBuffer::Load(const std::string& 
   return std::unique_ptr<const MultiBuffer>(std::move(loaded));
 }
 
-size_t MultiBuffer::TryOut(LaneKind kind) {
+size_t MultiBuffer::TryOut(LaneKind kind, size_t worth_from) {
   if (library_->calls.algorithm_info(AlgorithmOf(kind)) == 0) return 0;
   const auto known = KnownKey::Make(kind);
   const auto sign = [this, kind](std::span<Lane> group) { Sign(kind, group); };
@@ -107,7 +108,7 @@ size_t MultiBuffer::TryOut(LaneKind kind) {
     wrong_[static_cast<size_t>(kind)] = true;
     return 0;
   }
-  return known->WorthFrom(sign);
+  return worth_from != 0 ? worth_from : known->WorthFrom(sign);
 }
 
 void MultiBuffer::Sign(LaneKind kind, std::span<Lane> group) const {

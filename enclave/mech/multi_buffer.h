@@ -24,7 +24,9 @@ class MultiBuffer {
  public:
   // `library`: a path; empty: what the system has under its usual names. kUnsupported: no such
   // library, not all that is needed of it, or a processor without the instructions.
-  static Result<std::unique_ptr<const MultiBuffer>> Load(const std::string& library);
+  // `worth_from`: what WorthFrom shall say of the kinds that it does rightly; 0: what is measured.
+  static Result<std::unique_ptr<const MultiBuffer>> Load(const std::string& library,
+                                                         size_t worth_from = 0);
   ~MultiBuffer();
   MultiBuffer(const MultiBuffer&) = delete;
   MultiBuffer& operator=(const MultiBuffer&) = delete;
@@ -45,7 +47,7 @@ class MultiBuffer {
   struct Library;
   explicit MultiBuffer(std::unique_ptr<const Library> library);
   // WorthFrom of a kind, or 0 if the library does not do it, does it wrongly, or slowly.
-  size_t TryOut(LaneKind kind);
+  size_t TryOut(LaneKind kind, size_t worth_from);
 
   const std::unique_ptr<const Library> library_;
   std::array<size_t, kLaneKinds> worth_from_{};

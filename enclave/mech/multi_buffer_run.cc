@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "enclave/mech/ec_signature.h"
 #include "enclave/mech/evp.h"
 #include "enclave/mech/multi_buffer_calls.h"
 
@@ -42,19 +43,6 @@ const MultiBufferCalls::Ecdsa& EcdsaOf(const MultiBufferCalls& calls, LaneKind k
   }
 }
 
-EcdsaSig ToSignature(ByteSpan halves) {
-  const auto half = halves.size() / 2;
-  const int width = static_cast<int>(half);
-  EcdsaSig signature(ECDSA_SIG_new());
-  BigNum r(BN_bin2bn(halves.data(), width, nullptr));
-  BigNum s(BN_bin2bn(halves.data() + half, width, nullptr));
-  if (!signature || !r || !s || ECDSA_SIG_set0(signature.get(), r.get(), s.get()) != 1)
-    return nullptr;
-  (void)r.release();  // the signature's own now
-  (void)s.release();
-  return signature;
-}
-
 size_t CheckEcdsa(const MultiBufferCalls::Ecdsa& calls, std::span<Lane> group) {
   Eight<EcdsaSig> owned;
   Eight<const ECDSA_SIG*> signatures{};
@@ -63,7 +51,8 @@ size_t CheckEcdsa(const MultiBufferCalls::Ecdsa& calls, std::span<Lane> group) {
   Eight<const BIGNUM*> y{};
   for (size_t i = 0; i < group.size(); ++i) {
     if (group[i].signature.empty()) continue;
-    owned[i] = ToSignature(group[i].signature);
+    auto signature = SignatureOf(group[i].signature);
+    if (signature.ok()) owned[i] = std::move(signature).value();
     signatures[i] = owned[i].get();
     digests[i] = group[i].input.data();
     x[i] = group[i].key->public_x.get();
