@@ -4,8 +4,8 @@
 
 namespace keyclave::ossl {
 
-// client::Pause: pauses the job that runs, with `fd` for the program to watch. False outside of
-// jobs.
+// client::Pause: pauses the job that runs, with `fd` (or one that is ready) for the program to
+// watch. False outside of jobs.
 bool PauseJob(int fd);
 
 }  // namespace keyclave::ossl

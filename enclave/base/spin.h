@@ -12,8 +12,9 @@ namespace keyclave {
 class Spin {
  public:
   // 0: never. On a machine with one processor it would only keep the other side from working.
-  explicit Spin(std::chrono::microseconds limit)
-      : limit_(std::thread::hardware_concurrency() > 1 ? limit : std::chrono::microseconds(0)) {}
+  explicit Spin(std::chrono::microseconds limit,
+                unsigned processors = std::thread::hardware_concurrency())
+      : limit_(processors > 1 ? limit : std::chrono::microseconds(0)) {}
 
   // Asks `ready` again and again. False: it did not become so within the limit, or seldom did of
   // late: then sleep.

@@ -17,8 +17,8 @@
 //   deadline: 5s        # per call
 //   renew_before: 60s   # evidence is renewed so long before it expires
 //   max_connections: 16 # per process, at most 256
-//   spin: 0             # microseconds (at most 1000) that a lone caller looks for its answer
-//   before it sleeps owner:              # whom `keyclave` signs for where a token has owners
+//   spin: 0             # microseconds that a lone caller looks for its answer; at most 1000
+//   owner:              # whom `keyclave` signs for where a token has owners
 //     name: ops
 //     key: /root/ops.pem   # or a pkcs11: URI
 #pragma once
@@ -42,7 +42,7 @@ struct OwnerConfig {
   std::string key;
 };
 
-// Lets the thread do something else until the descriptor has bytes (-1: for a while), instead of
+// Lets the thread do something else until the descriptor has bytes (-1: for a moment), instead of
 // waiting: an application's coroutine. It may come back too early. False: it cannot, here; wait.
 // Nothing may be held meanwhile that another caller on this thread could wait for.
 using Pause = bool (*)(int fd);

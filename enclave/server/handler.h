@@ -14,7 +14,7 @@ using session::Connection;
 class Batch {
  public:
   struct Reply {
-    uint64_t connection;  // as Join was told
+    uint64_t connection;  // as HandleOrJoin was told
     Bytes frame;
   };
   virtual ~Batch() = default;

@@ -2,7 +2,6 @@
 # ctest: LABEL=with-crypto-mb TIMEOUT=300
 """The real crypto_mb of Debian under load: its groups, and what it may not sign."""
 
-
 from lab import SOURCE_DIR, main
 from sign_groups_test import SignGroups as Groups
 

@@ -96,6 +96,19 @@ class SignGroups(LabTest):
         self.assertEqual(long.wait(60), 1)
         self.lab.start_daemon()
 
+    def test_a_lone_caller_that_spins(self):
+        """Both ends look for messages before they sleep: signatures come as ever."""
+        self.lab.stop()
+        for path in (self.lab.config, self.lab.client_config):
+            text = path.read_text()
+            self.addCleanup(path.write_text, text)
+            path.write_text(text + "spin: 50\n")
+        self.lab.start_daemon()
+        self.lab.make_token("lone")
+        self.lab.cli("key", "generate", "--token", "lone", "--type", "ec:p256", "--label", "www")
+        self.lab.run([BUILD_DIR / "bin" / "sign_bench", "--uri", "pkcs11:token=lone;object=www;type=private", "--seconds", "0.5"])
+        self.assertGreater(self.lab.cli("status", json=True)["operations"]["Sign"], 2)
+
     def test_without(self):
         self.lab.stop()
         self.lab.config.write_text(self.lab.config.read_text().replace("crypto_mb: true", "") + "crypto_mb: false\n")

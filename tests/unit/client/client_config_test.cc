@@ -33,6 +33,7 @@ TEST(ClientConfig, DefaultsAreAsDocumented) {
   EXPECT_EQ(config->deadline, std::chrono::seconds(5));
   EXPECT_EQ(config->renew_before, std::chrono::seconds(60));
   EXPECT_EQ(config->max_connections, 16U);
+  EXPECT_EQ(config->spin.count(), 0);
 }
 
 TEST(ClientConfig, EverythingCanBeSaid) {
@@ -40,7 +41,7 @@ TEST(ClientConfig, EverythingCanBeSaid) {
   const auto config = Parse(Good() + "socket_owner: 101\nenclave: " + std::string(32, 'a') +
                             "\nevidence: simulated\nsimulated: {key: " + folder.File("root.key") +
                             ", root: " + folder.File("root.pub") +
-                            "}\ndeadline: 2s\nrenew_before: 5m\nmax_connections: 4\n");
+                            "}\ndeadline: 2s\nrenew_before: 5m\nmax_connections: 4\nspin: 50\n");
   ASSERT_TRUE(config.ok()) << config.error().Text();
   EXPECT_EQ(config->socket_owner, 101U);
   EXPECT_EQ(config->enclave_id, std::string(32, 'a'));
@@ -51,6 +52,7 @@ TEST(ClientConfig, EverythingCanBeSaid) {
   EXPECT_EQ(config->deadline, std::chrono::seconds(2));
   EXPECT_EQ(config->renew_before, std::chrono::minutes(5));
   EXPECT_EQ(config->max_connections, 4U);
+  EXPECT_EQ(config->spin.count(), 50);
 }
 
 TEST(ClientConfig, ReleaseKeysAndPinnedPolicies) {
@@ -94,6 +96,7 @@ TEST(ClientConfig, EveryMistakeNamesItsPlace) {
       {Good() + "deadline: 25h\n", Code::kConfigBadValue, "c.yaml:3"},
       {Good() + "max_connections: 0\n", Code::kConfigBadValue, "c.yaml:3"},
       {Good() + "max_connections: 257\n", Code::kConfigBadValue, "c.yaml:3"},
+      {Good() + "spin: 1001\n", Code::kConfigBadValue, "c.yaml:3"},
       {Good() + "max_connections: many\n", Code::kConfigWrongType, "c.yaml:3"},
       {Good() + "socket_owner: -1\n", Code::kConfigBadValue, "c.yaml:3"},
       {Good() + "enclave: mine\n", Code::kConfigBadValue, "32 hexadecimal digits"},

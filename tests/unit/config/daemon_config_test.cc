@@ -74,6 +74,8 @@ TEST_F(DaemonConfigTest, RefusesMistakesWithTheirPlace) {
   Refuses("state: /twice\n", Code::kConfigDuplicateKey, "state");
   Refuses("workers: many\n", Code::kConfigWrongType, "workers");
   Refuses("workers: -1\n", Code::kConfigBadValue, "workers");
+  Refuses("spin: 1001\n", Code::kConfigBadValue, "spin");
+  Refuses("crypto_mb: /tmp/lib.so\n", Code::kConfigWrongType, "crypto_mb");
   Refuses("operators: root\n", Code::kConfigWrongType, "operators");
   Refuses("operators: [4294967295]\n", Code::kConfigBadValue, "operators");
   Refuses("socket_mode: \"0999\"\n", Code::kConfigBadValue, "socket_mode");
