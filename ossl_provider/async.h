@@ -2,10 +2,11 @@
 // keeps many in flight on one thread.
 #pragma once
 
+#include "enclave/client/config.h"
+
 namespace keyclave::ossl {
 
-// client::Pause: pauses the job that runs, with `fd` (or one that is ready) for the program to
-// watch. False outside of jobs.
-bool PauseJob(int fd);
+// Pauses the job that runs, with the descriptor (or one that is ready) for the program to watch.
+extern const client::Pausing kJobs;
 
 }  // namespace keyclave::ossl

@@ -34,7 +34,7 @@ Context::~Context() { delete client_.load(std::memory_order_acquire); }
 Result<client::Client*> Context::Client() {
   if (client::Client* made = client_.load(std::memory_order_acquire)) return made;
   KC_ASSIGN(client::ClientConfig config, client::LoadClientConfig(ConfigPath(core_)));
-  config.pause = PauseJob;
+  config.pausing = &kJobs;
   auto fresh = std::make_unique<client::Client>(std::move(config));
   client::Client* expected = nullptr;
   // Two threads may both come here first; one client stays, and it has not yet opened a connection.

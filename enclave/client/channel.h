@@ -1,22 +1,20 @@
-// One TLS connection to the enclave, used by one thread at a time: one request, then its reply.
+// One TLS connection to the enclave.
 //
 // A channel knows nothing of trust: after Open the peer is whoever holds the key `server_spki`. It
 // becomes an attested channel when its evidence was appraised (prover.h), and nothing but Hello may
 // be sent before.
-// After any error the channel is of no more use.
+// After any error of an Exchange the channel is of no more use for new requests.
 #pragma once
 
-#include "enclave/base/spin.h"
-#include "enclave/client/config.h"
-#include "enclave/client/connect.h"
 #include "enclave/client/fd_table.h"
-#include "enclave/wire/frame.h"
-#include "enclave/wire/tls_stream.h"
+#include "enclave/client/pipeline.h"
 
 namespace keyclave::client {
 
 class Channel {
  public:
+  using Reply = Pipeline::Reply;
+
   // Connects and does the TLS handshake. The codes of Connect; kTlsFailed, kNoExporter,
   // kChannelClosed.
   static Result<std::unique_ptr<Channel>> Open(const ClientConfig& config,
@@ -26,22 +24,20 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  struct Reply {
-    uint64_t code = 0;
-    uint64_t epoch = 0;
-    Bytes fields;
-  };
-  // Sends one request and waits for its reply: by `pause`, if there is one and it can; else without
-  // sleeping, if `spin` thinks so. kDeadline, kChannelClosed, kReplyMismatch, and the codes of
-  // frames.
-  Result<Reply> Exchange(wire::Op op, ByteSpan fields, Deadline deadline, Pause pause = nullptr,
-                         Spin* spin = nullptr);
-  // Whether the enclave may have executed the request of the last Exchange, which failed.
-  bool MayHaveRun() const { return sent_; }
+  // Any number of callers at once (pipeline.h).
+  Result<Reply> Exchange(wire::Op op, ByteSpan fields, const Pipeline::Waiting& waiting,
+                         bool& may_have_run) {
+    return pipeline_.Exchange(op, fields, waiting, may_have_run);
+  }
+  Result<Reply> Exchange(wire::Op op, ByteSpan fields, Deadline deadline) {
+    bool ignored = false;
+    return Exchange(op, fields, {.deadline = deadline}, ignored);
+  }
 
-  // Whether an idle channel can still be used: its descriptor is our socket, and the enclave has
-  // neither closed it nor said anything unasked.
-  bool Healthy() const;
+  // Whether its descriptor is still our socket.
+  bool IsOurs() const { return entry_.StillThere(); }
+  // Whether the enclave has neither closed it nor said anything unasked. While nobody uses it.
+  bool IsQuiet() const;
   // Tells the enclave that this is the end.
   void SayGoodbye() { stream_->SayGoodbye(); }
 
@@ -52,22 +48,13 @@ class Channel {
  private:
   Channel(std::unique_ptr<wire::TlsStream> stream, const ByteArray<32>& own_spki, FdTable& table);
   Status Handshake(Deadline deadline);
-  Status FlushAll(Deadline deadline);
-  Status AwaitBytes(Deadline deadline, Pause pause, Spin* spin) const;
-  bool HasBytes() const;
-  Result<Reply> ReadReply(uint64_t id, Deadline deadline, Pause pause, Spin* spin);
 
   const std::unique_ptr<wire::TlsStream> stream_;
   const FdTable::Entry entry_;  // ends before stream_ closes the socket
   const ByteArray<32> own_spki_;
   wire::TlsBinding binding_;
-  uint64_t last_id_ = 0;
-  bool sent_ = false;
-  Bytes in_;
+  Pipeline pipeline_;
 };
-
-// What a reply's code other than 0 means to the caller.
-Error ReplyError(const Channel::Reply& reply);
 
 // A request and its reply as structs.
 template <wire::Op op>

@@ -96,7 +96,7 @@ struct Client::Attempt {
   const Bytes& fields;
   Deadline deadline;
   const std::string& measurement;
-  State::Which which = State::Which::kAny;
+  uint64_t newer_than = 0;  // the connections that were there when one broke
   bool renewed = false;
   bool restored = false;
 };
@@ -125,24 +125,27 @@ Client::State& Client::Current() const {
 
 // nullopt: a remedy was applied, try again.
 Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
-  KC_ASSIGN(State::Lease lease, state.Take(attempt.which, attempt.deadline));
-  // A connection that turns out dead: a new one, once, if the request cannot have done anything or
-  // may do it again.
+  const ChannelPool::Wish wish{.alone = wire::OpDeadlineFactor(attempt.op) > 1,
+                               .once = !IsRepeatable(attempt.op),
+                               .newer_than = attempt.newer_than};
+  KC_ASSIGN(State::Lease lease, state.Take(wish, attempt.deadline));
+  // A connection that turns out dead: a newer one, once, if the request cannot have done anything
+  // or may do it again.
   const auto lost = [&](const Error& error, bool may_have_run) -> Result<std::optional<Bytes>> {
-    lease.Drop();
-    const bool again = error.code() == Code::kChannelClosed &&
-                       attempt.which == State::Which::kAny &&
+    lease.place.Drop();
+    const bool again = error.code() == Code::kChannelClosed && attempt.newer_than == 0 &&
                        (!may_have_run || IsRepeatable(attempt.op));
     if (!again) return error;
-    attempt.which = State::Which::kNew;
+    attempt.newer_than = state.newest();
     return std::optional<Bytes>();
   };
   const Status fresh = state.RenewIfDue(lease, attempt.deadline);
   if (!fresh.ok()) return lost(fresh.error(), false);
   if (!attempt.measurement.empty())
     KC_CHECK_OK(CheckMeasurement(state.ClaimsOf(lease.channel()), attempt.measurement));
-  auto reply = state.Exchange(lease, attempt.op, attempt.fields, attempt.deadline);
-  if (!reply.ok()) return lost(reply.error(), lease.channel().MayHaveRun());
+  bool may_have_run = false;
+  auto reply = state.Exchange(lease, attempt.op, attempt.fields, attempt.deadline, may_have_run);
+  if (!reply.ok()) return lost(reply.error(), may_have_run);
   state.Saw(*reply);
   if (reply->code == 0) return std::optional<Bytes>(std::move(reply->fields));
 
@@ -198,14 +201,14 @@ Status Client::Logout(const wire::TokenId& token) {
 Result<SessionId> Client::Session() {
   const Deadline deadline = std::chrono::steady_clock::now() + config_.deadline;
   State& state = Current();
-  KC_ASSIGN(State::Lease lease, state.Take(State::Which::kAny, deadline));
+  KC_ASSIGN(State::Lease lease, state.Take({}, deadline));
   return state.SessionOf(lease.channel());
 }
 
 Result<attest::ClaimSet> Client::EnclaveClaims() {
   const Deadline deadline = std::chrono::steady_clock::now() + config_.deadline;
   State& state = Current();
-  KC_ASSIGN(State::Lease lease, state.Take(State::Which::kAny, deadline));
+  KC_ASSIGN(State::Lease lease, state.Take({}, deadline));
   const auto claims = state.ClaimsOf(lease.channel());
   if (claims == nullptr) return Fail(Code::kInternal, "a channel without the enclave's claims");
   return *claims;

@@ -13,7 +13,7 @@
 // - evidence that is about to expire, or that the enclave calls expired or unknown, was renewed on
 // the way.
 //
-// Threads: any number may call at once; each uses a connection of its own while it waits, at most
+// Threads: any number may call at once; they share connections (channel_pool.h), at most
 // max_connections. Fork: a child inherits nothing; its first call makes a new key, connection and
 // evidence. No locks are held across fork on the child's behalf: a Client notices the new process
 // id and starts over with fresh state.

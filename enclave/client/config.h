@@ -42,10 +42,14 @@ struct OwnerConfig {
   std::string key;
 };
 
-// Lets the thread do something else until the descriptor has bytes (-1: for a moment), instead of
-// waiting: an application's coroutine. It may come back too early. False: it cannot, here; wait.
+// What an application has that lets a thread do something else instead of waiting: coroutines.
 // Nothing may be held meanwhile that another caller on this thread could wait for.
-using Pause = bool (*)(int fd);
+struct Pausing {
+  bool (*can)();  // whether this thread can pause now
+  // Pauses until the descriptor has bytes, or until the application thinks so. False: it did not.
+  bool (*until_readable)(int fd);
+  bool (*for_a_moment)();
+};
 
 struct ClientConfig {
   std::string source;  // the file's path, for messages
@@ -63,7 +67,7 @@ struct ClientConfig {
   size_t max_connections = 16;
   std::chrono::microseconds spin{0};
   std::optional<OwnerConfig> owner = {};
-  Pause pause = nullptr;  // the program's, not the file's
+  const Pausing* pausing = nullptr;  // the program's, not the file's
 };
 
 // KEYCLAVE_CONFIG if set (ignored in set-user-id programs), else /etc/keyclave/client.yaml.

@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,9 +86,13 @@ Result<Fd> ConnectTo(const Endpoint& endpoint, const SocketAddress& address, Dea
 }  // namespace
 
 Status WaitFor(int fd, short events, Deadline deadline) {
+  pollfd one{.fd = fd, .events = events, .revents = 0};
+  return WaitForAny({&one, 1}, deadline);
+}
+
+Status WaitForAny(std::span<pollfd> any, Deadline deadline) {
   for (;;) {
-    pollfd one{.fd = fd, .events = events, .revents = 0};
-    const int count = ::poll(&one, 1, MillisecondsUntil(deadline));
+    const int count = ::poll(any.data(), any.size(), MillisecondsUntil(deadline));
     if (count > 0) return Done{};
     if (count < 0 && errno != EINTR) {
       return Fail(Code::kChannelClosed, std::generic_category().message(errno));

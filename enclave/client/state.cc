@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <thread>
+
 #include "enclave/base/hash.h"
 #include "enclave/base/log.h"
 
@@ -23,123 +25,42 @@ Client::State::State(const ClientConfig& config, State* parent)
       fds_(2 * config.max_connections),
       epoch_(parent == nullptr ? 0 : parent->epoch_.load()),
       generation_(parent == nullptr ? 1 : parent->generation_.load() + 1),
-      spin_(config.spin) {}
-
-Client::State::~State() {
-  for (const auto& channel : idle_) channel->SayGoodbye();
-}
+      spin_(config.spin),
+      pool_(config.max_connections, config.pausing, std::thread::hardware_concurrency()) {}
 
 bool Client::State::IsOfThisProcess() const { return pid_ == ::getpid(); }
 
-Result<Client::State::Lease> Client::State::Take(Which which, Deadline deadline) {
-  bool may_pause = config_.pause != nullptr;
-  for (;;) {
-    std::unique_ptr<Channel> idle;
-    bool full = false;
-    {
-      const MutexLock lock(mutex_);
-      for (;;) {
-        const bool room = open_ < config_.max_connections;
-        if (!idle_.empty() && (which == Which::kAny || !room)) {
-          idle = std::move(idle_.back());
-          idle_.pop_back();
-          break;
-        }
-        if (room && !turn_taken_) {
-          turn_taken_ = true;
-          ++open_;
-          break;
-        }
-        full = may_pause;
-        if (full) break;
-        if (changed_.wait_until(mutex_, deadline) == std::cv_status::timeout) {
-          return Fail(Code::kDeadline, "all connections to keyclaved are busy");
-        }
-      }
-    }
-    if (full) {
-      // Those who have the connections may be on this very thread.
-      may_pause = config_.pause(-1);
-      if (std::chrono::steady_clock::now() >= deadline)
-        return Fail(Code::kDeadline, "all connections to keyclaved are busy");
-      continue;
-    }
-    if (idle == nullptr) return OpenNew(deadline);
-    if (which == Which::kAny && idle->Healthy()) {
-      const uint64_t evidence = KnownOf(*idle).evidence;
-      return Lease(*this, std::move(idle), evidence);
-    }
-    Discard(std::move(idle));
+Result<Client::State::Lease> Client::State::Take(const ChannelPool::Wish& wish, Deadline deadline) {
+  KC_ASSIGN(std::optional<ChannelPool::Lease> place, pool_.Take(wish, deadline));
+  if (!place.has_value()) {
+    const Turn turn(pool_);
+    KC_ASSIGN(std::shared_ptr<Channel> channel, OpenProven(deadline));
+    place.emplace(pool_.Add(std::move(channel), wish));
   }
+  const uint64_t evidence = KnownOf(place->channel()).evidence;
+  return Lease{.place = *std::move(place), .evidence = evidence};
 }
 
 // Who is not alone has others to leave the processor to.
 Result<Channel::Reply> Client::State::Exchange(Lease& lease, wire::Op op, ByteSpan fields,
-                                               Deadline deadline) {
+                                               Deadline deadline, bool& may_have_run) {
   requests_.fetch_add(1, std::memory_order_relaxed);
   const bool alone = in_flight_.fetch_add(1, std::memory_order_relaxed) == 0;
-  auto reply =
-      lease.channel().Exchange(op, fields, deadline, config_.pause, alone ? &spin_ : nullptr);
+  const Pipeline::Waiting waiting{
+      .deadline = deadline, .pausing = config_.pausing, .spin = alone ? &spin_ : nullptr};
+  auto reply = lease.channel().Exchange(op, fields, waiting, may_have_run);
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   return reply;
 }
 
-// Holds the turn and one of the places in the pool.
-Result<Client::State::Lease> Client::State::OpenNew(Deadline deadline) {
-  const Turn turn(*this);
-  auto channel = OpenProven(deadline);
-  if (!channel.ok()) {
-    Discard(nullptr);
-    return std::move(channel).error();
-  }
-  const uint64_t evidence = KnownOf(**channel).evidence;
-  return Lease(*this, std::move(channel).value(), evidence);
-}
-
-Result<std::unique_ptr<Channel>> Client::State::OpenProven(Deadline deadline) {
+Result<std::shared_ptr<Channel>> Client::State::OpenProven(Deadline deadline) {
   if (identity_ == nullptr) {
     KC_ASSIGN(identity_, wire::TlsIdentity::Create());
   }
-  KC_ASSIGN(auto channel, Channel::Open(config_, identity_, fds_, deadline));
+  KC_ASSIGN(std::shared_ptr<Channel> channel, Channel::Open(config_, identity_, fds_, deadline));
   connections_.fetch_add(1, std::memory_order_relaxed);
   KC_CHECK_OK(ProveBoth(*channel, Prove::kIfNeeded, deadline));
   return channel;
-}
-
-void Client::State::Give(std::unique_ptr<Channel> channel) {
-  {
-    const MutexLock lock(mutex_);
-    idle_.push_back(std::move(channel));
-  }
-  changed_.notify_all();
-}
-
-void Client::State::Discard(std::unique_ptr<Channel> channel) {
-  channel.reset();
-  {
-    const MutexLock lock(mutex_);
-    --open_;
-  }
-  changed_.notify_all();
-}
-
-Status Client::State::BeginTurn(Deadline deadline) {
-  const MutexLock lock(mutex_);
-  while (turn_taken_) {
-    if (changed_.wait_until(mutex_, deadline) == std::cv_status::timeout) {
-      return Fail(Code::kDeadline, "another thread's attestation takes too long");
-    }
-  }
-  turn_taken_ = true;
-  return Done{};
-}
-
-void Client::State::EndTurn() {
-  {
-    const MutexLock lock(mutex_);
-    turn_taken_ = false;
-  }
-  changed_.notify_all();
 }
 
 Client::State::Enclave Client::State::KnownOf(const Channel& channel) const {
@@ -202,10 +123,7 @@ Status Client::State::RenewIfDue(Lease& lease, Deadline deadline) {
   const bool due = now >= enclave.appraised_until || (proves && now >= enclave.renew_at);
   if (!due) return Done{};
   const bool good = now < enclave.appraised_until && (!proves || now < enclave.session_until);
-  if (good) {
-    const MutexLock lock(mutex_);
-    if (turn_taken_) return Done{};  // another thread is at it
-  }
+  if (good && pool_.turn_taken()) return Done{};  // another thread is at it
   const Status renewed = Renew(lease, deadline);
   // The enclave did not take new evidence, or there was none to be had; what it has is still good.
   const bool channel_stands = !renewed.ok() && (renewed.code() == Code::kEvidenceRefused ||
@@ -217,9 +135,9 @@ Status Client::State::RenewIfDue(Lease& lease, Deadline deadline) {
 }
 
 Status Client::State::Renew(Lease& lease, Deadline deadline) {
-  KC_CHECK_OK(BeginTurn(deadline));
-  const Turn turn(*this);
-  if (KnownOf(lease.channel()).evidence != lease.evidence()) return Done{};
+  KC_CHECK_OK(pool_.BeginTurn(deadline));
+  const Turn turn(pool_);
+  if (KnownOf(lease.channel()).evidence != lease.evidence) return Done{};
   return ProveBoth(lease.channel(), Prove::kAnew, deadline);
 }
 

@@ -2,14 +2,14 @@
 // enclave, its logins. A forked child gets a State of its own and leaves the parent's untouched.
 //
 // What holds: a channel in the pool is attested; opening and proving a channel is one thread's
-// business at a time (the turn), so that threads which race on first use wait instead of proving
-// the same thing twice; nothing waits beyond its deadline.
+// business at a time (the pool's turn), so that threads which race on first use wait instead of
+// proving the same thing twice; nothing waits beyond its deadline.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 
 #include "enclave/base/mutex.h"
+#include "enclave/client/channel_pool.h"
 #include "enclave/client/client.h"
 #include "enclave/client/prover.h"
 
@@ -19,7 +19,6 @@ class Client::State {
  public:
   // `parent`: the state of the process that this one is a fork of, or nullptr.
   State(const ClientConfig& config, State* parent);
-  ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
@@ -27,32 +26,15 @@ class Client::State {
   // In a child: closes the parent's sockets there, without a word to the enclave.
   void CloseInherited() { fds_.CloseAll(); }
 
-  // One channel for its holder's exclusive use; goes back to the pool at the end.
-  class Lease {
-   public:
-    Lease(State& state, std::unique_ptr<Channel> channel, uint64_t evidence)
-        : state_(&state), channel_(std::move(channel)), evidence_(evidence) {}
-    Lease(Lease&& other) noexcept = default;
-    Lease& operator=(Lease&&) = delete;
-    ~Lease() {
-      if (channel_) state_->Give(std::move(channel_));
-    }
-    Channel& channel() { return *channel_; }
-    // The number of the evidence in force when it was taken.
-    uint64_t evidence() const { return evidence_; }
-    // The channel is of no more use.
-    void Drop() { state_->Discard(std::move(channel_)); }
-
-   private:
-    State* state_;
-    std::unique_ptr<Channel> channel_;
-    const uint64_t evidence_;
+  // A share in an attested channel.
+  struct Lease {
+    ChannelPool::Lease place;
+    uint64_t evidence = 0;  // the number of the evidence in force when it was taken
+    Channel& channel() { return place.channel(); }
   };
-  enum class Which {
-    kAny,  // an idle channel, or a new one
-    kNew,  // a new one: idle ones may be as dead as the one before
-  };
-  Result<Lease> Take(Which which, Deadline deadline);
+  Result<Lease> Take(const ChannelPool::Wish& wish, Deadline deadline);
+  // Channels opened so far, and perhaps all dead.
+  uint64_t newest() const { return pool_.newest(); }
 
   // Renews this process's evidence, and the enclave's, if they are about to expire. Does not fail
   // while what is there is still good.
@@ -78,7 +60,8 @@ class Client::State {
   uint64_t generation() const { return generation_.load(); }
   ClientStats stats() const;
   // A request of the application's, counted.
-  Result<Channel::Reply> Exchange(Lease& lease, wire::Op op, ByteSpan fields, Deadline deadline);
+  Result<Channel::Reply> Exchange(Lease& lease, wire::Op op, ByteSpan fields, Deadline deadline,
+                                  bool& may_have_run);
 
  private:
   // What is known of one run of the daemon, by its TLS key.
@@ -95,21 +78,16 @@ class Client::State {
   // Ends the holder's turn.
   class Turn {
    public:
-    explicit Turn(State& state) : state_(state) {}
+    explicit Turn(ChannelPool& pool) : pool_(pool) {}
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
-    ~Turn() { state_.EndTurn(); }
+    ~Turn() { pool_.EndTurn(); }
 
    private:
-    State& state_;
+    ChannelPool& pool_;
   };
 
-  Result<Lease> OpenNew(Deadline deadline);
-  Result<std::unique_ptr<Channel>> OpenProven(Deadline deadline);
-  void Give(std::unique_ptr<Channel> channel);
-  void Discard(std::unique_ptr<Channel> channel);
-  Status BeginTurn(Deadline deadline);
-  void EndTurn();
+  Result<std::shared_ptr<Channel>> OpenProven(Deadline deadline);
   // Only by the holder of the turn.
   Status ProveBoth(Channel& channel, Prove prove, Deadline deadline);
   Enclave KnownOf(const Channel& channel) const;
@@ -131,11 +109,9 @@ class Client::State {
   std::atomic<uint64_t> connections_{0};
   std::atomic<uint64_t> attestations_{0};
 
+  ChannelPool pool_;
+
   mutable Mutex mutex_;
-  std::condition_variable_any changed_;
-  std::vector<std::unique_ptr<Channel>> idle_ KC_GUARDED_BY(mutex_);
-  size_t open_ KC_GUARDED_BY(mutex_) = 0;  // idle, leased, or being opened
-  bool turn_taken_ KC_GUARDED_BY(mutex_) = false;
   std::map<ByteArray<32>, Enclave> enclaves_ KC_GUARDED_BY(mutex_);
   std::map<wire::TokenId, Login> logins_ KC_GUARDED_BY(mutex_);
 };

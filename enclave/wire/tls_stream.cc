@@ -190,6 +190,7 @@ Result<bool> TlsStream::Flush() {
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (sent < 0) return Fail(Code::kChannelClosed, std::generic_category().message(errno));
     sent_ += static_cast<size_t>(sent);
+    all_sent_ += static_cast<uint64_t>(sent);
   }
   sent_ = 0;
   out_.clear();

@@ -55,6 +55,8 @@ class TlsStream {
 
   Status Write(ByteSpan bytes);
   size_t queued() const { return out_.size() - sent_; }
+  // Encrypted bytes that the socket has taken so far.
+  uint64_t sent() const { return all_sent_; }
   // true: the queue is empty; false: the socket takes no more now. kChannelClosed.
   Result<bool> Flush();
   // Ends the stream towards the peer, if that is possible without waiting.
@@ -72,6 +74,7 @@ class TlsStream {
   std::unique_ptr<Session> session_;
   Bytes out_;        // encrypted
   size_t sent_ = 0;  // of out_
+  uint64_t all_sent_ = 0;
   size_t in_begin_ = 0;
   size_t in_end_ = 0;
   bool emptied_ = false;  // the last recv of this Read or Handshake left nothing in the socket
