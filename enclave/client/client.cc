@@ -1,6 +1,7 @@
 #include "enclave/client/client.h"
 
 #include "enclave/client/state.h"
+#include "enclave/wire/pace.h"
 
 namespace keyclave::client {
 namespace {
@@ -125,7 +126,7 @@ Client::State& Client::Current() const {
 
 // nullopt: a remedy was applied, try again.
 Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
-  const ChannelPool::Wish wish{.alone = wire::OpDeadlineFactor(attempt.op) > 1,
+  const ChannelPool::Wish wish{.alone = wire::TakesLong(attempt.op),
                                .once = !IsRepeatable(attempt.op),
                                .newer_than = attempt.newer_than};
   KC_ASSIGN(State::Lease lease, state.Take(wish, attempt.deadline));

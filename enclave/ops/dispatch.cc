@@ -4,6 +4,7 @@
 #include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
 #include "enclave/ops/reply_batch.h"
+#include "enclave/wire/pace.h"
 
 namespace keyclave::ops {
 namespace {
@@ -17,9 +18,8 @@ Result<Bytes> EnforceAndHandle(Call& call, ByteSpan fields) {
 }
 
 template <wire::Op op, class Permission, auto handler>
-constexpr Row MakeRow(AuditClass audit, Pace pace = Pace::kQuick,
-                      SessionNeed need = SessionNeed::kHello) {
-  return {op, need, audit, pace, &EnforceAndHandle<op, Permission, handler>};
+constexpr Row MakeRow(AuditClass audit, SessionNeed need = SessionNeed::kHello) {
+  return {op, need, audit, &EnforceAndHandle<op, Permission, handler>};
 }
 
 constexpr auto kNone = AuditClass::kNone;
@@ -28,39 +28,39 @@ constexpr auto kRelease = AuditClass::kRelease;
 using authz::Operation;
 
 constexpr Row kTable[] = {
-    MakeRow<Op::kHello, Anyone, Hello>(kNone, Pace::kQuick, SessionNeed::kNothing),
+    MakeRow<Op::kHello, Anyone, Hello>(kNone, SessionNeed::kNothing),
     MakeRow<Op::kAttest, Anyone, Attest>(kNone),
     MakeRow<Op::kStatus, Anyone, ReportStatus>(kNone),
 
     MakeRow<Op::kListTokens, Anyone, ListTokens>(kNone),
-    MakeRow<Op::kCreateToken, OperatorOnly, CreateToken>(kChange, Pace::kSlow),
-    MakeRow<Op::kInitToken, InitialiseToken, InitToken>(kChange, Pace::kSlow),
-    MakeRow<Op::kInitPin, SecurityOfficer, InitPin>(kChange, Pace::kSlow),
-    MakeRow<Op::kSetPin, SeeToken, SetPin>(kChange, Pace::kSlow),
-    MakeRow<Op::kLogin, SeeToken, Login>(kChange, Pace::kSlow),
+    MakeRow<Op::kCreateToken, OperatorOnly, CreateToken>(kChange),
+    MakeRow<Op::kInitToken, InitialiseToken, InitToken>(kChange),
+    MakeRow<Op::kInitPin, SecurityOfficer, InitPin>(kChange),
+    MakeRow<Op::kSetPin, SeeToken, SetPin>(kChange),
+    MakeRow<Op::kLogin, SeeToken, Login>(kChange),
     MakeRow<Op::kLogout, SeeToken, Logout>(kNone),
     MakeRow<Op::kReauthenticate, SeeObject, Reauthenticate>(kNone),
-    MakeRow<Op::kDeleteToken, OwnersOf, DeleteToken>(kChange, Pace::kSlow),
+    MakeRow<Op::kDeleteToken, OwnersOf, DeleteToken>(kChange),
 
     MakeRow<Op::kFindObjects, SeeToken, FindObjects>(kNone),
-    MakeRow<Op::kCreateObject, CreateIn, CreateObject>(kChange, Pace::kSlow),
+    MakeRow<Op::kCreateObject, CreateIn, CreateObject>(kChange),
     MakeRow<Op::kCopyObject, ChangeObject, CopyObject>(kChange),
     MakeRow<Op::kDestroyObject, ChangeObject, DestroyObject>(kChange),
     MakeRow<Op::kSetAttributes, ChangeObject, SetAttributes>(kChange),
     MakeRow<Op::kGetObject, SeeObject, GetObject>(kNone),
     MakeRow<Op::kGenerateKey, CreateIn, GenerateKey>(kChange),
-    MakeRow<Op::kGenerateKeyPair, CreateIn, GenerateKeyPair>(kChange, Pace::kSlow),
-    MakeRow<Op::kImportKey, CreateIn, ImportKey>(kChange, Pace::kSlow),
-    MakeRow<Op::kCertify, ChangeObject, Certify>(kChange, Pace::kSlow),
-    MakeRow<Op::kAttestKey, SeeObject, AttestKey>(kNone, Pace::kSlow),
+    MakeRow<Op::kGenerateKeyPair, CreateIn, GenerateKeyPair>(kChange),
+    MakeRow<Op::kImportKey, CreateIn, ImportKey>(kChange),
+    MakeRow<Op::kCertify, ChangeObject, Certify>(kChange),
+    MakeRow<Op::kAttestKey, SeeObject, AttestKey>(kNone),
 
     MakeRow<Op::kSign, Use<Operation::kSign>, Sign>(kNone),
     MakeRow<Op::kVerify, Use<Operation::kVerify>, Verify>(kNone),
     MakeRow<Op::kEncrypt, Use<Operation::kEncrypt>, Encrypt>(kNone),
     MakeRow<Op::kDecrypt, Use<Operation::kDecrypt>, Decrypt>(kNone),
     MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kRelease),
-    MakeRow<Op::kRelease, ReleaseTo, Release>(kNone, Pace::kSlow),
-    MakeRow<Op::kIssueCertificate, IssueUnder, IssueCertificate>(kNone, Pace::kSlow),
+    MakeRow<Op::kRelease, ReleaseTo, Release>(kNone),
+    MakeRow<Op::kIssueCertificate, IssueUnder, IssueCertificate>(kNone),
     MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
     MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
     MakeRow<Op::kEncapsulateKey, Use<Operation::kEncapsulate>, EncapsulateKey>(kChange),
@@ -71,28 +71,28 @@ constexpr Row kTable[] = {
     MakeRow<Op::kRandom, Anyone, Random>(kNone),
     MakeRow<Op::kListMechanisms, Anyone, ListMechanisms>(kNone),
 
-    MakeRow<Op::kApplyPolicy, ManageToken, ApplyPolicy>(kChange, Pace::kSlow),
+    MakeRow<Op::kApplyPolicy, ManageToken, ApplyPolicy>(kChange),
     MakeRow<Op::kListPolicies, InspectToken, ListPolicies>(kNone),
     MakeRow<Op::kShowPolicy, InspectToken, ShowPolicy>(kNone),
     MakeRow<Op::kExplain, ExplainObject, ExplainDenial>(kNone),
-    MakeRow<Op::kReadAudit, AuditReader, ReadAudit>(kNone, Pace::kSlow),
-    MakeRow<Op::kAuditHead, AuditReader, AuditHead>(kNone, Pace::kSlow),
+    MakeRow<Op::kReadAudit, AuditReader, ReadAudit>(kNone),
+    MakeRow<Op::kAuditHead, AuditReader, AuditHead>(kNone),
 
-    MakeRow<Op::kAdminister, Anyone, Administer>(kNone, Pace::kSlow),
+    MakeRow<Op::kAdminister, Anyone, Administer>(kNone),
     MakeRow<Op::kOwnerLogin, SignedBySomebody, OwnerLogin>(kChange),
     MakeRow<Op::kListOwners, SeeToken, ListOwners>(kNone),
-    MakeRow<Op::kSetOwner, OwnersOf, SetOwner>(kChange, Pace::kSlow),
-    MakeRow<Op::kRemoveOwner, OwnersOf, RemoveOwner>(kChange, Pace::kSlow),
+    MakeRow<Op::kSetOwner, OwnersOf, SetOwner>(kChange),
+    MakeRow<Op::kRemoveOwner, OwnersOf, RemoveOwner>(kChange),
 
-    MakeRow<Op::kApplySet, OwnersOf, ApplySet>(kChange, Pace::kSlow),
+    MakeRow<Op::kApplySet, OwnersOf, ApplySet>(kChange),
     MakeRow<Op::kListSets, InspectToken, ListSets>(kNone),
     MakeRow<Op::kShowSet, InspectToken, ShowSet>(kNone),
     MakeRow<Op::kReadHistory, InspectToken, ReadHistory>(kNone),
-    MakeRow<Op::kApprove, OwnersOf, Approve>(kChange, Pace::kSlow),
+    MakeRow<Op::kApprove, OwnersOf, Approve>(kChange),
     MakeRow<Op::kListApprovals, InspectToken, ListApprovals>(kNone),
-    MakeRow<Op::kRevoke, OwnersOf, Revoke>(kChange, Pace::kSlow),
+    MakeRow<Op::kRevoke, OwnersOf, Revoke>(kChange),
     MakeRow<Op::kListRevocations, InspectToken, ListRevocations>(kNone),
-    MakeRow<Op::kLiftRevocation, OwnersOf, LiftRevocation>(kChange, Pace::kSlow),
+    MakeRow<Op::kLiftRevocation, OwnersOf, LiftRevocation>(kChange),
 };
 
 bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
@@ -189,9 +189,7 @@ Bytes Dispatcher::Answer(Call& call, const wire::Frame& request) {
 
 bool Dispatcher::IsSlow(const wire::Frame& request) const {
   const auto body = wire::ParseRequest(request.body);
-  if (!body.ok()) return false;
-  const Row* row = FindRow(body->op);
-  return row != nullptr && row->pace == Pace::kSlow;
+  return body.ok() && wire::TakesLong(body->op);
 }
 
 }  // namespace keyclave::ops

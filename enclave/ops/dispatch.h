@@ -21,16 +21,10 @@ enum class AuditClass {
   kRelease,  // the same, for what lets a key leave
 };
 
-enum class Pace {
-  kQuick,
-  kSlow,  // takes milliseconds or more: runs beside the event loop
-};
-
 struct Row {
   wire::Op op;
   SessionNeed need;
   AuditClass audit;
-  Pace pace;
   Result<Bytes> (*run)(Call&,
                        ByteSpan fields);  // decodes, enforces the permission, handles, encodes
 };
