@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "bench/load.h"
+
 namespace keyclave::bench {
 
 SignJobs::SignJobs(unsigned count, Sign sign) : sign_(std::move(sign)), slots_(count) {
@@ -58,6 +60,7 @@ void SignJobs::AdvanceReady() {
 Signature SignJobs::Next(Digest& digest) {
   for (Slot& slot : slots_) {
     if (slot.job != nullptr || slot.finished) continue;
+    slot.begun = std::chrono::steady_clock::now();
     slot.digest = digest;
     slot.digest[31] = static_cast<uint8_t>(slot.digest[31] + (&slot - slots_.data()));
     Advance(slot);
@@ -67,6 +70,7 @@ Signature SignJobs::Next(Digest& digest) {
       if (!slot.finished) continue;
       slot.finished = false;
       digest = slot.digest;
+      OperationBegan(slot.begun);
       if (slot.signature.empty()) throw std::runtime_error("a job did not sign");
       return std::move(slot.signature);
     }

@@ -3,6 +3,7 @@
 
 #include <openssl/async.h>
 
+#include <chrono>
 #include <memory>
 
 #include "bench/signer.h"
@@ -26,6 +27,7 @@ class SignJobs {
     std::unique_ptr<ASYNC_WAIT_CTX, WaitFree> wait{ASYNC_WAIT_CTX_new()};
     ASYNC_JOB* job = nullptr;
     bool finished = false;
+    std::chrono::steady_clock::time_point begun{};
     Digest digest{};
     Signature signature{};
   };

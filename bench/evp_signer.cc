@@ -114,7 +114,9 @@ class EvpSigner : public Signer {
   }
 
   bool Verify(const Digest& digest, const Signature& signature) override {
-    std::vector<uint8_t> der(static_cast<size_t>(i2d_PUBKEY(key_.get(), nullptr)));
+    const int size = i2d_PUBKEY(key_.get(), nullptr);
+    if (size <= 0) Throw("no public key of this private key");
+    std::vector<uint8_t> der(static_cast<size_t>(size));
     uint8_t* out = der.data();
     i2d_PUBKEY(key_.get(), &out);
     return VerifyWith(der, digest, signature);

@@ -9,6 +9,7 @@
 
 #include "bench/load.h"
 #include "bench/pkcs11_token.h"
+#include "bench/watch.h"
 
 namespace {
 
@@ -82,6 +83,7 @@ int main(int argc, char** argv) {
   uint64_t objects = 1;
   double seconds = 1;
   double warm_up = 0.3;
+  std::vector<pid_t> watched;
   app.add_option("--module", module, "PKCS#11 module to load")->required();
   app.add_option("--token", label, "label of the token")->required();
   app.add_option("--fill", fill, "make that many objects, and measure nothing");
@@ -89,6 +91,7 @@ int main(int argc, char** argv) {
   app.add_option("--by", by)->check(CLI::IsMember({"id", "label", "class"}));
   app.add_option("--seconds", seconds, "measured time");
   app.add_option("--warm-up", warm_up, "seconds before, not counted");
+  app.add_option("--watch", watched, keyclave::bench::kWatchHelp);
   CLI11_PARSE(app, argc, argv);
   try {
     const Pkcs11Token token(module, label);
@@ -96,7 +99,7 @@ int main(int argc, char** argv) {
       Fill(token, fill);
       return 0;
     }
-    keyclave::bench::Print(keyclave::bench::RunLoad(1, warm_up, seconds, [&] {
+    const keyclave::bench::Worker worker = [&] {
       return [&, session = token.OpenSession(), number = uint64_t{0}]() mutable {
         std::string id = "the id";
         std::string name = NameOf(number++ % objects);
@@ -106,7 +109,8 @@ int main(int argc, char** argv) {
                 : by == "label" ? Text(CKA_LABEL, name)
                                 : CK_ATTRIBUTE{CKA_CLASS, &object_class, sizeof object_class});
       };
-    }));
+    };
+    keyclave::bench::Print(keyclave::bench::RunLoad(1, warm_up, seconds, worker, watched));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "find_bench: %s\n", error.what());

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "bench/load.h"
+#include "bench/watch.h"
 
 namespace {
 
@@ -103,12 +104,14 @@ int main(int argc, char** argv) {
   uint64_t count = 0;
   double seconds = 1;
   double warm_up = 0.3;
+  std::vector<pid_t> watched;
   std::string tls = "1.3";
   app.add_option("--port", port)->required();
   app.add_option("--threads", threads)->check(CLI::Range(1U, 256U));
   app.add_option("--count", count, "handshakes to make, each with a request");
   app.add_option("--seconds", seconds, "measured time");
   app.add_option("--warm-up", warm_up, "seconds before, not counted");
+  app.add_option("--watch", watched, keyclave::bench::kWatchHelp);
   app.add_option("--tls", tls)->check(CLI::IsMember({"1.2", "1.3"}));
   CLI11_PARSE(app, argc, argv);
   try {
@@ -117,9 +120,9 @@ int main(int argc, char** argv) {
       const std::shared_ptr<SSL_CTX> context = NewContext(version);
       return [context, port, get] { Handshake(context.get(), port, get); };
     };
-    keyclave::bench::Print(count != 0
-                               ? keyclave::bench::RunCount(threads, count, worker)
-                               : keyclave::bench::RunLoad(threads, warm_up, seconds, worker));
+    keyclave::bench::Print(
+        count != 0 ? keyclave::bench::RunCount(threads, count, worker)
+                   : keyclave::bench::RunLoad(threads, warm_up, seconds, worker, watched));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "handshake_bench: %s\n", error.what());

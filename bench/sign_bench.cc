@@ -9,6 +9,7 @@
 
 #include "bench/load.h"
 #include "bench/signer.h"
+#include "bench/watch.h"
 
 namespace {
 
@@ -16,34 +17,26 @@ using keyclave::bench::Digest;
 using keyclave::bench::Signature;
 using keyclave::bench::Signer;
 
-// Digests that differ, so that nothing can answer from memory.
-Digest MakeDigest(uint64_t number) {
-  Digest digest{};
-  for (size_t i = 0; i < digest.size(); ++i) {
-    digest[i] = static_cast<uint8_t>(number >> (8 * (i % 8)) ^ (i * 37 + 1));
-  }
-  return digest;
-}
-
 struct Sample {
   Digest digest{};
   Signature signature;
 };
 
 keyclave::bench::LoadResult Measure(Signer& signer, unsigned threads, double warm_up,
-                                    double seconds) {
+                                    double seconds, std::span<const pid_t> watched) {
   std::mutex mutex;
   uint64_t lanes = 0;
   std::vector<std::shared_ptr<Sample>> last;
-  const auto result = keyclave::bench::RunLoad(threads, warm_up, seconds, [&] {
+  const keyclave::bench::Worker worker = [&] {
     const std::lock_guard lock(mutex);
     auto sample = std::make_shared<Sample>();
     last.push_back(sample);
     return [sign = signer.ForThread(), sample, next = ++lanes << 40]() mutable {
-      sample->digest = MakeDigest(++next);
+      sample->digest = keyclave::bench::MakeDigest(++next);
       sample->signature = sign(sample->digest);
     };
-  });
+  };
+  const auto result = keyclave::bench::RunLoad(threads, warm_up, seconds, worker, watched);
   for (const auto& sample : last) {
     if (!signer.Verify(sample->digest, sample->signature))
       throw std::runtime_error("a signature does not verify");
@@ -62,6 +55,7 @@ int main(int argc, char** argv) {
   unsigned jobs = 0;
   double seconds = 1;
   double warm_up = 0.3;
+  std::vector<pid_t> watched;
   auto* module = app.add_option("--module", pkcs11.module, "PKCS#11 module to load");
   app.add_option("--token", pkcs11.token, "label of the token")->needs(module);
   app.add_option("--label", pkcs11.label, "CKA_LABEL of the key")->needs(module);
@@ -73,6 +67,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0U, 256U));
   app.add_option("--seconds", seconds, "measured time");
   app.add_option("--warm-up", warm_up, "seconds before, not counted");
+  app.add_option("--watch", watched, keyclave::bench::kWatchHelp);
   CLI11_PARSE(app, argc, argv);
   try {
     if (!pin_file.empty()) {
@@ -81,7 +76,7 @@ int main(int argc, char** argv) {
     }
     const auto signer =
         uri.empty() ? MakePkcs11Signer(pkcs11) : keyclave::bench::MakeEvpSigner(uri, jobs);
-    keyclave::bench::Print(Measure(*signer, threads, warm_up, seconds));
+    keyclave::bench::Print(Measure(*signer, threads, warm_up, seconds, watched));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "sign_bench: %s\n", error.what());

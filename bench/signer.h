@@ -14,6 +14,15 @@ namespace keyclave::bench {
 using Digest = std::array<uint8_t, 32>;
 using Signature = std::vector<uint8_t>;
 
+// Digests that differ, so that nothing can answer from memory.
+inline Digest MakeDigest(uint64_t number) {
+  Digest digest{};
+  for (size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<uint8_t>(number >> (8 * (i % 8)) ^ (i * 37 + 1));
+  }
+  return digest;
+}
+
 class Signer {
  public:
   virtual ~Signer() = default;
