@@ -43,7 +43,6 @@ def one_row(lab, budget, options, measure, interleaved):
 
 def rows(options, measure, interleaved):
     with lab_with_keys() as lab:
-        print(f"  signing by {lab.cli('status', json=True)['signing']['by']}")
         for budget in BUDGETS:
             yield one_row(lab, budget, options, measure, interleaved)
     with lab_with_keys(spin=SPIN, kinds=("P-256",)) as lab:

@@ -35,7 +35,7 @@ class SignJobs {
     const Sign* sign;
     Slot* slot;
   };
-  static int Run(void* task);
+  static int Run(void* argument);
   void Advance(Slot& slot);
   void AdvanceReady();
 

@@ -52,8 +52,10 @@ void MakeKey(const Pkcs11Token& token) {
 void Fill(const Pkcs11Token& token, uint64_t count) {
   MakeKey(token);
   std::atomic<uint64_t> next{0};
+  constexpr size_t kThreads = 32;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 32; ++i) {
+  threads.reserve(kThreads);
+  for (size_t i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       const CK_SESSION_HANDLE session = token.OpenSession(CKF_RW_SESSION);
       for (uint64_t number = next++; number < count; number = next++)

@@ -47,6 +47,7 @@ class Connection {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as connect(2) wants it
     if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
       close(fd_);
       throw std::runtime_error("connect");

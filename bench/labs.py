@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
+import sys
 
 from lab import BUILD_DIR, SOURCE_DIR, Lab
 
@@ -43,6 +44,7 @@ def lab_with_keys(spin=0, kinds=tuple(KEYS)):
         for kind in kinds:
             lab.cli("key", "generate", "--token", TOKEN, "--type", KEYS[kind].ours, "--label", kind)
             lab.openssl("genpkey", *KEYS[kind].openssl, "-out", key_file(lab, kind), env=PLAIN)
+        print(f"  signing by {lab.cli('status', json=True)['signing']['by']}", file=sys.stderr)
         yield lab
 
 

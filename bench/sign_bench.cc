@@ -36,7 +36,7 @@ keyclave::bench::LoadResult Measure(Signer& signer, unsigned threads, double war
       sample->signature = sign(sample->digest);
     };
   };
-  const auto result = keyclave::bench::RunLoad(threads, warm_up, seconds, worker, watched);
+  auto result = keyclave::bench::RunLoad(threads, warm_up, seconds, worker, watched);
   for (const auto& sample : last) {
     if (!signer.Verify(sample->digest, sample->signature))
       throw std::runtime_error("a signature does not verify");

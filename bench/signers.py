@@ -5,7 +5,7 @@ Contenders live in one laboratory and keep nothing outside its folder.
 
 import dataclasses
 
-from lab import PKCS11_MODULE, is_socket, need, wait_until
+from lab import PKCS11_MODULE, SOURCE_DIR, is_socket, need, wait_until
 from labs import KEYS, PLAIN, SIGN_BENCH, TOKEN, installed, key_file, key_uri
 from tpm import SoftTpm
 
@@ -34,10 +34,12 @@ activate = 1
 @dataclasses.dataclass(frozen=True)
 class Signer:
     """`options`: of sign_bench, with {kind} for the key's name; `watch`: name -> id of the processes that work for it."""
+
     options: tuple
     env: dict | None = None
     watch: dict = dataclasses.field(default_factory=dict)
     program: tuple = (SIGN_BENCH,)
+    note: str | None = None
 
     def command(self, kind):
         return [*self.program, *(str(option).replace("{kind}", kind) for option in self.options)]
@@ -76,13 +78,14 @@ def softhsm(lab, pin_file):
     server = lab.spawn([need("p11-kit"), "server", "--provider", module, "-f", "-n", socket, f"pkcs11:token={TOKEN}"],
                        "p11-kit.log", env=env)
     wait_until(lambda: is_socket(socket), "p11-kit server", process=server)
-    config = lab.write("pkcs11-provider.cnf", PROVIDER_CONFIG.format(
-        provider=installed("*/ossl-modules/pkcs11.so", "pkcs11-provider"), module=module, pin_file=pin_file))
+    provider = installed("*/ossl-modules/pkcs11.so", "pkcs11-provider")
+    config = lab.write("pkcs11-provider.cnf", PROVIDER_CONFIG.format(provider=provider, module=module, pin_file=pin_file))
+    unpacked = "the provider is Debian 13's, over this machine's OpenSSL" if SOURCE_DIR in provider.parents else None
     login = ("--pin-file", pin_file)
     return {"SoftHSM2 in process": through_pkcs11(module, *login, env=env),
             "SoftHSM2 over p11-kit": through_pkcs11(client, *login, watch={"p11-kit server": server.pid},
                                                     env={**env, "P11_KIT_SERVER_ADDRESS": f"unix:path={socket}"}),
-            "pkcs11-provider on SoftHSM2": Signer(("--uri", key_uri("{kind}")), {**env, "OPENSSL_CONF": str(config)})}
+            "pkcs11-provider on SoftHSM2": Signer(("--uri", key_uri("{kind}")), {**env, "OPENSSL_CONF": str(config)}, note=unpacked)}
 
 
 def tpm(lab, pin_file):
@@ -99,8 +102,8 @@ def tpm(lab, pin_file):
             env=env)
     for kind in KINDS:
         lab.run([need("pkcs11-tool"), *generate(module, kind)], env=env)
-    return {"tpm2-pkcs11 on swtpm": through_pkcs11(module, "--pin-file", pin_file, env=env,
-                                                   watch={"swtpm": chip.process.pid})}
+    return {"tpm2-pkcs11 on swtpm": through_pkcs11(module, "--pin-file", pin_file, env=env, watch={"swtpm": chip.process.pid},
+                                                   note="a TPM in software; chips are slower")}
 
 
 def contenders(lab):

@@ -37,4 +37,4 @@ def compared(lab, signers, kind, threads, pairs, options, measure, interleaved):
             for name, signer in signers.items() if name in wanted}
     found = interleaved(options.repeats, once, work)
     for ours, other, budget in pairs:
-        yield compare(work, found, unit="signatures/s", by=ours, against=other, budget=budget)
+        yield compare(work, found, unit="signatures/s", by=ours, against=other, budget=budget, note=signers[other].note)

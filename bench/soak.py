@@ -36,7 +36,6 @@ def run(options):
     known = {**report.facts(options), "callers": CALLERS, "keys": list(KEYS), "window": window}
     report.RESULTS.mkdir(exist_ok=True)
     with lab_with_keys() as lab:
-        print(f"  signing by {lab.cli('status', json=True)['signing']['by']}")
         windows = soak(lab, count, window)
     found = verdict(windows)
     (report.RESULTS / "soak.json").write_text(json.dumps({**known, "windows": windows, "verdict": found}, indent=1) + "\n")
@@ -62,8 +61,10 @@ def soak(lab, count, window):
             print(f"  {one['at'] / 60:5.1f} min: {one['per_second']:,.0f} signatures/s, p50 {one['median_us']:,.0f} µs, p99 "
                   f"{one['p99_us']:,.0f}, p99.9 {one['p999_us']:,.0f}; daemon {one['daemon_rss']:.1f} MiB, caller "
                   f"{one['caller_rss']:.1f} MiB; {one['errors']} errors", flush=True)
+    said = (lab.dir / "soak-errors.log").read_text()[-2000:]
     if process.wait() != 0 or not windows:
-        raise AssertionError("soak_bench failed:\n" + (lab.dir / "soak-errors.log").read_text()[-2000:])
+        raise AssertionError("soak_bench failed:\n" + said)
+    print(said, end="")
     return windows
 
 

@@ -61,7 +61,7 @@ def contenders(lab):
     for kind in KINDS:
         inside(root, ["pkcs11-tool", *generate(module, kind)], env)
         inside(root, ["openssl", "genpkey", *KEYS[kind].openssl, "-out", folder / f"{kind}.pem"], env)
-
-    program = ("chroot", root, folder / "sign_bench")
-    return {PROVIDER: Signer(("--uri", key_uri("{kind}")), {**env, "OPENSSL_CONF": str(folder / "provider.cnf")}, program=program),
-            IN_PROCESS: Signer(("--uri", folder / "{kind}.pem"), env, program=program)}
+    version = inside(root, ["openssl", "version"], env).partition(" (")[0].strip()
+    more = {"program": ("chroot", root, folder / "sign_bench"), "note": f"theirs with {version.rsplit(' ', 3)[0]}"}
+    return {PROVIDER: Signer(("--uri", key_uri("{kind}")), {**env, "OPENSSL_CONF": str(folder / "provider.cnf")}, **more),
+            IN_PROCESS: Signer(("--uri", folder / "{kind}.pem"), env, **more)}
