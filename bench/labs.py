@@ -38,7 +38,7 @@ def lab_with_keys(spin=0, kinds=tuple(KEYS)):
     """A daemon with the library, if there is one, and a key of each of the kinds in it and in a file."""
     with Lab(start=False, daemon_config=f"spin: {spin}\n") as lab:
         lab.env["LD_LIBRARY_PATH"] = crypto_mb()
-        lab.client_config.write_text(lab.client_config.read_text() + f"spin: {spin}\nmax_connections: 64\n")
+        lab.client_config.write_text(lab.client_config.read_text() + f"spin: {spin}\n")
         lab.start_daemon()
         lab.make_token(TOKEN)
         for kind in kinds:
