@@ -19,7 +19,7 @@ from labs import SIGN_BENCH, key_uri, lab_with_keys
 
 THRESHOLD = 3  # per cent
 RATE = 999  # samples a second of each processor
-LINE = re.compile(r"^\s*([\d.]+)%\s*\|\s*(.*?)\s*\|\[(.)\] (.*?)\s*$")
+LINE = re.compile(r"^\s*(\d+)\s*\|\s*(.*?)\s*\|\[(.)\] (.*?)\s*$")
 
 
 def run(options):
@@ -28,7 +28,7 @@ def run(options):
         return True
     known = {**report.facts(options), "work": f"P-256 sign, {CALLERS} callers"}
     with lab_with_keys(kinds=("P-256",)) as lab:
-        ends = record(lab, max(options.seconds, 3), options.warm_up)
+        ends = record(lab, max(options.seconds, 5), options.warm_up)
         if not ends:
             return True
         found = {end: shares(lab, data) for end, data in ends.items()}
@@ -64,33 +64,31 @@ def record(lab, seconds, warm_up):
 
 def shares(lab, data):
     """Per cent of the samples: by library, and by function where that is more than the threshold."""
-    said = lab.run(["perf", "report", "-i", data, "--stdio", "-q", "--no-children", "-F", "overhead,dso,sym", "-t", "|"], timeout=300).stdout
+    said = lab.run(["perf", "report", "-i", data, "--stdio", "-q", "--no-children", "-F", "sample,dso,sym", "-t", "|"], timeout=300).stdout
     return parse(said)
 
 
 def parse(said):
-    """perf report's lines, "12.34%|library|[.] function"."""
+    """perf report's lines, "12|library|[.] function": the number of samples."""
     libraries, functions = collections.Counter(), collections.Counter()
-    for line in said.splitlines():
-        found = LINE.match(line)
-        if not found:
-            continue
-        share, library, where, function = float(found[1]), found[2], found[3], found[4]
+    for samples, library, where, function in (found.groups() for found in map(LINE.match, said.splitlines()) if found):
         library = "kernel" if where == "k" else library
         if re.fullmatch(r"(0x)?[0-9a-f]{8,}", function):
             function = "(no name)"
-        libraries[library] += share
-        functions[(library, function)] += share
+        libraries[library] += int(samples)
+        functions[(library, function)] += int(samples)
     if not libraries:
         raise AssertionError(f"perf report has no samples:\n{said[:2000]}")
-    return {"libraries": {name: round(share, 1) for name, share in libraries.most_common() if share >= 0.5},
-            "functions": [{"library": library, "function": function, "percent": round(share, 1)}
-                          for (library, function), share in functions.most_common() if share > THRESHOLD]}
+    share = 100 / libraries.total()
+    return {"samples": libraries.total(),
+            "libraries": {name: round(count * share, 1) for name, count in libraries.most_common() if count * share >= 0.5},
+            "functions": [{"library": library, "function": function, "percent": round(count * share, 1)}
+                          for (library, function), count in functions.most_common() if count * share > THRESHOLD]}
 
 
 def table(end, found):
     functions = [[one["function"], one["library"], f"{one['percent']:.1f} %"] for one in found["functions"]]
     libraries = [[name, f"{share:.1f} %"] for name, share in found["libraries"].items()]
-    return (f"## Profile of the {end}: functions above {THRESHOLD} %\n\n"
+    return (f"## Profile of the {end}: functions above {THRESHOLD} % of {found['samples']:,} samples\n\n"
             + report.table(["function", "library", "of its samples"], functions, left=2)
             + f"\n\n### Profile of the {end}: libraries\n\n" + report.table(["library", "of its samples"], libraries))

@@ -99,10 +99,11 @@ class Soaks(unittest.TestCase):
 
 class Profiles(unittest.TestCase):
     def test_shares_are_added_up(self):
-        found = profiling.parse("    40.00%|[kernel.kallsyms]  |[k] read\n    30.50%|libcrypto.so.3|[.] 0x00000000001a2b3c\n"
-                                "     5.00% |libcrypto.so.3|[.] 0x00000000001a2b40\n     2.00% |keyclaved      |[.] ns::f(int)\n")
-        self.assertEqual(found["libraries"], {"kernel": 40, "libcrypto.so.3": 35.5, "keyclaved": 2})
-        self.assertEqual([(one["function"], one["percent"]) for one in found["functions"]], [("read", 40), ("(no name)", 35.5)])
+        found = profiling.parse("        400|[kernel.kallsyms]  |[k] read\n        305|libcrypto.so.3|[.] 0x00000000001a2b3c\n"
+                                "        250 |libcrypto.so.3|[.] 0x00000000001a2b40\n    20|keyclaved     |[.] ns::f(int)\n    25|libc.so.6|[.] g\n")
+        self.assertEqual(found["samples"], 1000)
+        self.assertEqual(found["libraries"], {"libcrypto.so.3": 55.5, "kernel": 40, "libc.so.6": 2.5, "keyclaved": 2})
+        self.assertEqual([(one["function"], one["percent"]) for one in found["functions"]], [("(no name)", 55.5), ("read", 40)])
 
 
 if __name__ == "__main__":
