@@ -10,7 +10,7 @@ A row is a dictionary:
     ratio, spread       ours to theirs: the median, and [least, greatest] of the repeats
     budget, met         what the ratio is promised to be, and whether it is so; None where nothing is promised
     cost                true where less is better: the ratio may then not exceed its budget; else it must reach it
-    latency_us          {"ours": {"p50": …, "p99": …, "p99.9": …}, "theirs": …} of one operation, where operations are measured
+    latency_us          {"ours": {"p50": …, "p99": …, "p99.9": …}, "theirs": …} of one operation, where one is measured
     cpu_us              {"ours": {"caller": …, "daemon": …}, "theirs": …} of one operation, process by process
     note                what one must know to read it, or nothing
 """

@@ -28,8 +28,12 @@ def by_subject(rows):
     for row in rows:
         groups.setdefault((row.get("subject", "rows"), row["unit"]), []).append(row)
     subjects = [subject for subject, _ in groups]
-    return {subject if subjects.count(subject) == 1 else re.sub(r"[^a-z0-9]+", "-", f"{subject} {unit}".replace("µ", "u")).strip("-"): group
+    return {subject if subjects.count(subject) == 1 else file_name(f"{subject} {unit}"): group
             for (subject, unit), group in groups.items()}
+
+
+def file_name(words):
+    return re.sub(r"[^a-z0-9]+", "-", words.replace("µ", "u")).strip("-")
 
 
 def frame(title, rows, values, unit, legend):
@@ -41,7 +45,8 @@ def frame(title, rows, values, unit, legend):
     drawing.x_axis(axis, bottom, TOP, unit)
     for i, row in enumerate(rows):
         drawing.text(LEFT - 12, TOP + ROW * i + 17, row["work"], anchor="end")
-        drawing.text(LEFT - 12, TOP + ROW * i + 31, f"{row.get('by', 'keyclave')} against {row['against']}", size=9.5, anchor="end", fill="#666666")
+        drawing.text(LEFT - 12, TOP + ROW * i + 31, f"{row.get('by', 'keyclave')} against {row['against']}", size=9.5,
+                     anchor="end", fill="#666666")
     return drawing, axis
 
 
@@ -51,8 +56,8 @@ def promises(rows):
         return row["budget"] / ratio if row.get("cost") else ratio / row["budget"]
     # A ratio may have been rounded to nothing.
     parts = [[part(row, max(ratio, 1e-6)) for ratio in (row["ratio"], *row["spread"])] for row in rows]
-    drawing, axis = frame("What is promised", rows, [1, *sum(parts, [])], "ratio, in parts of what is promised (of costs: promised ÷ ratio), logarithmic",
-                          {"met": GOOD, "not met": BAD})
+    name = "ratio, in parts of what is promised (of costs: promised ÷ ratio), logarithmic"
+    drawing, axis = frame("What is promised", rows, [1, *sum(parts, [])], name, {"met": GOOD, "not met": BAD})
     for i, (row, (median, low, high)) in enumerate(zip(rows, parts)):
         y = TOP + ROW * i
         drawing.rect(axis.place(1), y + 10, axis.place(median) - axis.place(1), 18, GOOD if row["met"] else BAD)
@@ -74,7 +79,8 @@ def figures(name, rows):
 def latencies(name, rows):
     """Three dots a side: p50, p99, p99.9."""
     values = [value for row in rows for side in row["latency_us"].values() for value in side.values()]
-    drawing, axis = frame(f"{name}: one operation's p50, p99 and p99.9 (big dot to small)", rows, values, "µs, logarithmic", {"ours": OURS, "theirs": THEIRS})
+    title = f"{name}: one operation's p50, p99 and p99.9 (big dot to small)"
+    drawing, axis = frame(title, rows, values, "µs, logarithmic", {"ours": OURS, "theirs": THEIRS})
     for i, row in enumerate(rows):
         for place, (side, colour) in enumerate((("ours", OURS), ("theirs", THEIRS))):
             y = TOP + ROW * i + 13 + 13 * place

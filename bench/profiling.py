@@ -49,8 +49,8 @@ def record(lab, seconds, warm_up):
     started = {}
     for end, process in (("caller", load), ("daemon", lab.daemon)):
         data = lab.dir / f"{end}.perf"
-        started[end] = (data, subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(RATE), "-p", str(process.pid), "-o", data,
-                                                "--", "sleep", str(seconds)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", RATE, "-p", process.pid, "-o", data, "--", "sleep", seconds]
+        started[end] = (data, subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                                stderr=subprocess.STDOUT, text=True))
     said = {end: perf.communicate(timeout=seconds + 60)[0] for end, (_, perf) in started.items()}
     for end, (_, perf) in started.items():

@@ -18,8 +18,8 @@ RESULTS = SOURCE_DIR / "bench" / "results"
 def machine():
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), "unknown")
-    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "openssl": output("openssl", "version").partition("(")[0].strip(),
-            "crypto_mb": bool(crypto_mb()), "load": os.getloadavg()[0]}
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
+            "openssl": output("openssl", "version").partition("(")[0].strip(), "crypto_mb": bool(crypto_mb()), "load": os.getloadavg()[0]}
 
 
 def output(program, *arguments):
@@ -36,8 +36,8 @@ def facts(options):
 
 def headline(known):
     library = "with" if known["crypto_mb"] else "without"
-    return (f"{known['cpu']}, {known['cpus']} CPUs, {known['openssl']}, {library} crypto_mb; {known['time']}, load {known['load']:.1f} before; "
-            f"median of {known['repeats']} repeats of {known['seconds']:g} s")
+    return (f"{known['cpu']}, {known['cpus']} CPUs, {known['openssl']}, {library} crypto_mb; {known['time']}, "
+            f"load {known['load']:.1f} before; median of {known['repeats']} repeats of {known['seconds']:g} s")
 
 
 # ---- tables ----
@@ -90,7 +90,8 @@ def cost_table(rows):
              for row in rows if row.get("latency_us") or row.get("cpu_us") or row.get("note")]
     if not lines:
         return ""
-    headings = ["work", "by", "against", "ours: p50 / p99 / p99.9 µs", "theirs: p50 / p99 / p99.9 µs", "ours: CPU µs", "theirs: CPU µs", "note"]
+    headings = ["work", "by", "against", "ours: p50 / p99 / p99.9 µs", "theirs: p50 / p99 / p99.9 µs", "ours: CPU µs",
+                "theirs: CPU µs", "note"]
     return table(headings, lines, left=8)
 
 

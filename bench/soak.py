@@ -19,7 +19,8 @@ CALLERS = 32
 WINDOW = 30  # seconds
 WARM_UP = 0.1  # of the run, and at least one window
 # What may change over the whole run, in per cent: figure -> (name, least, most). Getting better is no fault.
-FLAT = {"per_second": ("rate", -10, None), "median_us": ("p50", None, 10), "p99_us": ("p99", None, 20), "p999_us": ("p99.9", None, 50),
+FLAT = {"per_second": ("rate", -10, None),
+        "median_us": ("p50", None, 10), "p99_us": ("p99", None, 20), "p999_us": ("p99.9", None, 50),
         "daemon_rss": ("memory of the daemon", None, 3), "caller_rss": ("memory of the caller", None, 3)}
 
 
