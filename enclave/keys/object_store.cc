@@ -25,57 +25,6 @@ Status CheckPolicyText(const Document& policy) {
   return Done{};
 }
 
-// What the vault hands over, in any order, until all of it is known to belong together.
-struct Loaded {
-  std::vector<Token> tokens;
-  std::vector<std::pair<wire::TokenId, Document>> policies;
-  std::vector<ObjectPtr> objects;
-  std::vector<std::pair<wire::TokenId, TokenRecord>> records;
-  std::vector<std::pair<wire::TokenId, Usage>> usages;
-  std::optional<AuditMark> audit_mark;
-
-  Status Take(const Record& record) {
-    switch (record.key.type) {
-      case RecordType::kToken: {
-        KC_ASSIGN(tokens.emplace_back(), ParseToken(record));
-        return Done{};
-      }
-      case RecordType::kPolicy: {
-        KC_ASSIGN(Document policy, ParsePolicy(record));
-        policies.emplace_back(record.key.token, std::move(policy));
-        return Done{};
-      }
-      case RecordType::kObject: {
-        KC_ASSIGN(StoredObject stored, ParseObject(record));
-        objects.push_back(std::make_shared<Object>(std::move(stored.object)));
-        return Done{};
-      }
-      case RecordType::kSet:
-      case RecordType::kHistory:
-      case RecordType::kRevocation:
-      case RecordType::kApproval:
-        records.emplace_back(record.key.token,
-                             TokenRecord{record.key.type, record.key.id, record.body});
-        return Done{};
-      case RecordType::kUsage: {
-        KC_ASSIGN(Usage usage, ParseUsage(record));
-        usages.emplace_back(record.key.token, std::move(usage));
-        return Done{};
-      }
-      case RecordType::kEnclave: {
-        KC_ASSIGN(audit_mark, ParseAuditMark(record));
-        return Done{};
-      }
-      case RecordType::kTombstone: break;
-    }
-    return Fail(Code::kStoreCorrupt, "a record of a type that is not used");
-  }
-};
-
-Error Orphan(std::string_view what) {
-  return Fail(Code::kStoreCorrupt, std::string(what) + " without its token, policy or object");
-}
-
 }  // namespace
 
 std::string Token::Serial() const { return ToHex(id).substr(0, 16); }
@@ -85,45 +34,6 @@ const wire::Owner* Token::FindOwner(std::string_view name) const {
   const auto found = std::find_if(owners->begin(), owners->end(),
                                   [&](const wire::Owner& owner) { return owner.name == name; });
   return found == owners->end() ? nullptr : &*found;
-}
-
-Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
-                               std::unique_ptr<Witness> witness, SecretBytes root_secret) {
-  Loaded loaded;
-  KC_ASSIGN(vault, Vault::Open(std::move(store), std::move(witness), std::move(root_secret),
-                               [&](const Record& record) { return loaded.Take(record); }));
-  const WriterLock lock(state_mutex);
-  audit_mark = std::move(loaded.audit_mark);
-  for (Token& token : loaded.tokens) {
-    const wire::TokenId id = token.id;
-    tokens[id].token = std::move(token);
-  }
-  for (auto& [token, policy] : loaded.policies) {
-    const auto found = tokens.find(token);
-    if (found == tokens.end()) return Orphan("a policy");
-    std::string name = policy.name;
-    found->second.policies[std::move(name)] = std::move(policy);
-  }
-  for (const ObjectPtr& object : loaded.objects) {
-    const auto found = tokens.find(object->token);
-    if (found == tokens.end()) return Orphan("an object");
-    const auto policy = found->second.policies.find(object->policy);
-    const Bytes* digest = object->attributes.Find(kCkaPolicyDigest);
-    if (policy == found->second.policies.end() || !Equal(*digest, policy->second.digest))
-      return Orphan("an object");
-    AddObject(object);
-  }
-  for (auto& [token, record] : loaded.records) {
-    if (!tokens.contains(token)) return Orphan("a record");
-    tokens[token].records[{record.type, record.id}] = std::move(record.body);
-  }
-  for (auto& [id, state] : tokens) state.rules_generation = ++last_rules_generation;
-  for (const auto& [token, usage] : loaded.usages) {
-    const auto object = objects.find(usage.key.object);
-    if (object == objects.end() || object->second->token != token) return Orphan("a usage");
-    SetUsage(usage);
-  }
-  return Done{};
 }
 
 // Epochs of two starts over the same persisted state differ by chance (1 in 2^31), those over
@@ -140,15 +50,18 @@ void ObjectStore::Impl::Moved() {
   epoch = std::max(epoch + 1, (vault->epoch() << 32) + epoch_salt);
 }
 
+// What was made or changed just now is likely to be asked for next.
 void ObjectStore::Impl::AddObject(const ObjectPtr& object) {
-  tokens[object->token].objects.Add(object);
-  objects[object->id] = object;
+  tokens[object->token].objects.Add(objects, objects.Add(*object));
   if (object->session != 0) session_objects[object->session].insert(object->id);
+  recent.Insert(object->id, object->version, object);
 }
 
 void ObjectStore::Impl::DropObject(const Object& object) {
+  const auto slot = objects.Find(object.id);
+  if (!slot) return;
   const auto token = tokens.find(object.token);
-  if (token != tokens.end()) token->second.objects.Remove(object);
+  if (token != tokens.end()) token->second.objects.Remove(objects, *slot);
   const auto session = session_objects.find(object.session);
   if (session != session_objects.end()) {
     session->second.erase(object.id);
@@ -156,16 +69,17 @@ void ObjectStore::Impl::DropObject(const Object& object) {
   }
   session_material.erase(object.id);
   DropUsages(object.id);
-  // Last: `object` may live in this entry.
-  objects.erase(object.id);
+  objects.Remove(*slot);
+  recent.Erase(object.id);
 }
 
 void ObjectStore::Impl::ReplaceObject(const ObjectPtr& object) {
-  ObjectPtr& current = objects[object->id];
   ObjectIndex& index = tokens[object->token].objects;
-  index.Remove(*current);
-  index.Add(object);
-  current = object;
+  const Slot old = objects.Find(object->id).value();
+  index.Remove(objects, old);
+  objects.Remove(old);
+  index.Add(objects, objects.Add(*object));
+  recent.Insert(object->id, object->version, object);
 }
 
 Result<const TokenState*> ObjectStore::Impl::TokenOf(const wire::TokenId& id) const {
@@ -179,20 +93,22 @@ ObjectStore::~ObjectStore() = default;
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store::Store> store,
                                                            std::unique_ptr<Witness> witness,
-                                                           SecretBytes root_secret, bool create) {
+                                                           SecretBytes root_secret, bool create,
+                                                           const Progress& progress) {
   auto impl = std::make_unique<Impl>();
   if (create) {
     KC_ASSIGN(impl->vault,
               Vault::Create(std::move(store), std::move(witness), std::move(root_secret)));
   } else {
-    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), std::move(root_secret)));
+    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), std::move(root_secret), progress));
   }
   impl->Start();
   return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(impl)));
 }
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory,
-                                                       const RootSealer& sealer) {
+                                                       const RootSealer& sealer,
+                                                       const Progress& progress) {
   const std::string root_path = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
   if (IsThere(store_path) && !IsThere(root_path))
@@ -205,7 +121,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& direct
   KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path, sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, false));
   auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
-  auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false);
+  auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false, progress);
   if (!opened.ok()) return opened.error().In(store_path);
   return opened;
 }
@@ -333,7 +249,7 @@ uint64_t ObjectStore::CountUnderPolicy(const wire::TokenId& token,
                                        const std::string& policy) const {
   const ReaderLock lock(impl_->state_mutex);
   const auto found = impl_->tokens.find(token);
-  return found == impl_->tokens.end() ? 0 : found->second.objects.UnderPolicy(policy).size();
+  return found == impl_->tokens.end() ? 0 : found->second.objects.CountUnderPolicy(policy);
 }
 
 }  // namespace keyclave::keys

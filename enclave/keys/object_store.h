@@ -155,12 +155,15 @@ class ObjectStore {
  public:
   // kStoreMissing, kStoreLocked, kStoreForeign, kStoreCorrupt, kStoreRolledBack, kWitnessMissing.
   // kSealingKeyUnavailable; see state_files.h for what lies in the directory.
+  // `progress` is called now and then by the calling thread, with rows of the store.
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory,
-                                                   const RootSealer& sealer);
+                                                   const RootSealer& sealer,
+                                                   const Progress& progress = {});
   // For tests: any store and witness.
   static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
                                                        std::unique_ptr<Witness> witness,
-                                                       SecretBytes root_secret, bool create);
+                                                       SecretBytes root_secret, bool create,
+                                                       const Progress& progress = {});
   ~ObjectStore();
 
   std::string enclave_id() const;  // 32 hexadecimal digits

@@ -6,7 +6,9 @@
 namespace keyclave::keys {
 namespace {
 
-constexpr size_t kBatch = 256;  // candidates taken under one lock
+constexpr size_t kBatch = 64;  // candidates taken under one lock
+// A search that finds no more than these is for objects to use; others list what is there.
+constexpr size_t kFewObjects = 8;
 
 // Which of several objects a reference without a class means: a key to use before the public key
 // and certificate that go with it.
@@ -75,8 +77,25 @@ class BestMatch {
 
 ObjectPtr ObjectStore::Impl::FindObject(const wire::ObjectId& id) const {
   const ReaderLock lock(state_mutex);
-  const auto found = objects.find(id);
-  return found == objects.end() ? nullptr : found->second;
+  const auto slot = objects.Find(id);
+  return slot ? Shared(*slot) : nullptr;
+}
+
+ObjectPtr ObjectStore::Impl::Shared(Slot slot) const {
+  const RestingObject& resting = objects.At(slot);
+  if (ObjectPtr object = recent.Find(resting.id(), resting.version())) return object;
+  ObjectPtr object = resting.Awake();
+  recent.Insert(object->id, object->version, object);
+  return object;
+}
+
+std::vector<ObjectPtr> ObjectStore::Impl::Awaken(const std::vector<Slot>& slots) const {
+  std::vector<ObjectPtr> awake;
+  awake.reserve(slots.size());
+  for (const Slot slot : slots) {
+    awake.push_back(slots.size() <= kFewObjects ? Shared(slot) : objects.At(slot).Awake());
+  }
+  return awake;
 }
 
 Result<ObjectPtr> ObjectStore::Get(const wire::ObjectId& id) const {
@@ -98,7 +117,7 @@ void ObjectStore::Impl::ForEachVisible(const wire::TokenId& token, const wire::A
       const ReaderLock lock(state_mutex);
       const auto found = tokens.find(token);
       if (found != tokens.end()) {
-        batch = found->second.objects.Candidates(match, after, kBatch);
+        batch = Awaken(found->second.objects.Candidates(objects, match, after, kBatch));
         if (one_version) version = found->second.objects.VersionInService(match.Text(CKA_LABEL));
       }
     }
@@ -183,10 +202,10 @@ Result<SecretBytes> ObjectStore::ReadMaterial(const Object& object) {
 }
 
 Result<std::shared_ptr<const mech::Key>> ObjectStore::OpenKey(const Object& object) {
-  if (KeyCache::KeyPtr cached = impl_->cache.Find(object.id, object.version)) return cached;
+  if (KeyCache::Pointer cached = impl_->cache.Find(object.id, object.version)) return cached;
   if (!IsKey(object)) return Fail(Code::kObjectNotFound, "the object is not a key");
   KC_ASSIGN(const SecretBytes material, impl_->ReadMaterial(object));
-  KC_ASSIGN(KeyCache::KeyPtr key, mech::LoadKey(object.attributes, material));
+  KC_ASSIGN(KeyCache::Pointer key, mech::LoadKey(object.attributes, material));
   impl_->cache.Insert(object.id, object.version, key);
   // A change of the object drops its key from the cache after it has changed the state. So either
   // that drop comes after this insertion, or the change is seen here.

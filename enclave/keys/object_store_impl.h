@@ -1,6 +1,9 @@
 // What an ObjectStore is made of. Writers are serialised by write_mutex, which is held across the
 // vault's commit; readers see the state under state_mutex, which is held for moments only: never
 // across disk, cryptography or a caller's function.
+//
+// Objects are at rest (resting_object.h): an Object is made of one when somebody asks for it, and
+// those that were asked for lately are kept, so that a key in use is one Object for all its users.
 #pragma once
 
 #include <map>
@@ -23,9 +26,10 @@ struct TokenState {
 
 struct ObjectStore::Impl {
   static constexpr size_t kCachedKeys = 4096;
+  static constexpr size_t kCachedObjects = 4096;
 
   Status Load(std::unique_ptr<store::Store> store, std::unique_ptr<Witness> witness,
-              SecretBytes root_secret);
+              SecretBytes root_secret, const Progress& progress);
   void Start();
 
   // For a change that is in the vault (or needs none) and is being applied.
@@ -34,6 +38,11 @@ struct ObjectStore::Impl {
   void DropObject(const Object& object) KC_REQUIRES(state_mutex);
   void ReplaceObject(const ObjectPtr& object) KC_REQUIRES(state_mutex);
 
+  // The objects of these slots; a few of them shared.
+  std::vector<ObjectPtr> Awaken(const std::vector<Slot>& slots) const
+      KC_REQUIRES_SHARED(state_mutex);
+  // The object, as others who asked lately have it too.
+  ObjectPtr Shared(Slot slot) const KC_REQUIRES_SHARED(state_mutex);
   ObjectPtr FindObject(const wire::ObjectId& id) const KC_EXCLUDES(state_mutex);
   // The state may not change while its pieces are used: the caller holds write_mutex or copies.
   Result<const TokenState*> TokenOf(const wire::TokenId& id) const KC_REQUIRES_SHARED(state_mutex);
@@ -67,11 +76,12 @@ struct ObjectStore::Impl {
 
   std::unique_ptr<Vault> vault;
   KeyCache cache{kCachedKeys};
+  mutable RecentCache<Object> recent{kCachedObjects};
 
   Mutex write_mutex;
   mutable SharedMutex state_mutex;
   std::map<wire::TokenId, TokenState> tokens KC_GUARDED_BY(state_mutex);
-  std::unordered_map<wire::ObjectId, ObjectPtr, ObjectIdHash> objects KC_GUARDED_BY(state_mutex);
+  ObjectTable objects KC_GUARDED_BY(state_mutex);
   std::map<uint64_t, std::set<wire::ObjectId>> session_objects KC_GUARDED_BY(state_mutex);
   std::unordered_map<wire::ObjectId, std::shared_ptr<const SecretBytes>, ObjectIdHash>
       session_material KC_GUARDED_BY(state_mutex);

@@ -6,6 +6,8 @@
 namespace keyclave::keys {
 namespace {
 
+constexpr size_t kSpareEntries = 8;
+
 bool IdBelow(const RowIndex::Entry& entry, const store::RowId& id) { return entry.id < id; }
 
 }  // namespace
@@ -62,6 +64,7 @@ Status RowIndex::FinishLoading() {
     if (twice != entries.end())
       return Fail(Code::kStoreCorrupt, "row " + ToHex(twice->id) + " is there twice");
     bucket_digests_[i] = DigestBucket(i, entries);
+    entries.shrink_to_fit();
   }
   for (size_t i = 0; i < kGroups; ++i)
     group_digests_[i] = DigestGroup(i, [this](size_t bucket) { return bucket_digests_[bucket]; });
@@ -80,7 +83,14 @@ RowIndex::Delta RowIndex::Prepare(const std::vector<Entry>& changed) const {
   delta.size = size_;
   for (const Entry& entry : changed) {
     const size_t bucket = BucketOf(entry.id);
-    std::vector<Entry>& entries = delta.buckets.try_emplace(bucket, buckets_[bucket]).first->second;
+    const auto [at, first] = delta.buckets.try_emplace(bucket);
+    std::vector<Entry>& entries = at->second;
+    if (first) {
+      // Room for this change, and little more: by doubling, an index would soon take twice the
+      // memory.
+      entries.reserve(buckets_[bucket].size() + kSpareEntries);
+      entries = buckets_[bucket];
+    }
     const auto place = std::lower_bound(entries.begin(), entries.end(), entry.id, IdBelow);
     if (place != entries.end() && place->id == entry.id) {
       *place = entry;

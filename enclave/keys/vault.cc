@@ -6,7 +6,7 @@
 
 #include "enclave/base/hash.h"
 #include "enclave/base/log.h"
-#include "enclave/keys/row_index.h"
+#include "enclave/keys/row_loader.h"
 
 namespace keyclave::keys {
 
@@ -22,7 +22,7 @@ struct Vault::Impl {
   Status CreateHead() KC_EXCLUDES(commit_mutex);
   Status LoadHead() KC_EXCLUDES(commit_mutex);
   Status CompareWithWitness() KC_REQUIRES(commit_mutex);
-  Status LoadRows(const std::function<Status(Record)>& visit) KC_EXCLUDES(commit_mutex);
+  Status Load(const Visit& visit, const Progress& progress) KC_EXCLUDES(commit_mutex);
   Status CheckDigest() KC_REQUIRES(commit_mutex);
   Status Commit(const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
   Result<Record> Read(const RecordKey& key) KC_EXCLUDES(commit_mutex);
@@ -111,19 +111,9 @@ Status Vault::Impl::CompareWithWitness() {
   return Done{};
 }
 
-Status Vault::Impl::LoadRows(const std::function<Status(Record)>& visit) {
+Status Vault::Impl::Load(const Visit& visit, const Progress& progress) {
   const MutexLock lock(commit_mutex);
-  KC_CHECK_OK(store->ForEach([&](const store::RowId& row, ByteSpan sealed) -> Status {
-    Result<OpenedRow> opened = sealer.Open(row, sealed);
-    if (!opened.ok() && opened.code() == Code::kStoreNewer) return std::move(opened).error();
-    if (!opened.ok())
-      return Fail(Code::kStoreCorrupt, "row " + ToHex(row) + " was edited or swapped with another");
-    const RowHeader& header = opened->header;
-    index.Load({row, header.version, opened->tag, header.tombstone});
-    if (header.tombstone) return Done{};
-    return visit({header.key, header.version, header.policy_digest, std::move(opened->body)});
-  }));
-  KC_CHECK_OK(index.FinishLoading());
+  KC_CHECK_OK(LoadRows(*store, keys, head.rows, index, visit, progress));
   KC_CHECK_OK(CheckDigest());
   // The state is whole and at least as new as the witness: it is the newest from now on.
   return CatchUpWitness();
@@ -275,12 +265,12 @@ Result<std::unique_ptr<Vault>> Vault::Create(std::unique_ptr<store::Store> store
 
 Result<std::unique_ptr<Vault>> Vault::Open(std::unique_ptr<store::Store> store,
                                            std::unique_ptr<Witness> witness,
-                                           SecretBytes root_secret,
-                                           const std::function<Status(Record)>& visit) {
+                                           SecretBytes root_secret, const Visit& visit,
+                                           const Progress& progress) {
   if (root_secret.size() != kRootSecretSize) return Fail(Code::kRootSecretInvalid);
   auto impl = std::make_unique<Impl>(std::move(store), std::move(witness), root_secret);
   KC_CHECK_OK(impl->LoadHead());
-  KC_CHECK_OK(impl->LoadRows(visit));
+  KC_CHECK_OK(impl->Load(visit, progress));
   return std::unique_ptr<Vault>(new Vault(std::move(impl)));
 }
 

@@ -66,8 +66,13 @@ class Witness {
 std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& root_secret,
                                          std::shared_ptr<MonotonicCounter> counter = nullptr);
 
+// How far something long has come: `done` of `all`.
+using Progress = std::function<void(uint64_t done, uint64_t all)>;
+
 class Vault {
  public:
+  // May be called by several threads at once.
+  using Visit = std::function<Status(Record)>;
   // A new vault over an empty store (else kStoreExists); the enclave's id comes from the root
   // secret. / An existing one: hands every live record to `visit`, each genuine by itself, and then
   // says whether they are all there are: without success, what was visited must not be used.
@@ -77,8 +82,8 @@ class Vault {
                                                SecretBytes root_secret);
   static Result<std::unique_ptr<Vault>> Open(std::unique_ptr<store::Store> store,
                                              std::unique_ptr<Witness> witness,
-                                             SecretBytes root_secret,
-                                             const std::function<Status(Record)>& visit);
+                                             SecretBytes root_secret, const Visit& visit,
+                                             const Progress& progress = {});
   ~Vault();
 
   const ByteArray<16>& enclave_id() const;

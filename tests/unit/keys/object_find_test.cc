@@ -136,30 +136,42 @@ TEST_F(Finding, SearchByIdLooksAtItsMatchesOnly) {
 }
 
 TEST_F(Finding, IndexOffersNoMoreThanItsMatches) {
+  ObjectTable table;
   ObjectIndex index;
   for (uint8_t i = 0; i < 100; ++i) {
-    auto object = std::make_shared<Object>();
-    object->id = {i};
-    object->attributes.SetText(CKA_LABEL, i % 2 == 0 ? "even" : "odd");
-    if (i % 10 == 0) object->attributes.SetText(CKA_ID, "");
-    object->attributes.SetUlong(CKA_CLASS, i == 7 ? CKO_PRIVATE_KEY : CKO_DATA);
-    index.Add(object);
+    Object object;
+    object.id = {i};
+    object.attributes.SetText(CKA_LABEL, i % 2 == 0 ? "even" : "odd");
+    if (i % 10 == 0) object.attributes.SetText(CKA_ID, "");
+    object.attributes.SetUlong(CKA_CLASS, i == 7 ? CKO_PRIVATE_KEY : CKO_DATA);
+    index.Add(table, table.Add(object));
   }
   wire::AttributeList match;
+  const auto candidates = [&](std::optional<wire::ObjectId> after = std::nullopt) {
+    return index.Candidates(table, match, after, 1000);
+  };
   match.SetText(CKA_LABEL, "odd");
-  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 50U);
+  EXPECT_EQ(candidates().size(), 50U);
+  EXPECT_EQ(candidates(wire::ObjectId{97}).size(), 1U);
   match.SetText(CKA_ID, "");
-  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 50U) << "the label is narrower";
+  EXPECT_EQ(candidates().size(), 50U) << "the label is narrower";
   match.Remove(CKA_LABEL);
-  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 10U);
+  EXPECT_EQ(candidates().size(), 10U);
   match.SetUlong(CKA_CLASS, CKO_PRIVATE_KEY);
-  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 1U) << "an empty id is shared";
+  EXPECT_EQ(candidates().size(), 1U) << "an empty id is shared";
   match.SetText(CKA_LABEL, "even");
-  EXPECT_EQ(index.Candidates(match, std::nullopt, 1000).size(), 50U);
-  EXPECT_EQ(index.Candidates({}, wire::ObjectId{98}, 1000).size(), 1U);
-  for (const ObjectPtr& object : index.Candidates({}, std::nullopt, 1000)) index.Remove(*object);
+  EXPECT_EQ(candidates().size(), 50U);
+  match = {};
+  EXPECT_EQ(candidates(wire::ObjectId{98}).size(), 1U);
+  EXPECT_EQ(index.CountUnderPolicy(""), 100U);
+  for (const Slot slot : candidates()) {
+    index.Remove(table, slot);
+    table.Remove(slot);
+  }
   EXPECT_EQ(index.size(), 0U);
-  EXPECT_TRUE(index.Candidates(match, std::nullopt, 1000).empty());
+  EXPECT_TRUE(candidates().empty());
+  match.SetText(CKA_LABEL, "even");
+  EXPECT_TRUE(candidates().empty());
   EXPECT_TRUE(index.UnderPolicy("").empty());
 }
 
