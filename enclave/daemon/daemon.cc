@@ -82,7 +82,7 @@ Status Daemon::Parts::OpenState() {
         "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
   }
   KC_ASSIGN(claims, ProveSelf(config, clock));
-  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer));
+  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, StartProgress(clock)));
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);
   KC_ASSIGN(audit, OpenAudit(config.state, *store, clock, std::move(key.sign)));
@@ -168,6 +168,7 @@ Status Daemon::Serve() {
   for (const Endpoint& endpoint : parts_->config.listen)
     Log(LogLevel::kInfo, "listening on " + endpoint.Text());
   NotifyManager("READY=1");
+  NotifyManager("STATUS=serving");
   RecordKeeping records(*parts_->service, parts_->clock);
   while (!WaitForEnd(std::chrono::seconds(1))) records.Tick();
   NotifyManager("STOPPING=1");

@@ -20,6 +20,9 @@ namespace {
 // Room for 4096 cached RSA-4096 keys; OpenSSL rounds blocks up to powers of two.
 constexpr size_t kSecureHeap = size_t{64} << 20;  // bytes
 constexpr size_t kSmallestBlock = 32;             // bytes
+// That systemd is asked to wait after a report of progress, in microseconds: what comes after the
+// last report is a small part of the whole.
+constexpr std::string_view kMoreTime = "60000000";
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -116,6 +119,16 @@ void NotifyManager(std::string_view state) {
   const void* generic = &address;
   sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, static_cast<const sockaddr*>(generic), size);
   close(fd);
+}
+
+void StartProgress::operator()(uint64_t done, uint64_t all) {
+  const auto now = clock_.Steady();
+  if (now < next_) return;
+  next_ = now + kInterval;
+  const std::string how_far =
+      "reading the store: " + std::to_string(done) + " of " + std::to_string(all) + " rows";
+  Log(LogLevel::kInfo, how_far);
+  NotifyManager("STATUS=" + how_far + "\nEXTEND_TIMEOUT_USEC=" + std::string(kMoreTime));
 }
 
 }  // namespace keyclave::daemon

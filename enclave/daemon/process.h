@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "enclave/base/clock.h"
 #include "enclave/base/log.h"
 #include "enclave/base/result.h"
 
@@ -27,5 +28,18 @@ bool WaitForEnd(std::chrono::milliseconds timeout);
 
 // Tells systemd (NOTIFY_SOCKET), if it asked to be told: "READY=1", "STOPPING=1".
 void NotifyManager(std::string_view state);
+
+// Says how far the start is, to the log and to systemd, which then waits longer: every few seconds,
+// so that a start that is quick says nothing.
+class StartProgress {
+ public:
+  explicit StartProgress(const Clock& clock) : clock_(clock), next_(clock.Steady() + kInterval) {}
+  void operator()(uint64_t done, uint64_t all);
+
+ private:
+  static constexpr std::chrono::seconds kInterval{2};
+  const Clock& clock_;
+  std::chrono::steady_clock::time_point next_;
+};
 
 }  // namespace keyclave::daemon
