@@ -1,5 +1,7 @@
 #include "enclave/session/session_map.h"
 
+#include "enclave/base/log.h"
+
 namespace keyclave::session {
 
 SessionMap::SessionMap(SessionLimits limits, const Clock& clock,
@@ -15,6 +17,7 @@ Result<SessionPtr> SessionMap::Join(const Peer& peer) {
     return found->second.session;
   }
   if (sessions_.size() >= limits_.max_sessions) {
+    ++refused_;
     return Fail(Code::kTooManyConnections,
                 std::to_string(limits_.max_sessions) + " attested sessions are open");
   }
@@ -35,8 +38,10 @@ void SessionMap::Leave(const SessionPtr& session) {
 void SessionMap::Sweep() {
   const UnixTime now = clock_.Now();
   std::vector<SessionPtr> ended;
+  uint64_t refused = 0;
   {
     const MutexLock lock(mutex_);
+    refused = std::exchange(refused_, 0);
     for (auto it = sessions_.begin(); it != sessions_.end();) {
       const Entry& entry = it->second;
       const bool lingers = entry.session->connections.load() > 0 ||
@@ -49,6 +54,11 @@ void SessionMap::Sweep() {
       ended.push_back(entry.session);
       it = sessions_.erase(it);
     }
+  }
+  if (refused != 0) {
+    Log(LogLevel::kWarning, std::to_string(refused) +
+                                " connections refused: " + std::to_string(limits_.max_sessions) +
+                                " attested sessions are open (limits: sessions in keyclaved.yaml)");
   }
   // Outside the lock: whoever is told may ask for sessions.
   for (const SessionPtr& session : ended) {

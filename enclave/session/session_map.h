@@ -23,7 +23,7 @@ class SessionMap {
   // Counts a connection in / out.
   Result<SessionPtr> Join(const Peer& peer);
   void Leave(const SessionPtr& session);
-  // Ends what lingered long enough; called every few seconds.
+  // Ends what lingered long enough, and logs how many Join has refused; called every few seconds.
   void Sweep();
   size_t size() const;
   // For changes that end logins everywhere (a PIN changed, a token deleted).
@@ -42,6 +42,7 @@ class SessionMap {
   const std::function<void(const Session&)> on_end_;
   mutable Mutex mutex_;
   uint64_t next_id_ KC_GUARDED_BY(mutex_) = 1;
+  uint64_t refused_ KC_GUARDED_BY(mutex_) = 0;  // since the last Sweep
   std::map<Key, Entry> sessions_ KC_GUARDED_BY(mutex_);
 };
 

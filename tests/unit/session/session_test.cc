@@ -4,6 +4,7 @@
 
 #include "attest/simulated_root.h"
 #include "enclave/base/hash.h"
+#include "enclave/base/log.h"
 #include "enclave/session/session_map.h"
 #include "tests/fakes/fake_tee.h"
 
@@ -149,6 +150,23 @@ TEST_F(SessionMapTest, ALimitIsALimit) {
   for (uint8_t key = 1; key <= 3; ++key) ASSERT_TRUE(map_.Join(UnixPeer(key)).ok());
   EXPECT_EQ(map_.Join(UnixPeer(4)).code(), Code::kTooManyConnections);
   EXPECT_TRUE(map_.Join(UnixPeer(3)).ok()) << "joining is not opening";
+}
+
+std::vector<std::string>* logged = nullptr;
+
+TEST_F(SessionMapTest, TheLogSaysOnceHowManyWereRefusedAndWhatToRaise) {
+  std::vector<std::string> lines;
+  logged = &lines;
+  SetLogSink([](LogLevel, std::string_view line) { logged->emplace_back(line); },
+             LogLevel::kWarning);
+  for (uint8_t key = 1; key <= 5; ++key) static_cast<void>(map_.Join(UnixPeer(key)).ok());
+  EXPECT_TRUE(lines.empty());
+  map_.Sweep();
+  map_.Sweep();
+  SetLogSink(nullptr, LogLevel::kError);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines.front().find("2 connections refused"), std::string::npos) << lines.front();
+  EXPECT_NE(lines.front().find("limits: sessions"), std::string::npos) << lines.front();
 }
 
 TEST_F(SessionMapTest, ASessionLingersAndThenEndsOnce) {
