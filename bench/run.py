@@ -19,6 +19,7 @@ import handshakes  # noqa: E402
 import inside  # noqa: E402
 import profiling  # noqa: E402
 import report  # noqa: E402
+import scale  # noqa: E402
 import searches  # noqa: E402
 import signing  # noqa: E402
 import soak  # noqa: E402
@@ -27,7 +28,7 @@ from measuring import interleaved, measure  # noqa: E402
 
 # Each is a function (options, measure, interleaved) -> rows.
 SUBJECTS = {"budgets": budgets.rows, "sign": signing.rows, "handshake": handshakes.rows, "find": searches.rows,
-            "evidence": inside.evidence_rows, "grant": inside.grant_rows}
+            "evidence": inside.evidence_rows, "grant": inside.grant_rows, "scale": scale.rows}
 # What takes its own time and makes no rows, only if it is asked for: a function (options) -> whether all was well.
 ALONE = {"soak": soak.run, "profile": profiling.run}
 

@@ -121,8 +121,9 @@ class TheHouse(unittest.TestCase):
         self.assertEqual(list(self.house.strays()), [])
 
     def test_the_benchmarks_use_public_rooms_only(self):
-        # What grant_bench measures is inside the daemon: it stands where the unit tests' fixture stands.
-        inside = {"grant_bench.cc"}
+        # What grant_bench measures is inside the daemon: it stands where the unit tests' fixture stands. fill_store does the
+        # daemon's work in its place.
+        inside = {"grant_bench.cc", "fill_store.cc"}
         wrong = [f"{path.name} includes {name}" for path in sorted((ROOT / "bench").glob("*.cc"))
                  for kind, name in INCLUDE.findall(path.read_text())
                  if kind == '"' and name.startswith("enclave/") and not name.startswith(PUBLIC) and path.name not in inside]
