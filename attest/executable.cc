@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -79,7 +81,17 @@ Result<Executable> Measure(const std::string& link) {
 
 }  // namespace
 
-Result<Executable> MeasureOwnExecutable() { return Measure("/proc/self/exe"); }
+// Never freed: a module leaves no destructors behind in the process that it was loaded into.
+Result<Executable> MeasureOwnExecutable() {
+  static std::atomic<const Executable*> measured{nullptr};
+  if (const Executable* known = measured.load(std::memory_order_acquire)) return *known;
+  KC_ASSIGN(Executable executable, Measure("/proc/self/exe"));
+  auto kept = std::make_unique<const Executable>(executable);
+  const Executable* none = nullptr;
+  if (measured.compare_exchange_strong(none, kept.get(), std::memory_order_acq_rel))
+    static_cast<void>(kept.release());
+  return executable;
+}
 
 Result<Executable> MeasureExecutable(int64_t pid) {
   return Measure("/proc/" + std::to_string(pid) + "/exe");

@@ -1,5 +1,6 @@
 #include "enclave/daemon/daemon.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include "attest/produce/produce.h"
@@ -83,6 +84,7 @@ Status Daemon::Parts::OpenState() {
   }
   KC_ASSIGN(claims, ProveSelf(config, clock));
   KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, StartProgress(clock)));
+  malloc_trim(0);  // reading a large store takes a lot that nobody needs any more
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);
   KC_ASSIGN(audit, OpenAudit(config.state, *store, clock, std::move(key.sign)));
