@@ -213,10 +213,13 @@ class ObjectStore {
   Result<ObjectPtr> Resolve(const wire::ObjectRef& ref, const Visible& visible) const;
   // Ordered by id, after `after`. Cost does not grow with the token when `match` names CKA_ID,
   // CKA_LABEL or CKA_UNIQUE_ID. By label without CKA_ID and kCkaVersion only the version in service
-  // is found, unless all `versions` are wanted.
-  std::vector<ObjectPtr> Find(const wire::TokenId& token, const wire::AttributeList& match,
-                              const std::optional<wire::ObjectId>& after, size_t limit,
-                              const Visible& visible, bool versions = false) const;
+  // is found, unless all `versions` are wanted. What is found is the caller's own: nobody else has
+  // these objects.
+  std::vector<std::shared_ptr<Object>> Find(const wire::TokenId& token,
+                                            const wire::AttributeList& match,
+                                            const std::optional<wire::ObjectId>& after,
+                                            size_t limit, const Visible& visible,
+                                            bool versions = false) const;
   uint64_t CountUnderPolicy(const wire::TokenId& token, const std::string& policy) const;
 
   // All or none. Sets CKA_UNIQUE_ID, CKA_TOKEN as given, kCkaPolicy, kCkaPolicyDigest.

@@ -136,7 +136,7 @@ void ObjectStore::RemoveSessionObjects(uint64_t session) {
     const auto found = impl_->session_objects.find(session);
     if (found == impl_->session_objects.end()) return;
     for (const wire::ObjectId& id : found->second)
-      doomed.push_back(impl_->objects.At(impl_->objects.Find(id).value()).Awake());
+      doomed.push_back(impl_->Fresh(impl_->objects.Find(id).value()));
   }
   // Nothing of them is in the vault, so nothing can fail.
   static_cast<void>(impl_->RemoveAll(doomed, {}).ok());
@@ -150,7 +150,7 @@ Status ObjectStore::ClearToken(const wire::TokenId& id) {
   {
     const ReaderLock lock(impl_->state_mutex);
     KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
-    doomed = impl_->Awaken(state->objects.Slots());
+    doomed = impl_->Fresh(state->objects.Slots());
     for (const auto& [name, policy] : state->policies) {
       if (name != state->token.default_policy) policies.push_back(name);
     }
@@ -171,7 +171,7 @@ Status ObjectStore::DeleteToken(const wire::TokenId& id) {
   {
     const ReaderLock lock(impl_->state_mutex);
     KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
-    doomed = impl_->Awaken(state->objects.Slots());
+    doomed = impl_->Fresh(state->objects.Slots());
     for (const auto& [name, policy] : state->policies)
       changes.push_back(Removal(PolicyRecordKey(id, name)));
     for (RecordChange& removal : Impl::RecordRemovals(id, *state))
@@ -200,7 +200,7 @@ Status ObjectStore::PutPolicy(const wire::TokenId& token, const Document& policy
                                             std::to_string(policy.version) + " after " +
                                             std::to_string(old->second.version));
     for (const Slot slot : state->objects.UnderPolicy(policy.name)) {
-      const auto next = Impl::NextVersion(*impl_->objects.At(slot).Awake());
+      const auto next = Impl::NextVersion(*impl_->Fresh(slot));
       SetOwnAttributes(*next, policy.digest);
       resealed.push_back(next);
     }

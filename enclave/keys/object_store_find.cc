@@ -7,8 +7,6 @@ namespace keyclave::keys {
 namespace {
 
 constexpr size_t kBatch = 64;  // candidates taken under one lock
-// A search that finds no more than these is for objects to use; others list what is there.
-constexpr size_t kFewObjects = 8;
 
 // Which of several objects a reference without a class means: a key to use before the public key
 // and certificate that go with it.
@@ -44,6 +42,16 @@ bool MeansVersionInService(const wire::AttributeList& match) {
 // What goes by versions: keys, and the certificates of keys.
 bool BelongsToKey(const Object& object) {
   return IsKey(object) || object.Class() == CKO_CERTIFICATE;
+}
+
+// False where Matches would be: asked before an object is made of what rests. (An object's id as an
+// attribute is nothing that rests.)
+bool MayMatch(const RestingObject& object, const wire::AttributeList& match) {
+  return std::all_of(match.items.begin(), match.items.end(), [&](const wire::Attribute& wanted) {
+    if (wanted.type == CKA_UNIQUE_ID) return true;
+    const auto value = object.Find(wanted.type);
+    return value.has_value() && Equal(*value, wanted.value);
+  });
 }
 
 // The one object of the best rank among those it is shown.
@@ -89,12 +97,14 @@ ObjectPtr ObjectStore::Impl::Shared(Slot slot) const {
   return object;
 }
 
-std::vector<ObjectPtr> ObjectStore::Impl::Awaken(const std::vector<Slot>& slots) const {
+std::shared_ptr<Object> ObjectStore::Impl::Fresh(Slot slot) const {
+  return objects.At(slot).Awake();
+}
+
+std::vector<ObjectPtr> ObjectStore::Impl::Fresh(const std::vector<Slot>& slots) const {
   std::vector<ObjectPtr> awake;
   awake.reserve(slots.size());
-  for (const Slot slot : slots) {
-    awake.push_back(slots.size() <= kFewObjects ? Shared(slot) : objects.At(slot).Awake());
-  }
+  for (const Slot slot : slots) awake.push_back(Fresh(slot));
   return awake;
 }
 
@@ -104,29 +114,36 @@ Result<ObjectPtr> ObjectStore::Get(const wire::ObjectId& id) const {
   return object;
 }
 
-void ObjectStore::Impl::ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match,
-                                       bool versions, std::optional<wire::ObjectId> after,
-                                       const Visible& visible,
-                                       const std::function<bool(const ObjectPtr&)>& take) const {
-  std::vector<ObjectPtr> batch;
-  const bool one_version = !versions && MeansVersionInService(match);
+template <class Pointer, class Take>
+void ObjectStore::Impl::ForEachVisible(Pointer (Impl::*wake)(Slot) const, const Search& search,
+                                       const Take& take) const {
+  std::vector<Pointer> batch;
+  const bool one_version = !search.versions && MeansVersionInService(search.match);
   std::optional<uint64_t> version;
+  std::optional<wire::ObjectId> after = search.after;
+  size_t looked_at = 0;
   do {
     batch.clear();
     {
       const ReaderLock lock(state_mutex);
-      const auto found = tokens.find(token);
-      if (found != tokens.end()) {
-        batch = Awaken(found->second.objects.Candidates(objects, match, after, kBatch));
-        if (one_version) version = found->second.objects.VersionInService(match.Text(CKA_LABEL));
+      const auto found = tokens.find(search.token);
+      if (found == tokens.end()) return;
+      const ObjectIndex& index = found->second.objects;
+      const auto candidates = index.Candidates(objects, search.match, after, kBatch);
+      looked_at = candidates.size();
+      for (const Slot slot : candidates) {
+        after = objects.At(slot).id();
+        if (MayMatch(objects.At(slot), search.match)) batch.push_back((this->*wake)(slot));
       }
+      if (one_version) version = index.VersionInService(search.match.Text(CKA_LABEL));
     }
-    for (const ObjectPtr& object : batch) {
-      after = object->id;
+    for (Pointer& object : batch) {
       if (version && BelongsToKey(*object) && object->KeyVersion() != *version) continue;
-      if (Matches(object->attributes, match) && visible(*object) && !take(object)) return;
+      if (Matches(object->attributes, search.match) && search.visible(*object) &&
+          !take(std::move(object)))
+        return;
     }
-  } while (batch.size() == kBatch);
+  } while (looked_at == kBatch);
 }
 
 Result<ObjectPtr> ObjectStore::Resolve(const wire::ObjectRef& ref, const Visible& visible) const {
@@ -147,17 +164,18 @@ Result<ObjectPtr> ObjectStore::Resolve(const wire::ObjectRef& ref, const Visible
   }
   BestMatch best;
   for (const wire::TokenId& token : candidates) {
-    impl_->ForEachVisible(token, match, /*versions=*/false, std::nullopt, visible,
-                          [&](const ObjectPtr& object) { return best.Take(object); });
+    impl_->ForEachVisible<ObjectPtr>(&Impl::Shared, {token, match, visible},
+                                     [&](const ObjectPtr& object) { return best.Take(object); });
   }
   return best.Answer();
 }
 
-std::vector<ObjectPtr> ObjectStore::Find(const wire::TokenId& token,
-                                         const wire::AttributeList& match,
-                                         const std::optional<wire::ObjectId>& after, size_t limit,
-                                         const Visible& visible, bool versions) const {
-  std::vector<ObjectPtr> found;
+std::vector<std::shared_ptr<Object>> ObjectStore::Find(const wire::TokenId& token,
+                                                       const wire::AttributeList& match,
+                                                       const std::optional<wire::ObjectId>& after,
+                                                       size_t limit, const Visible& visible,
+                                                       bool versions) const {
+  std::vector<std::shared_ptr<Object>> found;
   if (limit == 0) return found;
   if (const Bytes* unique = match.Find(CKA_UNIQUE_ID)) {
     const Result<Bytes> id = FromHex(AsText(*unique));
@@ -167,13 +185,14 @@ std::vector<ObjectPtr> ObjectStore::Find(const wire::TokenId& token,
     const ObjectPtr object = impl_->FindObject(wanted);
     if (object != nullptr && object->token == token && (!after || *after < wanted) &&
         Matches(object->attributes, match) && visible(*object))
-      found.push_back(object);
+      found.push_back(std::make_shared<Object>(*object));
     return found;
   }
-  impl_->ForEachVisible(token, match, versions, after, visible, [&](const ObjectPtr& object) {
-    found.push_back(object);
-    return found.size() < limit;
-  });
+  impl_->ForEachVisible<std::shared_ptr<Object>>(
+      &Impl::Fresh, {token, match, visible, after, versions}, [&](std::shared_ptr<Object> object) {
+        found.push_back(std::move(object));
+        return found.size() < limit;
+      });
   return found;
 }
 

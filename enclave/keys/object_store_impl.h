@@ -38,11 +38,12 @@ struct ObjectStore::Impl {
   void DropObject(const Object& object) KC_REQUIRES(state_mutex);
   void ReplaceObject(const ObjectPtr& object) KC_REQUIRES(state_mutex);
 
-  // The objects of these slots; a few of them shared.
-  std::vector<ObjectPtr> Awaken(const std::vector<Slot>& slots) const
-      KC_REQUIRES_SHARED(state_mutex);
   // The object, as others who asked lately have it too.
   ObjectPtr Shared(Slot slot) const KC_REQUIRES_SHARED(state_mutex);
+  // The object, for whoever asks alone: searches make many that nobody uses afterwards.
+  std::shared_ptr<Object> Fresh(Slot slot) const KC_REQUIRES_SHARED(state_mutex);
+  std::vector<ObjectPtr> Fresh(const std::vector<Slot>& slots) const
+      KC_REQUIRES_SHARED(state_mutex);
   ObjectPtr FindObject(const wire::ObjectId& id) const KC_EXCLUDES(state_mutex);
   // The state may not change while its pieces are used: the caller holds write_mutex or copies.
   Result<const TokenState*> TokenOf(const wire::TokenId& id) const KC_REQUIRES_SHARED(state_mutex);
@@ -66,13 +67,18 @@ struct ObjectStore::Impl {
   void AddUsageRemovals(const Object& object, std::vector<RecordChange>& changes) const
       KC_EXCLUDES(state_mutex);
 
+  struct Search {
+    const wire::TokenId& token;
+    const wire::AttributeList& match;
+    const Visible& visible;
+    std::optional<wire::ObjectId> after = {};
+    bool versions = false;  // of keys that are out of service, too
+  };
   // Calls `take` with each object of the token that matches and is visible, by id, after `after`,
-  // until it answers false. Nothing is locked meanwhile.
-  // `versions`: of keys that are out of service, too.
-  void ForEachVisible(const wire::TokenId& token, const wire::AttributeList& match, bool versions,
-                      std::optional<wire::ObjectId> after, const Visible& visible,
-                      const std::function<bool(const ObjectPtr&)>& take) const
-      KC_EXCLUDES(state_mutex);
+  // until it answers false; `wake` makes the objects. Nothing is locked meanwhile.
+  template <class Pointer, class Take>
+  void ForEachVisible(Pointer (Impl::*wake)(Slot) const, const Search& search,
+                      const Take& take) const KC_EXCLUDES(state_mutex);
 
   std::unique_ptr<Vault> vault;
   KeyCache cache{kCachedKeys};

@@ -2,24 +2,28 @@
 
 namespace keyclave::keys {
 
-Slot ObjectTable::Add(const Object& object) {
-  Slot slot = static_cast<Slot>(slots_.size());
-  RestingObject resting(object, kinds_.Take(object));
-  if (free_.empty()) {
-    slots_.push_back(std::move(resting));
-  } else {
-    slot = free_.back();
+Slot ObjectTable::TakeSlot() {
+  if (!free_.empty()) {
+    const Slot slot = free_.back();
     free_.pop_back();
-    slots_[slot] = std::move(resting);
+    return slot;
   }
+  if (used_ % kBlock == 0) blocks_.push_back(std::make_unique<RestingObject[]>(kBlock));
+  return used_++;
+}
+
+Slot ObjectTable::Add(const Object& object) {
+  const Slot slot = TakeSlot();
+  Place(slot) = RestingObject(object, kinds_.Take(object), pool_);
   by_id_.Insert({PrefixOf(object.id), slot}, ById{*this, object.id});
   return slot;
 }
 
 void ObjectTable::Remove(Slot slot) {
-  RestingObject& object = slots_[slot];
+  RestingObject& object = Place(slot);
   by_id_.Erase(ById{*this, object.id()});
   kinds_.Release(object.kind());
+  object.Give(pool_);
   object = {};
   free_.push_back(slot);
 }

@@ -2,8 +2,6 @@
 // with the logarithm of how many there are.
 #pragma once
 
-#include <deque>
-
 #include "enclave/keys/resting_object.h"
 #include "enclave/keys/slot_set.h"
 
@@ -16,7 +14,7 @@ class ObjectTable {
   void Remove(Slot slot);
 
   std::optional<Slot> Find(const wire::ObjectId& id) const;
-  const RestingObject& At(Slot slot) const { return slots_[slot]; }
+  const RestingObject& At(Slot slot) const { return blocks_[slot / kBlock][slot % kBlock]; }
   size_t size() const { return by_id_.size(); }
   std::vector<Slot> Slots() const { return by_id_.Slots(); }  // by id
 
@@ -34,8 +32,14 @@ class ObjectTable {
   }
 
  private:
-  std::deque<RestingObject> slots_;
+  static constexpr Slot kBlock = 4096;  // slots
+  RestingObject& Place(Slot slot) { return blocks_[slot / kBlock][slot % kBlock]; }
+  Slot TakeSlot();
+
+  std::vector<std::unique_ptr<RestingObject[]>> blocks_;
+  Slot used_ = 0;  // slots that were ever taken
   std::vector<Slot> free_;
+  CellPool pool_;
   KindTable kinds_;
   SlotSet by_id_;
 };

@@ -109,20 +109,19 @@ ByteSpan TakeValue(ByteReader& in) {
 
 }  // namespace
 
-RestingObject::RestingObject(const Object& object, const Kind& kind)
+RestingObject::RestingObject(const Object& object, const Kind& kind, CellPool& pool)
     : id_(object.id), version_(object.version), kind_(&kind) {
   ByteWriter out;
   for (size_t i = 0; i < kind.parts.size(); ++i) {
     if (kind.parts[i].source == Kind::Source::kObject)
       PutValue(out, object.attributes.items[i].value);
   }
-  own_size_ = static_cast<uint32_t>(out.bytes().size());
-  own_ = std::make_unique_for_overwrite<uint8_t[]>(own_size_);
-  std::copy(out.bytes().begin(), out.bytes().end(), own_.get());
+  own_ = pool.Take(out.bytes().size());
+  std::copy(out.bytes().begin(), out.bytes().end(), own_.begin());
 }
 
 std::optional<ByteSpan> RestingObject::Find(uint64_t type) const {
-  ByteReader in(own());
+  ByteReader in(own_);
   for (const Kind::Part& part : kind_->parts) {
     const bool wanted = part.type == type;
     if (part.source == Kind::Source::kObject) {
@@ -153,7 +152,7 @@ std::shared_ptr<Object> RestingObject::Awake() const {
   object->version = version_;
   auto& attributes = object->attributes.items;
   attributes.reserve(kind_->parts.size());
-  ByteReader in(own());
+  ByteReader in(own_);
   for (const Kind::Part& part : kind_->parts) {
     wire::Attribute& attribute = attributes.emplace_back();
     attribute.type = part.type;

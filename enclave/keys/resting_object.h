@@ -6,6 +6,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "enclave/keys/cell_pool.h"
 #include "enclave/keys/object_store.h"
 
 namespace keyclave::keys {
@@ -36,8 +37,10 @@ struct Kind {
 class RestingObject {
  public:
   RestingObject() = default;
-  // `kind` must be the object's (KindTable), and outlive it.
-  RestingObject(const Object& object, const Kind& kind);
+  // `kind` must be the object's (KindTable), and outlive it, as `pool` must.
+  RestingObject(const Object& object, const Kind& kind, CellPool& pool);
+  // Before it goes: what it has of the pool goes back.
+  void Give(CellPool& pool) { pool.Give(std::exchange(own_, {})); }
 
   const wire::ObjectId& id() const { return id_; }
   uint64_t version() const { return version_; }
@@ -49,13 +52,10 @@ class RestingObject {
   std::shared_ptr<Object> Awake() const;
 
  private:
-  ByteSpan own() const { return {own_.get(), own_size_}; }
-
   wire::ObjectId id_{};
   uint64_t version_ = 0;
   const Kind* kind_ = nullptr;
-  std::unique_ptr<uint8_t[]> own_;  // its own values, each after its length
-  uint32_t own_size_ = 0;
+  std::span<uint8_t> own_;  // its own values, each after its length
 };
 
 // The kinds of the objects that are there.

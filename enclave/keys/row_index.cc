@@ -7,8 +7,19 @@ namespace keyclave::keys {
 namespace {
 
 constexpr size_t kSpareEntries = 8;
+constexpr size_t kDigestedEntry = 56;  // bytes of an entry in its bucket's digest
 
 bool IdBelow(const RowIndex::Entry& entry, const store::RowId& id) { return entry.id < id; }
+
+// id | version, big-endian | tag
+void PutEntry(const RowIndex::Entry& entry, Bytes& text) {
+  ByteArray<8> version{};
+  for (size_t i = 0; i < version.size(); ++i)
+    version[i] = static_cast<uint8_t>(entry.version >> (56 - 8 * i));
+  text.insert(text.end(), entry.id.begin(), entry.id.end());
+  text.insert(text.end(), version.begin(), version.end());
+  text.insert(text.end(), entry.tag.begin(), entry.tag.end());
+}
 
 }  // namespace
 
@@ -18,17 +29,32 @@ size_t RowIndex::BucketOf(const store::RowId& id) {
   return static_cast<size_t>(id[0]) << 4 | static_cast<size_t>(id[1] >> 4);
 }
 
-ByteArray<32> RowIndex::DigestBucket(size_t bucket, const std::vector<Entry>& entries) {
-  ByteWriter out;
-  out.PutPrefixed(AsBytes("keyclave/bucket/1"));
-  out.PutBe(static_cast<uint16_t>(bucket));
-  out.PutBe(static_cast<uint32_t>(entries.size()));
+// Of the bucket's entries with `changed` among them: both sorted, `changed` in the place of those
+// with its ids.
+ByteArray<32> RowIndex::DigestBucket(size_t bucket, std::span<const Entry> changed) const {
+  const std::vector<Entry>& entries = buckets_[bucket];
+  const auto is_replaced = [&](const Entry& entry) {
+    return std::binary_search(
+        changed.begin(), changed.end(), entry,
+        [](const Entry& one, const Entry& other) { return one.id < other.id; });
+  };
+  const auto replaced = std::count_if(changed.begin(), changed.end(), [&](const Entry& entry) {
+    return Find(entry.id) != nullptr;
+  });
+  const size_t count = entries.size() + changed.size() - static_cast<size_t>(replaced);
+  ByteWriter head;
+  head.PutPrefixed(AsBytes("keyclave/bucket/1"));
+  head.PutBe(static_cast<uint16_t>(bucket));
+  head.PutBe(static_cast<uint32_t>(count));
+  Bytes text = std::move(head).Finish();
+  text.reserve(text.size() + count * kDigestedEntry);
+  auto next = changed.begin();
   for (const Entry& entry : entries) {
-    out.Put(entry.id);
-    out.PutBe(entry.version);
-    out.Put(entry.tag);
+    for (; next != changed.end() && next->id < entry.id; ++next) PutEntry(*next, text);
+    if (!is_replaced(entry)) PutEntry(entry, text);
   }
-  return Sha256(out.bytes());
+  for (; next != changed.end(); ++next) PutEntry(*next, text);
+  return Sha256(text);
 }
 
 template <class DigestOfBucket>
@@ -48,6 +74,13 @@ ByteArray<32> RowIndex::DigestRoot(const DigestOfGroup& digest_of) {
   return Sha256(out.bytes());
 }
 
+// An eighth above the mean is enough for nearly every bucket: ids are hashes.
+void RowIndex::Reserve(uint64_t rows) {
+  const size_t mean = rows / kBuckets;
+  if (mean == 0) return;
+  for (std::vector<Entry>& entries : buckets_) entries.reserve(mean + mean / 8 + kSpareEntries);
+}
+
 void RowIndex::Load(const Entry& entry) {
   buckets_[BucketOf(entry.id)].push_back(entry);
   ++size_;
@@ -63,8 +96,7 @@ Status RowIndex::FinishLoading() {
                            [](const Entry& a, const Entry& b) { return a.id == b.id; });
     if (twice != entries.end())
       return Fail(Code::kStoreCorrupt, "row " + ToHex(twice->id) + " is there twice");
-    bucket_digests_[i] = DigestBucket(i, entries);
-    entries.shrink_to_fit();
+    bucket_digests_[i] = DigestBucket(i, {});
   }
   for (size_t i = 0; i < kGroups; ++i)
     group_digests_[i] = DigestGroup(i, [this](size_t bucket) { return bucket_digests_[bucket]; });
@@ -78,30 +110,24 @@ const RowIndex::Entry* RowIndex::Find(const store::RowId& id) const {
   return found == entries.end() || found->id != id ? nullptr : &*found;
 }
 
-RowIndex::Delta RowIndex::Prepare(const std::vector<Entry>& changed) const {
+RowIndex::Delta RowIndex::Prepare(std::vector<Entry> changed) const {
   Delta delta;
+  std::sort(changed.begin(), changed.end(),
+            [](const Entry& a, const Entry& b) { return a.id < b.id; });
+  delta.changed = std::move(changed);
   delta.size = size_;
-  for (const Entry& entry : changed) {
-    const size_t bucket = BucketOf(entry.id);
-    const auto [at, first] = delta.buckets.try_emplace(bucket);
-    std::vector<Entry>& entries = at->second;
-    if (first) {
-      // Room for this change, and little more: by doubling, an index would soon take twice the
-      // memory.
-      entries.reserve(buckets_[bucket].size() + kSpareEntries);
-      entries = buckets_[bucket];
+  // Ids begin with the number of their bucket: each one's changes stand together.
+  for (std::span<const Entry> rest(delta.changed); !rest.empty();) {
+    const size_t bucket = BucketOf(rest.front().id);
+    const auto end = std::find_if(rest.begin(), rest.end(),
+                                  [&](const Entry& one) { return BucketOf(one.id) != bucket; });
+    const auto these = rest.first(static_cast<size_t>(end - rest.begin()));
+    for (const Entry& entry : these) {
+      if (Find(entry.id) == nullptr) ++delta.size;
     }
-    const auto place = std::lower_bound(entries.begin(), entries.end(), entry.id, IdBelow);
-    if (place != entries.end() && place->id == entry.id) {
-      *place = entry;
-    } else {
-      entries.insert(place, entry);
-      ++delta.size;
-    }
-  }
-  for (const auto& [bucket, entries] : delta.buckets) {
-    delta.bucket_digests[bucket] = DigestBucket(bucket, entries);
+    delta.bucket_digests[bucket] = DigestBucket(bucket, these);
     delta.group_digests[bucket / kBucketsPerGroup] = {};
+    rest = rest.subspan(these.size());
   }
   for (auto& [group, digest] : delta.group_digests) {
     digest = DigestGroup(group, [&](size_t bucket) {
@@ -116,8 +142,22 @@ RowIndex::Delta RowIndex::Prepare(const std::vector<Entry>& changed) const {
   return delta;
 }
 
-void RowIndex::Apply(Delta delta) {
-  for (auto& [bucket, entries] : delta.buckets) buckets_[bucket] = std::move(entries);
+// Room is made by an eighth: by doubling, an index would soon take twice the memory.
+void RowIndex::Put(const Entry& entry) {
+  std::vector<Entry>& entries = buckets_[BucketOf(entry.id)];
+  const auto place = std::lower_bound(entries.begin(), entries.end(), entry.id, IdBelow);
+  if (place != entries.end() && place->id == entry.id) {
+    *place = entry;
+    return;
+  }
+  const auto before = place - entries.begin();
+  if (entries.size() == entries.capacity())
+    entries.reserve(entries.size() + entries.size() / 8 + kSpareEntries);
+  entries.insert(entries.begin() + before, entry);
+}
+
+void RowIndex::Apply(const Delta& delta) {
+  for (const Entry& entry : delta.changed) Put(entry);
   for (const auto& [bucket, digest] : delta.bucket_digests) bucket_digests_[bucket] = digest;
   for (const auto& [group, digest] : delta.group_digests) group_digests_[group] = digest;
   root_ = delta.root;

@@ -31,7 +31,8 @@ class RowIndex {
   RowIndex();
 
   // Fills an empty index: Load each row in any order, then FinishLoading. kStoreCorrupt if an id
-  // came twice.
+  // came twice. Reserve, before, takes the memory for so many rows at once.
+  void Reserve(uint64_t rows);
   void Load(const Entry& entry);
   Status FinishLoading();
 
@@ -42,14 +43,15 @@ class RowIndex {
   // What changes when rows are added or replaced: made without touching the index, applied by
   // Apply.
   struct Delta {
-    std::map<size_t, std::vector<Entry>> buckets;
+    std::vector<Entry> changed;  // by id
     std::map<size_t, ByteArray<32>> bucket_digests;
     std::map<size_t, ByteArray<32>> group_digests;
     ByteArray<32> root{};
     size_t size = 0;
   };
-  Delta Prepare(const std::vector<Entry>& changed) const;
-  void Apply(Delta delta);
+  // No row is in `changed` twice.
+  Delta Prepare(std::vector<Entry> changed) const;
+  void Apply(const Delta& delta);
 
  private:
   static constexpr size_t kBuckets = 4096;
@@ -57,7 +59,8 @@ class RowIndex {
   static constexpr size_t kBucketsPerGroup = kBuckets / kGroups;
 
   static size_t BucketOf(const store::RowId& id);
-  static ByteArray<32> DigestBucket(size_t bucket, const std::vector<Entry>& entries);
+  ByteArray<32> DigestBucket(size_t bucket, std::span<const Entry> changed) const;
+  void Put(const Entry& entry);
   template <class DigestOfBucket>
   static ByteArray<32> DigestGroup(size_t group, const DigestOfBucket& digest_of);
   template <class DigestOfGroup>

@@ -135,6 +135,7 @@ class Loader {
 
 Status LoadRows(store::Store& store, const KeySchedule& keys, uint64_t expected, RowIndex& index,
                 const Vault::Visit& visit, const Progress& progress) {
+  index.Reserve(expected);
   Loader loader(keys, index, visit, ThreadsFor(expected));
   uint64_t read = 0;
   KC_CHECK_OK(store.ForEach([&](const store::RowId& row, ByteSpan sealed) -> Status {

@@ -201,13 +201,13 @@ Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
                 "it is not known whether an earlier change is in the store; restart keyclaved");
   KC_CHECK_OK(CatchUpWitness());
   KC_ASSIGN(const Sealed sealed, SealAll(changes));
-  RowIndex::Delta delta = index.Prepare(sealed.entries);
+  const RowIndex::Delta delta = index.Prepare(sealed.entries);
   const Head next{head.epoch + 1, delta.size, delta.root};
   KC_ASSIGN(Bytes next_bytes, SealHead(keys, next));
   KC_CHECK_OK(CommitOrFindOut(sealed, next_bytes));
   {
     const WriterLock index_lock(index_mutex);
-    index.Apply(std::move(delta));
+    index.Apply(delta);
   }
   head = next;
   head_bytes = std::move(next_bytes);

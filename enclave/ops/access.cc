@@ -260,14 +260,13 @@ Result<AuthorizedObject> AuthorizeExplanation(Call& call, const wire::ObjectRef&
   return AuthorizeChange(call, ref);
 }
 
-wire::ObjectInfo DescribeFor(Call& call, const keys::Object& object) {
-  wire::ObjectInfo info{object.id, object.token, object.attributes};
+wire::ObjectInfo DescribeFor(Call& call, keys::Object object) {
   const bool guarded = object.Class() == CKO_DATA && !IsOwn(call, object);
   const UseOf read{.operation = authz::Operation::kRead};
   if (guarded && !ObjectGrants::Of(call, object).Check(call, object, read).ok()) {
-    info.attributes.Remove(CKA_VALUE);
+    object.attributes.Remove(CKA_VALUE);
   }
-  return info;
+  return {object.id, object.token, std::move(object.attributes)};
 }
 
 }  // namespace keyclave::ops

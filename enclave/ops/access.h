@@ -149,7 +149,7 @@ bool IsVisible(Call& call, const keys::Object& object, bool* needs_evidence);
 // PIN.
 Status RequireLogin(Call& call, const wire::TokenId& token, bool private_object);
 // What the caller may see of an object: data objects keep their value unless `read` is granted.
-wire::ObjectInfo DescribeFor(Call& call, const keys::Object& object);
+wire::ObjectInfo DescribeFor(Call& call, keys::Object object);
 
 // "measurement 6f…, uid 33, session 12": how logs and audit name a caller.
 std::string CallerName(const Call& call);

@@ -12,7 +12,7 @@ std::vector<Bytes> StoredCertificates(Call& call, const keys::Object& key, uint6
   match.Set(attribute, value);
   const auto stored = [](const keys::Object& object) { return object.session == 0; };
   std::vector<Bytes> found;
-  for (const keys::ObjectPtr& object :
+  for (const auto& object :
        call.service.store.Find(key.token, match, std::nullopt, kMaxCertificates, stored)) {
     const Bytes* der = object->attributes.Find(CKA_VALUE);
     if (der != nullptr) found.push_back(*der);

@@ -73,12 +73,12 @@ ReplyOf<Op::kFindObjects> FindObjects(Call& call, const wire::FindObjectsRequest
   if (needs_evidence) return Fail(Code::kEvidenceExpired);
   wire::FindObjectsReply reply;
   size_t bytes = 0;
-  for (const keys::ObjectPtr& object : found) {
+  for (const std::shared_ptr<keys::Object>& object : found) {
     if (reply.objects.size() == limit || bytes > kMaxPageBytes) {
       reply.more = true;
       break;
     }
-    bytes += SizeOf(reply.objects.emplace_back(DescribeFor(call, *object)));
+    bytes += SizeOf(reply.objects.emplace_back(DescribeFor(call, std::move(*object))));
   }
   return reply;
 }

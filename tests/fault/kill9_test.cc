@@ -200,8 +200,8 @@ class Kill9 : public testing::Test {
     EXPECT_LE(ahead, 1U) << "round " << round << ": one writer has one change under way";
     // What was inserted but not acknowledged in time may be there: at most one call's worth.
     size_t unknown = 0;
-    for (const ObjectPtr& object : store.Find(store.Tokens().front().id, {}, std::nullopt,
-                                              1'000'000, [](const Object&) { return true; })) {
+    for (const auto& object : store.Find(store.Tokens().front().id, {}, std::nullopt, 1'000'000,
+                                         [](const Object&) { return true; })) {
       if (acknowledged_.contains(object->id)) continue;
       ++unknown;
       acknowledged_[object->id] = object->version;

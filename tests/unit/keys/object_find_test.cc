@@ -28,7 +28,8 @@ class Finding : public testing::Test {
   }
   std::vector<ObjectPtr> Find(const wire::AttributeList& match,
                               const ObjectStore::Visible& visible = Everything) {
-    return store_->Find(token_.id, match, std::nullopt, 10'000, visible);
+    const auto found = store_->Find(token_.id, match, std::nullopt, 10'000, visible);
+    return {found.begin(), found.end()};
   }
   Result<ObjectPtr> Resolve(const wire::ObjectRef& ref,
                             const ObjectStore::Visible& visible = Everything) {
@@ -75,7 +76,8 @@ TEST_F(Finding, UniqueIdFindsItsObjectOnly) {
   Insert("web", "02");
   wire::AttributeList match;
   match.SetText(CKA_UNIQUE_ID, ToHex(object->id));
-  EXPECT_THAT(Find(match), testing::ElementsAre(object));
+  ASSERT_EQ(Find(match).size(), 1U);
+  EXPECT_EQ(Find(match).front()->id, object->id);
   EXPECT_TRUE(store_->Find(second_.id, match, std::nullopt, 10, Everything).empty());
   EXPECT_TRUE(store_->Find(token_.id, match, object->id, 10, Everything).empty());
   EXPECT_TRUE(Find(match, [](const Object&) { return false; }).empty());
@@ -86,6 +88,19 @@ TEST_F(Finding, UniqueIdFindsItsObjectOnly) {
     wrong.SetText(CKA_UNIQUE_ID, text);
     EXPECT_TRUE(Find(wrong).empty()) << text;
   }
+}
+
+TEST_F(Finding, AnObjectInUseIsOneForAllAndWhatIsFoundIsOnesOwn) {
+  const ObjectPtr object = Insert("web", "01", CKO_PRIVATE_KEY);
+  EXPECT_EQ(Must(store_->Get(object->id)), object);
+  EXPECT_EQ(Must(Resolve(Named("web"))), object);
+  const ObjectPtr found = Find({}).front();
+  EXPECT_NE(found, object);
+  EXPECT_EQ(found->id, object->id);
+  EXPECT_EQ(found->attributes, object->attributes);
+  const ObjectPtr next = Must(store_->Update(object->id, object->attributes));
+  EXPECT_EQ(Must(store_->Get(object->id)), next) << "never the version before";
+  EXPECT_EQ(Must(Resolve(Named("web"))), next);
 }
 
 TEST_F(Finding, PagesAreOrderedByIdWithoutGapsOrRepeats) {
@@ -100,7 +115,7 @@ TEST_F(Finding, PagesAreOrderedByIdWithoutGapsOrRepeats) {
       while (true) {
         const auto found = store_->Find(token_.id, match, after, page, Everything);
         EXPECT_LE(found.size(), page);
-        for (const ObjectPtr& object : found) ids.push_back(object->id);
+        for (const auto& object : found) ids.push_back(object->id);
         if (found.size() < page) break;
         after = ids.back();
       }

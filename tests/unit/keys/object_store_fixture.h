@@ -30,7 +30,8 @@ class ObjectStoreTest : public testing::Test {
     return ToHex(Sha256(AsBytes(label_and_id)));
   }
   std::vector<ObjectPtr> FindAll(const wire::AttributeList& match = {}) {
-    return store_->Find(token_.id, match, std::nullopt, 100'000, Everything);
+    const auto found = store_->Find(token_.id, match, std::nullopt, 100'000, Everything);
+    return {found.begin(), found.end()};
   }
 
   fakes::TemporaryDirectory directory_;

@@ -25,7 +25,7 @@ class ObjectVersionsTest : public ObjectStoreTest {
     wire::AttributeList match;
     match.SetText(CKA_LABEL, "www");
     std::vector<wire::ObjectId> ids;
-    for (const ObjectPtr& object : store_->Find(token_.id, match, {}, 100, Everything, versions))
+    for (const auto& object : store_->Find(token_.id, match, {}, 100, Everything, versions))
       ids.push_back(object->id);
     return ids;
   }

@@ -72,9 +72,9 @@ TEST(RowIndex, ChangesGiveTheDigestOfLoadingTheResult) {
     }
     std::vector<RowIndex::Entry> list;
     for (const auto& [number, entry] : changed) list.push_back(entry);
-    auto delta = index.Prepare(list);
+    const auto delta = index.Prepare(list);
     const auto promised = delta.root;
-    index.Apply(std::move(delta));
+    index.Apply(delta);
     EXPECT_EQ(index.digest(), promised);
   }
   std::vector<RowIndex::Entry> result;
