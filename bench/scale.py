@@ -8,7 +8,6 @@ far it is. The stores are filled by bench/fill_store.cc, which does the daemon's
 
 import contextlib
 import json
-import os
 import pathlib
 import re
 import socket
@@ -74,12 +73,18 @@ class Enclave:
         return int(re.search(r"^VmRSS:\s*(\d+) kB$", status, re.M).group(1)) * 1024
 
     def cpu_seconds(self):
-        user, system = pathlib.Path(f"/proc/{self.lab.daemon.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        """That the daemon's threads have run: to the nanosecond, where ticks would be coarser than a measurement."""
+        return sum(int(one.read_text().split()[0]) for one in
+                   pathlib.Path(f"/proc/{self.lab.daemon.pid}/task").glob("*/schedstat")) / 1e9
 
     def run(self, measure, work, **options):
-        return measure(self.lab, [SCALE_BENCH, "--config", self.lab.client_config, "--token", TOKEN, "--work", work], None,
-                       keys=self.keys, **options)
+        """With `cpu_us`: the daemon's part in one operation, whatever else the machine does meanwhile."""
+        before = self.cpu_seconds()
+        found = measure(self.lab, [SCALE_BENCH, "--config", self.lab.client_config, "--token", TOKEN, "--work", work], None,
+                        keys=self.keys, **options)
+        # The daemon's time covers the warm-up too.
+        share = found["seconds"] / (found["seconds"] + options.get("warm_up", 0))
+        return {**found, "cpu_us": 1e6 * (self.cpu_seconds() - before) * share / max(found["operations"], 1)}
 
     def first_uses(self, measure):
         """Keys that nobody has used since the daemon started; it starts anew where they run out."""
@@ -120,7 +125,8 @@ def speed_rows(enclaves, work, unit, options, interleaved, once):
         mine = found[named(enclave.keys)]
         ratios = [a["per_second"] / b["per_second"] for a, b in zip(mine, least)]
         yield row(f"{work}, {named(enclave.keys)}", named(enclaves[0].keys), ratios, SPEED, median(mine, "per_second"),
-                  median(least, "per_second"), unit, ours_median_us=median(mine, "median_us"), ours_p99_us=median(mine, "p99_us"))
+                  median(least, "per_second"), unit, ours_median_us=median(mine, "median_us"), ours_p99_us=median(mine, "p99_us"),
+                  cpu_us={"ours": round(median(mine, "cpu_us"), 1), "theirs": round(median(least, "cpu_us"), 1)})
 
 
 def idle_rows(enclaves):
@@ -210,9 +216,11 @@ def rows(options, measure, interleaved):
 
 
 def table(found):
-    lines = [f"{'work':<52}{'ours':>14}{'against':>14}  {'unit':<14}{'ratio':>7}{'budget':>8}  spread"]
+    lines = [f"{'work':<52}{'ours':>14}{'against':>14}  {'unit':<14}{'ratio':>7}{'budget':>8}  {'spread':<14}"
+             "µs of the daemon's CPU, ours/against"]
     for one in found:
         budget = "" if one["budget"] is None else f"{one['budget']:.2f}"
+        cpu = "{ours:.1f}/{theirs:.1f}".format(**one["cpu_us"]) if "cpu_us" in one else ""
         lines.append(f"{one['work']:<52}{one['ours']:>14,.1f}{one['theirs']:>14,.1f}  {one['unit']:<14}{one['ratio']:>7.2f}"
-                     f"{budget:>8}  {'{:.2f}–{:.2f}'.format(*one['spread'])}" + ("" if one["met"] else "  BELOW ITS BUDGET"))
+                     f"{budget:>8}  {'{:.2f}–{:.2f}'.format(*one['spread']):<14}{cpu}" + ("" if one["met"] else "  BELOW ITS BUDGET"))
     return "\n".join(lines)
