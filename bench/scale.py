@@ -42,6 +42,9 @@ class Enclave:
         self.keys, self.offset, self.made, self.started, self.said = keys, WARM_KEYS, 0, 0.0, []
         self.lab = Lab(start=False, daemon_config=LIMITS)
         try:
+            # A thousand callers at once wait for each other.
+            text = self.lab.client_config.read_text()
+            self.lab.client_config.write_text(re.sub(r"^deadline: .*$", "deadline: 60s", text, flags=re.M))
             self.lab.start_daemon()
             self.lab.make_token(TOKEN)
             self.lab.stop()
