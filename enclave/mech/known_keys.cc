@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <ctime>
 
 #include "enclave/mech/ec_signature.h"
 #include "enclave/mech/evp.h"
@@ -24,8 +25,10 @@ constexpr KnownPrimes kPrimes[] = {
 #undef KC_KNOWN_PRIMES
 };
 
-// Of a measurement; the fastest counts.
+// Of a measurement, in processor time of this thread, whatever else the machine does; the fastest
+// counts.
 constexpr size_t kRounds = 24;
+constexpr size_t kFewRounds = 3;
 constexpr std::chrono::milliseconds kPatience{20};
 
 Result<BigNum> FromHex(const char* text) {
@@ -94,14 +97,20 @@ Result<EvpPkey> PkeyFor(LaneKind kind) {
   return Fail(Code::kUnsupported);
 }
 
+std::chrono::nanoseconds ProcessorTime() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 template <class Action>
 std::chrono::nanoseconds Fastest(const Action& action) {
   auto fastest = std::chrono::nanoseconds::max();
-  const auto enough = std::chrono::steady_clock::now() + kPatience;
-  for (size_t i = 0; i < kRounds && (i < 2 || std::chrono::steady_clock::now() < enough); ++i) {
-    const auto begin = std::chrono::steady_clock::now();
+  const auto enough = ProcessorTime() + kPatience;
+  for (size_t i = 0; i < kRounds && (i < kFewRounds || ProcessorTime() < enough); ++i) {
+    const auto begin = ProcessorTime();
     action();
-    fastest = std::min<std::chrono::nanoseconds>(fastest, std::chrono::steady_clock::now() - begin);
+    fastest = std::min(fastest, ProcessorTime() - begin);
   }
   return fastest;
 }

@@ -16,14 +16,18 @@ size_t together = 0;
 
 }  // namespace
 
-// Found by all other forms of new and delete, which call these. Not inlined, or GCC sees malloc and
-// free through them and takes them for a pair that does not match.
+// Found by the other forms of new and delete, which call these, or (where a sanitizer brings its
+// own) stand below. Not inlined, or GCC sees malloc and free through them and takes them for a pair
+// that does not match.
 [[gnu::noinline]] void* operator new(size_t size) {
   largest = std::max(largest, size);
   together += size;
   void* memory = std::malloc(size);
   if (memory == nullptr) std::abort();
   return memory;
+}
+[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return operator new(size);
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t /*size*/) noexcept {
