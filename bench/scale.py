@@ -16,6 +16,7 @@ import subprocess
 import time
 
 from lab import BUILD_DIR, KEYCLAVED, Lab
+from measuring import compare, row
 
 FILL_STORE = BUILD_DIR / "bin" / "fill_store"
 SCALE_BENCH = BUILD_DIR / "bin" / "scale_bench"
@@ -87,7 +88,8 @@ class Enclave:
                         keys=self.keys, **options)
         # The daemon's time covers the warm-up too.
         share = found["seconds"] / (found["seconds"] + options.get("warm_up", 0))
-        return {**found, "cpu_us": 1e6 * (self.cpu_seconds() - before) * share / max(found["operations"], 1)}
+        found["cpu_us"]["daemon"] = 1e6 * (self.cpu_seconds() - before) * share / max(found["operations"], 1)
+        return found
 
     def first_uses(self, measure):
         """Keys that nobody has used since the daemon started; it starts anew where they run out."""
@@ -108,28 +110,12 @@ def named(keys):
     return f"{keys:,} keys"
 
 
-def median(found, key):
-    return statistics.median(one[key] for one in found)
-
-
-def row(work, against, ratios, budget, ours, theirs, unit, **more):
-    """One promise: a dictionary as bench/results/latest.json has them."""
-    ratio = statistics.median(ratios)
-    return {"work": work, "against": against, "ratio": round(ratio, 3), "spread": [round(min(ratios), 3), round(max(ratios), 3)],
-            "budget": budget, "met": budget is None or ratio >= budget, "ours": round(ours, 1), "theirs": round(theirs, 1),
-            "unit": unit, **more}
-
-
 def speed_rows(enclaves, work, unit, options, interleaved, once):
     """once(enclave) measures; a row for each size but the first, which all others are compared with."""
+    least, *others = map(named, (one.keys for one in enclaves))
     found = interleaved(options.repeats, {named(one.keys): lambda one=one: once(one) for one in enclaves}, work)
-    least = found[named(enclaves[0].keys)]
-    for enclave in enclaves[1:]:
-        mine = found[named(enclave.keys)]
-        ratios = [a["per_second"] / b["per_second"] for a, b in zip(mine, least)]
-        yield row(f"{work}, {named(enclave.keys)}", named(enclaves[0].keys), ratios, SPEED, median(mine, "per_second"),
-                  median(least, "per_second"), unit, ours_median_us=median(mine, "median_us"), ours_p99_us=median(mine, "p99_us"),
-                  cpu_us={"ours": round(median(mine, "cpu_us"), 1), "theirs": round(median(least, "cpu_us"), 1)})
+    for keys in others:
+        yield compare(f"{work}, {keys}", found, unit=unit, by=keys, against=least, budget=SPEED)
 
 
 def idle_rows(enclaves):
@@ -137,14 +123,15 @@ def idle_rows(enclaves):
     rss = {one.keys: one.rss() for one in enclaves}
     least = enclaves[0].keys
     for one in enclaves:
-        progress = [text for text in one.said if text.startswith("STATUS=")]
-        yield row(f"start, {named(one.keys)}", f"{START:.0f} s", [START / one.started], 1.0, one.started, START, "s",
-                  progress=len(progress))
+        progress = sum(text.startswith("STATUS=reading") for text in one.said)
+        yield row(f"start, {named(one.keys)}", [one.started], [START], unit="s", by="keyclave", against=f"{START:.0f} s", budget=1,
+                  cost=True, note=f"said {progress} times how far it is" if progress else "")
         if one.keys > least:
             each = (rss[one.keys] - rss[least]) / (one.keys - least)
             enough = one.keys >= 100_000  # below, what the daemon takes anyway decides
-            yield row(f"memory of an idle key, {named(one.keys)}", f"{PER_KEY} bytes", [PER_KEY / each], 1.0 if enough else None,
-                      each, PER_KEY, "bytes", rss=rss[one.keys])
+            yield row(f"memory of an idle key, {named(one.keys)}", [each], [PER_KEY], unit="bytes", by="keyclave",
+                      against=f"{PER_KEY} bytes", budget=1 if enough else None, cost=True,
+                      note=f"daemon: {rss[one.keys] / 2 ** 20:,.0f} MiB")
 
 
 def together(enclave, callers, options):
@@ -165,19 +152,19 @@ def together(enclave, callers, options):
             raise
     if process.returncode != 0:
         raise AssertionError(f"callers_bench ended with {process.returncode}")
+    operations = max(signed["operations"], 1)
     return {**signed, "connected_per_second": connected["per_second"], "rss_per_caller": (rss - before) / callers,
-            "daemon_cpu_seconds": enclave.cpu_seconds() - cpu}
+            "cpu_us": {"caller": 1e6 * signed["cpu_seconds"] / operations,
+                       "daemon": 1e6 * (enclave.cpu_seconds() - cpu) / operations}}
 
 
 def caller_rows(enclave, options, interleaved):
-    found = interleaved(options.repeats, {f"{callers:,} callers": lambda callers=callers: together(enclave, callers, options)
-                                          for callers in (FEW_CALLERS, CALLERS)}, "callers at once")
-    few, many = found.values()
-    yield row(f"sign, {CALLERS:,} callers with evidence of their own", f"{FEW_CALLERS} callers",
-              [a["per_second"] / b["per_second"] for a, b in zip(many, few)], None, median(many, "per_second"),
-              median(few, "per_second"), "signatures/s",
-              **{f"ours_{name}": round(median(many, name), 1) for name in ("median_us", "p99_us", "p999_us", "connected_per_second",
-                                                                          "rss_per_caller", "daemon_cpu_seconds")})
+    few, many = (f"{callers:,} callers" for callers in (FEW_CALLERS, CALLERS))
+    found = interleaved(options.repeats, {few: lambda: together(enclave, FEW_CALLERS, options),
+                                          many: lambda: together(enclave, CALLERS, options)}, "callers at once")
+    connected, rss = (statistics.median(one[key] for one in found[many]) for key in ("connected_per_second", "rss_per_caller"))
+    yield compare("sign, callers with evidence of their own", found, unit="signatures/s", by=many, against=few,
+                  note=f"{connected:,.0f} of them connect and attest in a second; the daemon takes {rss / 1024:.1f} KiB for each")
 
 
 def attestation_rows(enclave, measure):
@@ -185,21 +172,20 @@ def attestation_rows(enclave, measure):
     def attest():
         return measure(enclave.lab, [CALLERS_BENCH, "--config", enclave.lab.client_config, "--token", TOKEN], None,
                        attest=ATTESTATIONS)
-    found, rss = [], [enclave.rss()]
+    rates, rss = [], []
     for _ in range(2):
-        found.append(attest())
-        rss.append(enclave.rss())
+        rates.append(attest()["per_second"])
         time.sleep(LINGER)
         rss.append(enclave.rss())
-    yield row(f"memory after {2 * ATTESTATIONS:,} attestations", f"after {ATTESTATIONS:,}", [rss[1] / rss[3]], SPEED, rss[3],
-              rss[1], "bytes", per_second=round(median(found, "per_second"), 1), rss=rss)
+    yield row(f"memory after {2 * ATTESTATIONS:,} attestations", [rss[1]], [rss[0]], unit="bytes", by="keyclave",
+              against=f"after {ATTESTATIONS:,}", budget=1.1, cost=True, note=f"{statistics.median(rates):,.0f} attestations/s")
 
 
 def rows(options, measure, interleaved):
     with contextlib.ExitStack() as stack:
         enclaves = []
         for keys in SIZES:
-            if keys <= max(options.objects, SIZES[1]):
+            if keys <= max(options.keys, SIZES[1]):
                 print(f"  filling: {named(keys)}")
                 enclaves.append(Enclave(keys))
                 stack.callback(enclaves[-1].lab.close)
@@ -214,16 +200,7 @@ def rows(options, measure, interleaved):
         for callers in MAKE:
             yield from speed_rows(enclaves, f"make a key, {callers} caller{'s' if callers > 1 else ''}", "keys/s", options,
                                   interleaved, lambda one, callers=callers: one.make(measure, callers))
-        yield from caller_rows(enclaves[0], options, interleaved)
+        if not options.promises:
+            yield from caller_rows(enclaves[0], options, interleaved)
         yield from attestation_rows(enclaves[0], measure)
 
-
-def table(found):
-    lines = [f"{'work':<52}{'ours':>14}{'against':>14}  {'unit':<14}{'ratio':>7}{'budget':>8}  {'spread':<14}"
-             "µs of the daemon's CPU, ours/against"]
-    for one in found:
-        budget = "" if one["budget"] is None else f"{one['budget']:.2f}"
-        cpu = "{ours:.1f}/{theirs:.1f}".format(**one["cpu_us"]) if "cpu_us" in one else ""
-        lines.append(f"{one['work']:<52}{one['ours']:>14,.1f}{one['theirs']:>14,.1f}  {one['unit']:<14}{one['ratio']:>7.2f}"
-                     f"{budget:>8}  {'{:.2f}–{:.2f}'.format(*one['spread']):<14}{cpu}" + ("" if one["met"] else "  BELOW ITS BUDGET"))
-    return "\n".join(lines)

@@ -54,7 +54,17 @@ void Acceptor::Run() {
     if (now < next_sweep) continue;
     next_sweep = now + std::chrono::milliseconds(kSweepMilliseconds);
     services_.sessions.Sweep();
+    TellRefusals();
   }
+}
+
+void Acceptor::TellRefusals() {
+  const uint64_t refused = services_.stats.refused.load(std::memory_order_relaxed);
+  if (refused == told_) return;
+  Log(LogLevel::kWarning, std::to_string(refused - told_) + " connections refused: " +
+                              std::to_string(services_.limits.connections) +
+                              " are open (limits: connections in keyclaved.yaml)");
+  told_ = refused;
 }
 
 bool Acceptor::TakeArrivals(const Listener& listener) {

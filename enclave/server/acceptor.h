@@ -26,8 +26,11 @@ class Acceptor {
   // false: the process or the machine is out of something, and trying again at once is no use.
   bool TakeArrivals(const Listener& listener);
   void Place(Listener::Arrival arrival);
+  // How many Place has closed since the last time, to the log.
+  void TellRefusals();
 
   const Services services_;
+  uint64_t told_ = 0;
   const std::vector<Listener>& listeners_;
   const std::vector<std::unique_ptr<Worker>>& workers_;
   wire::Fd stop_;

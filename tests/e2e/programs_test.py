@@ -5,6 +5,7 @@ Python and Node as servers. What they run is what their pages in docs/servers sh
 import shlex
 
 from lab import PKCS11_MODULE, PROVIDER, LabTest, Nginx, accepts, main, need
+from processes import SANITIZER_RUNTIME
 from provider_keys import ENGINE_CONFIGURATION, PLAIN, TOKEN, make_keys, operations_during
 from servers import Server, page_blocks, replaced
 
@@ -61,8 +62,10 @@ class Programs(LabTest):
             "/etc/keyclave/client.key": self.lab.dir / "client.key", trusts: here.format(self.lab.dir / "plain.crt")})
 
     def curl(self, *arguments, env=None):
+        # Here curl loads a module of ours.
+        preload = {"LD_PRELOAD": SANITIZER_RUNTIME} if SANITIZER_RUNTIME else {}
         return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / "plain.crt", *arguments, self.url], check=False,
-                            env=env)
+                            env={**preload, **(env or {})})
 
     def assert_signs_once(self, action, *finding):
         """The action is served, by one signature of the client's key and nothing more than `finding` it."""

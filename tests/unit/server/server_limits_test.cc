@@ -1,6 +1,7 @@
 // What callers may cost: connections, time, bytes.
 #include <gtest/gtest.h>
 
+#include "enclave/base/log.h"
 #include "tests/fakes/fake_daemon.h"
 #include "tests/fakes/raw_peer.h"
 
@@ -52,6 +53,22 @@ TEST_F(ServerLimitsTest, ConnectionsAboveTheLimitAreClosedAtOnce) {
   peers.pop_back();
   EXPECT_TRUE(Eventually([&] { return daemon.server->stats().connections == 2; }));
   EXPECT_TRUE(Serves());
+}
+
+TEST_F(ServerLimitsTest, TheLogSaysWhichLimitItWas) {
+  static std::atomic<int> told{0};
+  SetLogSink(
+      [](LogLevel, std::string_view line) {
+        told += line.find("limits: connections") != std::string_view::npos ? 1 : 0;
+      },
+      LogLevel::kWarning);
+  FakeDaemon& daemon = Start({.limits = {.connections = 1}});
+  const RawPeer peer = Connect();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(SocketEnds(ConnectUnix(folder_.Socket()).get()));
+  daemon.clock.AdvanceSteady(10);  // the acceptor looks every few seconds
+  EXPECT_TRUE(Eventually([] { return told > 0; }));
+  SetLogSink(nullptr, LogLevel::kError);
+  EXPECT_LE(told, 3);
 }
 
 TEST_F(ServerLimitsTest, SilenceBeforeTheHandshakeIsNotAwaited) {
