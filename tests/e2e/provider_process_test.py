@@ -41,7 +41,7 @@ class ProviderProcess(LabTest):
         self.program("fork")
 
     def test_forks_while_other_threads_sign(self):
-        self.program("fork-while-signing")
+        self.program("fork-while-signing", self.lab.daemon.pid)
 
     def test_exits(self):
         """A program ends well, whatever its threads are at."""

@@ -1,10 +1,12 @@
 """A program that uses a key of the enclave through its own OpenSSL, as provider_process_test.py starts it:
 
-    provider_program.py WHAT CERTIFICATE KEY [MODULE TOKEN LABEL]
+    provider_program.py WHAT CERTIFICATE KEY [DAEMON | MODULE TOKEN LABEL]
 
 Each handshake is a whole one, between two ends in this process, so that nothing but the signature leaves it."""
 
 import os
+import pathlib
+import signal
 import ssl
 import sys
 import threading
@@ -38,8 +40,8 @@ def handshake(server, certificate):
     raise AssertionError("the handshake does not end")
 
 
-def in_children(count, work):
-    """Runs `work` in forked children; they end as programs do. True if all ended well."""
+def in_children(count, work, forked=lambda: None):
+    """Runs `work` in forked children, after `forked` here; they end as programs do. True if all ended well."""
     children = []
     for _ in range(count):
         pid = os.fork()
@@ -53,7 +55,17 @@ def in_children(count, work):
                 os._exit(1)
             sys.exit(0)
         children.append(pid)
+    forked()
     return all(os.waitpid(pid, 0)[1] == 0 for pid in children)
+
+
+def all_wait(threads, stop):
+    """Returns when each of the threads sleeps, and goes on sleeping."""
+    looks = 0
+    while looks < 5:
+        stop.wait(0.01)
+        states = [pathlib.Path(f"/proc/self/task/{one.native_id}/stat").read_text().rpartition(")")[2].split()[0] for one in threads]
+        looks = looks + 1 if set(states) == {"S"} else 0
 
 
 def together(count, work):
@@ -103,7 +115,9 @@ def main():
         assert in_children(2, lambda: in_children(2, once) or sys.exit(1)), "their children"
         once()
     elif what == "fork-while-signing":
-        once()  # what is done once, Python's imports and libcrypto's first fetches, is done under locks of theirs that a fork copies
+        # While libcrypto is at work in another thread, its locks are copied as they are, and a child may wait for one forever. So
+        # the daemon stops, until all other threads are where they wait for it.
+        daemon = int(more[0])
         stop = threading.Event()
 
         def sign():
@@ -112,7 +126,11 @@ def main():
         threads = [threading.Thread(target=sign) for _ in range(3)]
         for thread in threads:
             thread.start()
-        good = all(in_children(4, once) for _ in range(5))
+        good = True
+        for _ in range(5):
+            os.kill(daemon, signal.SIGSTOP)
+            all_wait(threads, stop)
+            good = in_children(4, once, lambda: os.kill(daemon, signal.SIGCONT)) and good
         stop.set()
         for thread in threads:
             thread.join()
