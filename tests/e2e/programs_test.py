@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
-"""Programs that are no servers of their own, with keys of the enclave: curl, Python and Node as clients with a certificate,
-Python and Node as servers. What they run is what their pages in docs/servers show."""
+"""Python and Node with keys of the enclave, as clients with a certificate and as servers. What they run is what their pages in
+docs/servers show."""
 
-import shlex
-
-from lab import PKCS11_MODULE, PROVIDER, LabTest, Nginx, accepts, main, need
-from processes import SANITIZER_RUNTIME
-from provider_keys import ENGINE_CONFIGURATION, PLAIN, TOKEN, make_keys, operations_during
+from lab import accepts, main, need
+from provider_keys import PLAIN, operations_during
 from servers import Server, page_blocks, replaced
+from tls_clients import TlsClientTest
 
 PYTHON = "/usr/bin/python3"  # Debian's
 # The pages that have a server and a client, in this order: their language, and how theirs listen and trust here.
@@ -40,85 +38,13 @@ class Script(Server):
         return True
 
 
-class Programs(LabTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        make_keys(cls.lab, kinds={"rsa": "rsa:2048", "p256": "ec:p256", "client": "ec:p256"})
-        cls.engine = {"OPENSSL_CONF": str(cls.lab.write("engine.cnf", ENGINE_CONFIGURATION.format(
-            module=PKCS11_MODULE, more="init = 1")))}
-        # A server that asks for the client's certificate; its own key is a file, so that it asks the daemon nothing.
-        cls.lab.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", cls.lab.dir / "plain.key", "-out",
-                        cls.lab.dir / "plain.crt", "-subj", "/CN=plain", "-addext", "subjectAltName=DNS:localhost", env=PLAIN)
-        cls.nginx = Nginx(cls.lab, extra=("ssl_verify_client on;", f"ssl_client_certificate {cls.lab.dir}/client.crt;"))
-        cls.nginx.configure(cls.lab.dir / "plain.crt", cls.lab.dir / "plain.key").start()
-        cls.url = f"https://localhost:{cls.nginx.port}/"
-
+class Programs(TlsClientTest):
     def client(self, page, certificate="client.crt"):
         """The client that a page shows, at home in the lab."""
         trusts, here = TRUSTS[page]
         return replaced(page_blocks(page, LANGUAGE[page])[1], {
             "https://www.example.org/": self.url, "/etc/keyclave/client.crt": self.lab.dir / certificate,
             "/etc/keyclave/client.key": self.lab.dir / "client.key", trusts: here.format(self.lab.dir / "plain.crt")})
-
-    def curl(self, *arguments, env=None):
-        # Here curl loads a module of ours.
-        preload = {"LD_PRELOAD": SANITIZER_RUNTIME} if SANITIZER_RUNTIME else {}
-        return self.lab.run([need("curl"), "-sS", "--cacert", self.lab.dir / "plain.crt", *arguments, self.url], check=False,
-                            env={**preload, **(env or {})})
-
-    def assert_signs_once(self, action, *finding):
-        """The action is served, by one signature of the client's key and nothing more than `finding` it."""
-        answers = []
-        done = operations_during(self.lab, lambda: answers.append(action()))
-        self.assertIn("served by nginx", answers[0].stdout, answers[0].stderr)
-        self.assertEqual(done.pop("Sign", 0), 1)
-        self.assertLessEqual(set(done), {"Hello", "Attest", *finding})
-
-    def assert_told(self, process, *words):
-        self.assertNotEqual(process.returncode, 0)
-        for word in words:
-            self.assertIn(word, process.stderr)
-
-    def without_the_daemon(self, action):
-        self.lab.stop()
-        try:
-            return action()
-        finally:
-            self.lab.start_daemon()
-
-    # ---- curl ----
-
-    def test_curl(self):
-        line, _ = page_blocks("curl", "sh")
-        words = shlex.split(replaced(line, {"/etc/keyclave/": f"{self.lab.dir}/", "https://www.example.org/": ""}))[1:]
-        self.assert_signs_once(lambda: self.curl(*words))
-        both = self.lab.write("both.pem", "".join((self.lab.dir / f"client.{suffix}").read_text() for suffix in ("crt", "key")))
-        self.assert_signs_once(lambda: self.curl("--cert", both))
-
-    def test_curl_tells_faults(self):
-        words = ("--cert", self.lab.dir / "client.crt", "--key", self.lab.dir / "client.key")
-        self.assertIn("No required SSL certificate was sent", self.curl().stdout)
-        self.assert_told(self.without_the_daemon(lambda: self.curl(*words)), "keyclaved cannot be reached")
-        for arguments, env in ((words, PLAIN), (("--cert", self.lab.dir / "p256.crt", *words[2:]), None)):
-            self.assert_told(self.curl(*arguments, env=env), "unable to set private key file")
-
-    def test_curl_takes_uris_to_the_engine(self):
-        words = ("--cert", self.lab.dir / "client.crt", "--key", f"pkcs11:token={TOKEN};object=client;type=private")
-        self.assertIn("served by nginx", self.curl(*words, env=self.engine).stdout)
-        self.assert_told(self.curl(*words), "failed to load private key from crypto engine")
-
-    def test_curl_takes_uris_to_a_provider_that_is_named(self):
-        _, line = page_blocks("curl", "sh")
-        words = shlex.split(replaced(line, {"/etc/keyclave/": f"{self.lab.dir}/", "https://www.example.org/": ""}))[1:]
-        modules = {"OPENSSL_MODULES": str(PROVIDER.parent)}
-        unnamed = self.curl(*words[words.index("--key-type"):], env=modules)
-        if "not supported file type" in unnamed.stderr:  # of a curl that knows engines only
-            self.assert_told(self.curl(*words, env=modules), "SSL Engine 'keyclave' not found")
-            return
-        self.assert_told(unnamed, "Failed to initialize provider")
-        self.assert_signs_once(lambda: self.curl(*words, env=modules), "GetObject")
-        self.assert_told(self.curl(*words), "Failed to initialize provider")
 
     # ---- Python ----
 
