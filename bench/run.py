@@ -43,7 +43,7 @@ def arguments():
     parser.add_argument("--warm-up", type=float, default=0.3, help="seconds before, not counted")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 8], help="of those who sign")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64], help="handshakes at a time")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of nginx; as many as processors")
+    parser.add_argument("--workers", type=int, default=8 * os.cpu_count(), help="of nginx: each waits for its signatures")
     parser.add_argument("--objects", type=int, default=100_000, help="of the large token that is searched")
     parser.add_argument("--keys", type=int, default=1_000_000, help="of the largest token of `scale` (2 GB of memory, 3 of disk)")
     parser.add_argument("--minutes", type=float, default=60, help="of the soak")
