@@ -35,7 +35,7 @@ class Axis:
             found = [factor * 10.0 ** decade for decade in decades for factor in factors]
             return [value for value in found if self.low <= math.log10(value) <= self.high]
         step = 10.0 ** math.floor(math.log10(self.high - self.low))
-        step = next(step * factor for factor in (0.1, 0.2, 0.5, 1) if (self.high - self.low) / (step * factor) <= 8)
+        step = next(step * factor for factor in (0.1, 0.2, 0.5, 1, 2) if (self.high - self.low) / (step * factor) <= 8)
         return [number * step for number in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
 
 

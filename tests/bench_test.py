@@ -78,6 +78,10 @@ class Reports(unittest.TestCase):
             self.assertTrue(3 <= len(axis.ticks()) <= 12, axis.ticks())
         self.assertEqual(Axis([0, 10], 0, 100, zero=True).ticks(), [0, 2, 4, 6, 8, 10])
 
+    def test_an_axis_of_any_length_has_ticks(self):
+        for size in range(1, 1000):
+            self.assertIn(len(Axis([0, size / 10], 0, 100).ticks()), range(4, 12), size)
+
 
 class Soaks(unittest.TestCase):
     @staticmethod
