@@ -5,8 +5,8 @@ namespace keyclave::keys {
 std::span<uint8_t> CellPool::Take(size_t size) {
   if (size == 0) return {};
   if (size > kLargest) {
-    auto cell = std::make_unique_for_overwrite<uint8_t[]>(size);
-    uint8_t* const place = cell.get();
+    Bytes cell(size);
+    uint8_t* const place = cell.data();
     large_.emplace(place, std::move(cell));
     return {place, size};
   }
@@ -18,8 +18,7 @@ std::span<uint8_t> CellPool::Take(size_t size) {
   }
   const size_t whole = StepsOf(size) * kStep;
   if (cells.uncut.size() < whole) {
-    blocks_.push_back(std::make_unique_for_overwrite<uint8_t[]>(kBlock));
-    cells.uncut = {blocks_.back().get(), kBlock};
+    cells.uncut = blocks_.emplace_back(kBlock);
   }
   const std::span<uint8_t> cell = cells.uncut.first(size);
   cells.uncut = cells.uncut.subspan(whole);
@@ -32,6 +31,7 @@ void CellPool::Give(std::span<uint8_t> cell) {
     large_.erase(cell.data());
     return;
   }
+  Wipe(cell);
   sizes_[StepsOf(cell.size())].free.push_back(cell.data());
 }
 

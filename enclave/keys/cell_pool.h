@@ -1,15 +1,12 @@
 // Small pieces of memory that stay for long, in cells of equal size that lie together. Between
 // everything else on the heap, millions of them would leave its free memory in crumbs, which every
-// later request would have to search.
+// later request would have to search. Values of data objects are among them: what is given back is
+// wiped, as Bytes are.
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <span>
 #include <unordered_map>
-#include <vector>
+
+#include "enclave/base/bytes.h"
 
 namespace keyclave::keys {
 
@@ -17,7 +14,7 @@ class CellPool {
  public:
   // Memory of that size, in its place until it is given back.
   std::span<uint8_t> Take(size_t size);
-  // What Take gave; its memory serves the next of about that size.
+  // What Take gave; wiped, its memory serves the next of about that size.
   void Give(std::span<uint8_t> cell);
 
  private:
@@ -31,8 +28,8 @@ class CellPool {
   static size_t StepsOf(size_t size) { return (size + kStep - 1) / kStep; }
 
   std::array<CellsOfASize, kLargest / kStep + 1> sizes_;
-  std::vector<std::unique_ptr<uint8_t[]>> blocks_;
-  std::unordered_map<const uint8_t*, std::unique_ptr<uint8_t[]>> large_;
+  std::vector<Bytes> blocks_;
+  std::unordered_map<const uint8_t*, Bytes> large_;
 };
 
 }  // namespace keyclave::keys

@@ -46,5 +46,15 @@ TEST(CellPool, WhatIsGivenBackIsTakenAgain) {
   EXPECT_NE(pool.Take(100).data(), place) << "in use";
 }
 
+TEST(CellPool, WhatIsGivenBackIsWiped) {
+  CellPool pool;
+  const std::span<uint8_t> cell = pool.Take(100);
+  std::fill(cell.begin(), cell.end(), uint8_t{0x5a});
+  pool.Give(cell);
+  const std::span<uint8_t> again = pool.Take(100);
+  ASSERT_EQ(again.data(), cell.data());
+  EXPECT_EQ(std::count(again.begin(), again.end(), uint8_t{0}), 100);
+}
+
 }  // namespace
 }  // namespace keyclave::keys
