@@ -7,6 +7,8 @@
 #include <iostream>
 
 #include "enclave/daemon/daemon.h"
+#include "enclave/daemon/fleet_keeper.h"
+#include "enclave/daemon/join.h"
 #include "enclave/daemon/process.h"
 #include "enclave/daemon/record_keeping.h"
 #include "enclave/keys/state_files.h"
@@ -20,8 +22,18 @@ struct Arguments {
   bool init = false;
   bool accept_store = false;
   bool accept_audit = false;
+  bool publish = false;
+  bool join = false;
   bool verbose = false;
 };
+
+Status Publish(const config::DaemonConfig& config, const keys::RootSealer& sealer,
+               const Clock& clock) {
+  if (!config.fleet.has_value())
+    return Fail(Code::kConfigMissingKey,
+                "keyclaved.yaml has no fleet: there is no place to publish to");
+  return daemon::PublishStore(*config.fleet, config.state, sealer, clock);
+}
 
 Status Run(const Arguments& arguments) {
   umask(077);
@@ -35,9 +47,12 @@ Status Run(const Arguments& arguments) {
                           : keys::AcceptStore(config.state, *sealer);
   }
   const SystemClock clock;
-  if (arguments.accept_audit) {
+  if (arguments.join)
+    return daemon::JoinFleet(config, *seal::MakeRootSealer(config.sealing, config.producer), clock);
+  if (arguments.accept_audit || arguments.publish) {
     const auto sealer = seal::MakeRootSealer(config.sealing, config.producer);
-    return daemon::AcceptAudit(config.state, *sealer, clock);
+    return arguments.publish ? Publish(config, *sealer, clock)
+                             : daemon::AcceptAudit(config, *sealer, clock);
   }
   KC_ASSIGN(const std::unique_ptr<daemon::Daemon> keyclaved,
             daemon::Daemon::SetUp(std::move(config), clock));
@@ -65,6 +80,18 @@ int main(int argc, char** argv) {
   app.add_flag("--accept-audit", arguments.accept_audit,
                "after audit records were lost: record the break in a new file of the log, from "
                "which it goes on, and exit")
+      ->excludes(init)
+      ->excludes(store);
+  app.add_flag(
+         "--publish", arguments.publish,
+         "begin a fleet: write this daemon's store to the etcd cluster of `fleet:`, which must "
+         "have none of this enclave, and exit")
+      ->excludes(init)
+      ->excludes(store);
+  app.add_flag(
+         "--join", arguments.join,
+         "become a member of a fleet: ask the member of `fleet: join:` for the root secret, which "
+         "the fleet's policy permits or not, make the state from it and exit")
       ->excludes(init)
       ->excludes(store);
   app.add_flag("--verbose", arguments.verbose, "log refused requests with their reasons");

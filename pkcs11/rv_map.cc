@@ -224,6 +224,7 @@ CK_RV ToRv(Code code) {
     case Code::kSignatureLenRange: return CKR_SIGNATURE_LEN_RANGE;
     case Code::kWrappedKeyInvalid: return CKR_WRAPPED_KEY_INVALID;
     case Code::kWrappedKeyLenRange: return CKR_WRAPPED_KEY_LEN_RANGE;
+    case Code::kObjectChanged:
     case Code::kCryptoFailed: return CKR_FUNCTION_FAILED;
 
     // the daemon's store and audit log
@@ -242,6 +243,9 @@ CK_RV ToRv(Code code) {
     case Code::kWitnessInvalid:
     case Code::kRootSecretInvalid:
     case Code::kSealingKeyUnavailable:
+    case Code::kStoreUnreachable:
+    case Code::kStoreMoved:
+    case Code::kFleetStale:
     case Code::kAuditBroken:
     case Code::kAuditUnavailable: return CKR_DEVICE_ERROR;
 

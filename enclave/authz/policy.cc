@@ -12,8 +12,8 @@ namespace {
 using attest::Expression;
 
 constexpr std::array<std::string_view, kOperationCount> kOperationNames = {
-    "sign",    "verify", "encrypt", "decrypt", "wrap",        "unwrap",      "derive",
-    "release", "read",   "manage",  "create",  "encapsulate", "decapsulate", "issue"};
+    "sign", "verify", "encrypt", "decrypt",     "wrap",        "unwrap", "derive", "release",
+    "read", "manage", "create",  "encapsulate", "decapsulate", "issue",  "join"};
 
 template <class List>
 std::string Join(const List& list) {

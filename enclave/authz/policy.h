@@ -27,9 +27,10 @@ enum class Operation : uint8_t {
   kCreate,
   kEncapsulate,
   kDecapsulate,
-  kIssue
+  kIssue,
+  kJoin
 };
-inline constexpr size_t kOperationCount = 14;
+inline constexpr size_t kOperationCount = 15;
 std::string_view OperationName(Operation operation);
 std::optional<Operation> ParseOperation(std::string_view name);
 

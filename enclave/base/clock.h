@@ -17,6 +17,10 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual UnixTime Now() const = 0;
+  // The same, as finely as the clock has it.
+  virtual std::chrono::system_clock::time_point Wall() const {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(Now()));
+  }
   // Never goes back; unrelated to Now.
   virtual std::chrono::steady_clock::time_point Steady() const = 0;
 };
@@ -25,6 +29,9 @@ class Clock {
 class SystemClock final : public Clock {
  public:
   UnixTime Now() const override;
+  std::chrono::system_clock::time_point Wall() const override {
+    return std::chrono::system_clock::now();
+  }
   std::chrono::steady_clock::time_point Steady() const override {
     return std::chrono::steady_clock::now();
   }

@@ -38,7 +38,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kListApprovals:
     case Op::kListRevocations:
     case Op::kReadAudit:
-    case Op::kAuditHead: return true;
+    case Op::kAuditHead:
+    case Op::kListMembers: return true;
     case Op::kAttest:
     case Op::kCreateToken:
     case Op::kInitToken:
@@ -69,7 +70,9 @@ bool IsRepeatable(wire::Op op) {
     case Op::kApplySet:
     case Op::kApprove:
     case Op::kRevoke:
-    case Op::kLiftRevocation: return false;
+    case Op::kLiftRevocation:
+    case Op::kFoundFleet:
+    case Op::kJoinFleet: return false;
   }
   return false;
 }

@@ -180,6 +180,7 @@ Result<DaemonConfig> FromYaml(const YamlValue& yaml) {
   KC_CHECK_OK(ReadTrust(map, config));
   KC_ASSIGN(config.sealing, ReadSealing(map, config.tee, config.producer));
   KC_CHECK_OK(ReadOperators(map, config));
+  KC_ASSIGN(config.fleet, ReadFleet(map));
   KC_CHECK_OK(ReadLimits(map, config));
   if (const auto policy = map.Take("default_policy")) {
     KC_ASSIGN(config.default_policy_file, AbsolutePath(*policy));

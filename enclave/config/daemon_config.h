@@ -7,6 +7,7 @@
 
 #include "attest/tee_type.h"
 #include "enclave/base/endpoint.h"
+#include "enclave/config/fleet_config.h"
 #include "enclave/config/sealing_config.h"
 
 namespace keyclave::config {
@@ -35,6 +36,7 @@ struct DaemonConfig {
   unsigned spin = 0;                      // microseconds that a worker looks before it sleeps
   bool allow_unlocked_memory = false;
   Limits limits;
+  std::optional<FleetConfig> fleet = {};  // nullopt: the store is this daemon's own
 
   bool IsSimulated() const { return tee == "simulated"; }
 };

@@ -34,6 +34,12 @@ Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& con
     document["epoch"] = status.epoch;
     document["sealing"] = status.sealing;
     document["signing"] = {{"by", status.signing}, {"groups", groups}};
+    if (status.fleet.has_value())
+      document["fleet"] = {{"member", status.fleet->member},
+                           {"contact", FormatTime(status.fleet->contact)},
+                           {"offline", status.fleet->offline},
+                           {"stale", status.fleet->stale},
+                           {"trouble", status.fleet->trouble}};
     document["operations"] = operations;
     document["evidence"] = evidence;
   }
@@ -85,10 +91,21 @@ Result<int> Status(const Globals& globals) {
     fields.Add("epoch", std::to_string(status.epoch));
     fields.Add("root secret kept by", Harmless(status.sealing));
     fields.Add("signatures made by", Harmless(status.signing));
+    if (status.fleet.has_value())
+      fields.Add("member of the fleet", Harmless(status.fleet->member) + ", up to date at " +
+                                            FormatTime(status.fleet->contact));
   }
   Print(fields.Text());
   for (const std::string& warning : status.warnings) {
     Print(Paint(Colour::kWarn, "warning") + ": " + Harmless(warning) + "\n");
+  }
+  if (status.fleet.has_value() && !status.fleet->trouble.empty()) {
+    Print(Paint(Colour::kWarn, "warning") + ": " + Harmless(status.fleet->trouble) +
+          (status.fleet->stale ? "; keys are not used any more until it is back\n"
+                               : "; keys are used until " +
+                                     FormatTime(status.fleet->contact +
+                                                static_cast<UnixTime>(status.fleet->offline)) +
+                                     "\n"));
   }
   if (for_operator) {
     PrintOperatorPart(status);

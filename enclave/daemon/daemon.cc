@@ -5,6 +5,7 @@
 
 #include "attest/produce/produce.h"
 #include "enclave/daemon/audit_key.h"
+#include "enclave/daemon/fleet_keeper.h"
 #include "enclave/daemon/process.h"
 #include "enclave/daemon/record_keeping.h"
 #include "enclave/ops/dispatch.h"
@@ -56,6 +57,7 @@ struct Daemon::Parts {
         clock(time) {}
 
   Status OpenState();
+  Status OpenStore();
   Status OpenNetwork();
   void OpenMultiBuffer();
   void OnSessionEnd(const session::Session& ended) const;
@@ -66,6 +68,7 @@ struct Daemon::Parts {
   std::vector<std::string> warnings;
   std::vector<wire::ClaimText> claims;
   Bytes audit_public_key;
+  std::unique_ptr<FleetKeeper> fleet;  // null: the store is this daemon's own
   std::unique_ptr<keys::ObjectStore> store;
   std::unique_ptr<audit::AuditLog> audit;
   std::unique_ptr<const mech::MultiBuffer> multi_buffer;
@@ -76,6 +79,18 @@ struct Daemon::Parts {
   std::unique_ptr<server::Server> server;
 };
 
+Status Daemon::Parts::OpenStore() {
+  keys::OpenOptions options{.progress = StartProgress(clock)};
+  if (config.fleet.has_value()) {
+    KC_ASSIGN(fleet, FleetKeeper::Create(*config.fleet, config.state, clock));
+    options = fleet->Options(std::move(options.progress));
+  }
+  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, options));
+  if (fleet == nullptr) return Done{};
+  KC_ASSIGN(const bool caught_up, fleet->CatchUp(*store));
+  return caught_up ? Status() : Fail(Code::kStoreUnreachable, "ended while it waited");
+}
+
 Status Daemon::Parts::OpenState() {
   KC_CHECK_OK(PrepareMemory(config.allow_unlocked_memory, warnings));
   if (config.IsSimulated()) {
@@ -83,7 +98,7 @@ Status Daemon::Parts::OpenState() {
         "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
   }
   KC_ASSIGN(claims, ProveSelf(config, clock));
-  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, StartProgress(clock)));
+  KC_CHECK_OK(OpenStore());
   malloc_trim(0);  // reading a large store takes a lot that nobody needs any more
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);
@@ -123,6 +138,7 @@ Status Daemon::Parts::OpenNetwork() {
   service->started = clock.Now();
   OpenMultiBuffer();
   service->multi_buffer = multi_buffer.get();
+  service->fleet = fleet.get();
   service->warnings = warnings;
   service->claims = claims;
   service->audit_key = audit_public_key;
@@ -171,6 +187,7 @@ Status Daemon::Serve() {
     Log(LogLevel::kInfo, "listening on " + endpoint.Text());
   NotifyManager("READY=1");
   NotifyManager("STATUS=serving");
+  if (parts_->fleet != nullptr) parts_->fleet->Start(*parts_->store);
   RecordKeeping records(*parts_->service, parts_->clock);
   while (!WaitForEnd(std::chrono::seconds(1))) records.Tick();
   NotifyManager("STOPPING=1");
@@ -178,7 +195,9 @@ Status Daemon::Serve() {
   if (const Status closed = parts_->service->limits.Close(); !closed.ok())
     Log(LogLevel::kWarning,
         "uses that were set aside are not given back: " + closed.error().Text());
-  return records.Finish();
+  const Status finished = records.Finish();
+  if (parts_->fleet != nullptr) parts_->fleet->Stop();
+  return finished;
 }
 
 }  // namespace keyclave::daemon

@@ -2,6 +2,7 @@
 
 #include "enclave/base/log.h"
 #include "enclave/daemon/audit_key.h"
+#include "enclave/daemon/fleet_keeper.h"
 #include "enclave/ops/audit_fields.h"
 
 namespace keyclave::daemon {
@@ -44,10 +45,17 @@ Result<std::unique_ptr<audit::AuditLog>> OpenAudit(const std::string& state,
   return log;
 }
 
-Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer, const Clock& clock) {
-  KC_ASSIGN(const auto store, keys::ObjectStore::Open(state, sealer));
+Status AcceptAudit(const config::DaemonConfig& config, const keys::RootSealer& sealer,
+                   const Clock& clock) {
+  std::unique_ptr<FleetKeeper> fleet;
+  keys::OpenOptions options;
+  if (config.fleet.has_value()) {
+    KC_ASSIGN(fleet, FleetKeeper::Create(*config.fleet, config.state, clock));
+    options = fleet->Options({});
+  }
+  KC_ASSIGN(const auto store, keys::ObjectStore::Open(config.state, sealer, options));
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
-  KC_ASSIGN(const auto log, audit::AuditLog::OpenBroken(Directory(state), clock,
+  KC_ASSIGN(const auto log, audit::AuditLog::OpenBroken(Directory(config.state), clock,
                                                         std::move(key.sign), Remembered(*store)));
   KC_CHECK_OK(log->Checkpoint());
   return Remember(*store, *log);
@@ -82,7 +90,10 @@ Status RecordKeeping::Finish() {
   WriteUsage();
   KC_CHECK_OK(service_.audit.Write("stop", {}));
   KC_CHECK_OK(service_.audit.Checkpoint());
-  return KeepMark();
+  const Status kept = KeepMark();
+  if (kept.ok() || kept.code() != Code::kStoreUnreachable) return kept;
+  Log(LogLevel::kWarning, "the end of the audit log is not remembered: " + kept.error().Text());
+  return Done{};
 }
 
 void RecordKeeping::WriteUsage() {

@@ -2,6 +2,7 @@
 // by which a log that lost its end is noticed at the next start.
 #pragma once
 
+#include "enclave/keys/root_sealer.h"
 #include "enclave/ops/service.h"
 
 namespace keyclave::daemon {
@@ -12,7 +13,8 @@ Result<std::unique_ptr<audit::AuditLog>> OpenAudit(const std::string& state,
                                                    audit::AuditLog::Sign sign);
 // For an operator who knows why the log is broken (keyclaved --accept-audit): records the break in
 // a new file, from which the log goes on.
-Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer, const Clock& clock);
+Status AcceptAudit(const config::DaemonConfig& config, const keys::RootSealer& sealer,
+                   const Clock& clock);
 
 class RecordKeeping {
  public:

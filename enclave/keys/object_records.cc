@@ -13,6 +13,14 @@ struct ObjectBody {
   KC_FIELDS_4(policy, attributes, material, inherited)
 };
 
+// The enclave's own records go by what they are.
+RecordKey EnclaveRecordKey(std::string_view what) {
+  RecordKey key{RecordType::kEnclave, {}, {}};
+  const ByteArray<32> digest = Sha256(AsBytes(what));
+  std::copy_n(digest.begin(), key.id.size(), key.id.begin());
+  return key;
+}
+
 Error Contradiction(std::string_view what) {
   return Fail(Code::kStoreCorrupt, std::string(what) + " whose record contradicts itself");
 }
@@ -64,12 +72,18 @@ RecordChange UsageChange(const wire::TokenId& token, const Usage& usage) {
   return {{UsageRecordKey(token, usage.key), 0, {}, wire::Encode(usage)}};
 }
 
-// The only record of the enclave's own, so far.
-RecordChange AuditMarkChange(const AuditMark& mark) {
-  RecordKey key{RecordType::kEnclave, {}, {}};
-  const ByteArray<32> digest = Sha256(AsBytes("audit mark"));
-  std::copy_n(digest.begin(), key.id.size(), key.id.begin());
-  return {{key, 0, {}, wire::Encode(mark)}};
+RecordKey AuditMarkKey(std::string_view member) {
+  return EnclaveRecordKey("audit mark" + (member.empty() ? "" : " " + std::string(member)));
+}
+
+RecordChange AuditMarkChange(const AuditMark& mark, std::string_view member) {
+  return {{AuditMarkKey(member), 0, {}, wire::Encode(mark)}};
+}
+
+RecordKey FleetRecordKey() { return EnclaveRecordKey("fleet"); }
+
+RecordChange FleetChange(const FleetRecord& fleet) {
+  return {{FleetRecordKey(), 0, {}, wire::Encode(fleet)}};
 }
 
 RecordChange Removal(const RecordKey& key) { return {{key, 0, {}, {}}, true}; }
@@ -96,9 +110,11 @@ Result<Usage> ParseUsage(const Record& record) {
 }
 
 Result<AuditMark> ParseAuditMark(const Record& record) {
-  KC_ASSIGN(AuditMark mark, wire::Decode<AuditMark>(record.body));
-  if (AuditMarkChange(mark).record.key.id != record.key.id) return Contradiction("an audit mark");
-  return mark;
+  return wire::Decode<AuditMark>(record.body);
+}
+
+Result<FleetRecord> ParseFleet(const Record& record) {
+  return wire::Decode<FleetRecord>(record.body);
 }
 
 Result<StoredObject> ParseObject(const Record& record) {

@@ -19,7 +19,11 @@ RecordChange ObjectChange(const Object& object, const SecretBytes& material,
 RecordChange TokenRecordChange(const wire::TokenId& token, const TokenRecord& record);
 RecordKey UsageRecordKey(const wire::TokenId& token, const Usage::Key& key);
 RecordChange UsageChange(const wire::TokenId& token, const Usage& usage);
-RecordChange AuditMarkChange(const AuditMark& mark);
+// Each member of a fleet has its own; `member` is empty where there is no fleet.
+RecordKey AuditMarkKey(std::string_view member);
+RecordChange AuditMarkChange(const AuditMark& mark, std::string_view member);
+RecordKey FleetRecordKey();
+RecordChange FleetChange(const FleetRecord& fleet);
 RecordChange Removal(const RecordKey& key);
 
 // kStoreCorrupt: a record that was sealed by us and says something else than we would.
@@ -27,6 +31,7 @@ Result<Token> ParseToken(const Record& record);
 Result<Document> ParsePolicy(const Record& record);
 Result<Usage> ParseUsage(const Record& record);
 Result<AuditMark> ParseAuditMark(const Record& record);
+Result<FleetRecord> ParseFleet(const Record& record);
 struct StoredObject {
   Object object;
   SecretBytes material;

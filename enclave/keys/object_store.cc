@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "enclave/base/hash.h"
+#include "enclave/keys/key_schedule.h"
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/object_store_impl.h"
 #include "enclave/keys/root_file.h"
@@ -94,13 +95,15 @@ ObjectStore::~ObjectStore() = default;
 Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store::Store> store,
                                                            std::unique_ptr<Witness> witness,
                                                            SecretBytes root_secret, bool create,
-                                                           const Progress& progress) {
+                                                           const OpenOptions& options) {
   auto impl = std::make_unique<Impl>();
+  impl->member = options.member;
   if (create) {
     KC_ASSIGN(impl->vault,
               Vault::Create(std::move(store), std::move(witness), std::move(root_secret)));
   } else {
-    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), std::move(root_secret), progress));
+    KC_CHECK_OK(
+        impl->Load(std::move(store), std::move(witness), std::move(root_secret), options.progress));
   }
   impl->Start();
   return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(impl)));
@@ -108,7 +111,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory,
                                                        const RootSealer& sealer,
-                                                       const Progress& progress) {
+                                                       const OpenOptions& options) {
   const std::string root_path = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
   if (IsThere(store_path) && !IsThere(root_path))
@@ -118,15 +121,31 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& direct
   if (!IsThere(store_path) && IsThere(root_path))
     return Fail(Code::kStoreMissing,
                 store_path + " is missing beside root.key: put it back from your backup");
+  if (!options.share && IsThere(StateFiles::Position(directory)))
+    return Fail(
+        Code::kConfigMissingKey,
+        store_path +
+            " is a copy of a fleet's store, and keyclaved.yaml has no fleet: what is changed "
+            "here alone would part it from the others");
   KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path, sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, false));
+  if (options.share) {
+    KC_ASSIGN(store, options.share(std::move(store), KeySchedule(secret).EnclaveId()));
+  }
   auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
-  auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false, progress);
+  auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false, options);
   if (!opened.ok()) return opened.error().In(store_path);
   return opened;
 }
 
 std::string ObjectStore::enclave_id() const { return ToHex(impl_->vault->enclave_id()); }
+
+bool ObjectStore::is_shared() const { return impl_->vault->is_shared(); }
+
+Result<bool> ObjectStore::Refresh() {
+  const MutexLock writing(impl_->write_mutex);
+  return impl_->Refresh();
+}
 
 uint64_t ObjectStore::epoch() const {
   const ReaderLock lock(impl_->state_mutex);
@@ -182,49 +201,52 @@ Result<Token> ObjectStore::FindTokenByName(const std::optional<std::string>& lab
 
 Result<Token> ObjectStore::CreateToken(Token token, const Document& policy) {
   KC_CHECK_OK(CheckPolicyText(policy));
-  const MutexLock writing(impl_->write_mutex);
   token.id = RandomArray<16>();
   token.default_policy = policy.name;
-  std::set<uint64_t> slots;
-  for (const Token& other : Tokens()) {
-    if (other.label == token.label) return Fail(Code::kTokenExists, token.label);
-    if (other.Serial() == token.Serial()) return Fail(Code::kInternal, "two tokens of one serial");
-    slots.insert(other.slot);
-  }
-  for (token.slot = 0; slots.contains(token.slot);) ++token.slot;
-  KC_CHECK_OK(impl_->vault->Commit({TokenChange(token), PolicyChange(token.id, policy)}));
-  const WriterLock lock(impl_->state_mutex);
-  TokenState& state = impl_->tokens[token.id];
-  state.token = token;
-  state.policies[policy.name] = policy;
-  state.rules_generation = ++impl_->last_rules_generation;
-  impl_->Moved();
-  return token;
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Result<Token> {
+    std::set<uint64_t> slots;
+    for (const Token& other : Tokens()) {
+      if (other.label == token.label) return Fail(Code::kTokenExists, token.label);
+      if (other.Serial() == token.Serial())
+        return Fail(Code::kInternal, "two tokens of one serial");
+      slots.insert(other.slot);
+    }
+    for (token.slot = 0; slots.contains(token.slot);) ++token.slot;
+    KC_CHECK_OK(impl_->vault->Commit({TokenChange(token), PolicyChange(token.id, policy)}));
+    const WriterLock lock(impl_->state_mutex);
+    TokenState& state = impl_->tokens[token.id];
+    state.token = token;
+    state.policies[policy.name] = policy;
+    state.rules_generation = ++impl_->last_rules_generation;
+    impl_->Moved();
+    return token;
+  });
 }
 
 Status ObjectStore::UpdateToken(const Token& token) {
-  const MutexLock writing(impl_->write_mutex);
-  Token next = token;
-  {
-    const ReaderLock lock(impl_->state_mutex);
-    KC_ASSIGN(const TokenState* state, impl_->TokenOf(token.id));
-    if (!state->policies.contains(token.default_policy))
-      return Fail(Code::kPolicyNotFound, token.default_policy);
-    for (const auto& [id, other] : impl_->tokens) {
-      if (id != token.id && other.token.label == token.label)
-        return Fail(Code::kTokenExists, token.label);
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    Token next = token;
+    {
+      const ReaderLock lock(impl_->state_mutex);
+      KC_ASSIGN(const TokenState* state, impl_->TokenOf(token.id));
+      if (!state->policies.contains(token.default_policy))
+        return Fail(Code::kPolicyNotFound, token.default_policy);
+      for (const auto& [id, other] : impl_->tokens) {
+        if (id != token.id && other.token.label == token.label)
+          return Fail(Code::kTokenExists, token.label);
+      }
+      next.slot = state->token.slot;
+      next.created = state->token.created;
+      next.owners = state->token.owners;
+      next.quorum = state->token.quorum;
+      next.sequence = state->token.sequence;
     }
-    next.slot = state->token.slot;
-    next.created = state->token.created;
-    next.owners = state->token.owners;
-    next.quorum = state->token.quorum;
-    next.sequence = state->token.sequence;
-  }
-  KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->tokens[next.id].token = next;
-  impl_->Moved();
-  return Done{};
+    KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->tokens[next.id].token = next;
+    impl_->Moved();
+    return Done{};
+  });
 }
 
 std::vector<Document> ObjectStore::Policies(const wire::TokenId& token) const {

@@ -126,11 +126,31 @@ struct Usage {
   Key key = {};
   uint64_t uses = 0;       // operations that may have happened
   int64_t busy_until = 0;  // seconds since 1970: when a rate's bucket is full again
+  // The same of a bucket that a fleet shares, in nanoseconds.
+  std::optional<int64_t> full_at = {};
+  friend bool operator==(const Usage&, const Usage&) = default;
   template <class V>
   void Visit(V&& v) {
     v(1, key);
     v(2, uses);
     v(3, busy_until);
+    v(4, full_at);
+  }
+};
+
+// A change of a usage, from what it is when it is carried out: so several members of a fleet may
+// change one. It may be asked several times, and what it says last counts.
+struct UsageEdit {
+  Usage::Key key;
+  std::function<Status(Usage& now)> edit;
+};
+
+// Who decides about the members of the fleet: the policy of this object.
+struct FleetRecord {
+  wire::ObjectId object{};
+  template <class V>
+  void Visit(V&& v) {
+    v(1, object);
   }
 };
 
@@ -151,22 +171,38 @@ struct NewObject {
       material;  // empty for public keys, certificates; data objects keep CKA_VALUE in attributes
 };
 
+// How a daemon opens its store.
+struct OpenOptions {
+  // Called now and then by the calling thread, with rows of the store.
+  Progress progress = {};
+  // Of a member of a fleet: its name among the members, and what makes the store that all share out
+  // of this machine's copy.
+  std::string member = {};
+  using Share = std::function<Result<std::unique_ptr<store::Store>>(
+      std::unique_ptr<store::Store> copy, const ByteArray<16>& enclave_id)>;
+  Share share = {};
+};
+
 class ObjectStore {
  public:
   // kStoreMissing, kStoreLocked, kStoreForeign, kStoreCorrupt, kStoreRolledBack, kWitnessMissing.
   // kSealingKeyUnavailable; see state_files.h for what lies in the directory.
-  // `progress` is called now and then by the calling thread, with rows of the store.
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory,
                                                    const RootSealer& sealer,
-                                                   const Progress& progress = {});
+                                                   const OpenOptions& options = {});
   // For tests: any store and witness.
   static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
                                                        std::unique_ptr<Witness> witness,
                                                        SecretBytes root_secret, bool create,
-                                                       const Progress& progress = {});
+                                                       const OpenOptions& options = {});
   ~ObjectStore();
 
   std::string enclave_id() const;  // 32 hexadecimal digits
+  // Whether the members of a fleet share it.
+  bool is_shared() const;
+  // Takes in what others have committed. False: there was nothing. kStoreUnreachable, and what
+  // Vault::Refresh says.
+  Result<bool> Refresh();
   uint64_t epoch()
       const;  // rises with every change of a token, policy or object, session objects too
   SecretBytes DeriveKey(std::string_view label, size_t size) const;
@@ -224,21 +260,29 @@ class ObjectStore {
 
   // All or none. Sets CKA_UNIQUE_ID, CKA_TOKEN as given, kCkaPolicy, kCkaPolicyDigest.
   Result<std::vector<ObjectPtr>> Insert(std::vector<NewObject> objects);
-  Result<ObjectPtr> Update(const wire::ObjectId& id,
-                           wire::AttributeList attributes);  // new attributes, whole
+  // New attributes, whole. kObjectChanged if the object is not at `version` any more.
+  Result<ObjectPtr> Update(const wire::ObjectId& id, const wire::AttributeList& attributes,
+                           std::optional<uint64_t> version = std::nullopt);
   Status Remove(const wire::ObjectId& id);
   void RemoveSessionObjects(uint64_t session);
 
-  // nullopt: never used. PutUsages: all or none, durable when it returns; those of objects that are
-  // not there (any more) are left out. They end with their object, are of no epoch, and no change
-  // of the object touches them.
+  // nullopt: never used. EditUsages: all or none, durable when it returns; what is not changed by
+  // its edit, or is of an object that is not there (any more), is not written. They end with their
+  // object, are of no epoch, and no change of the object touches them.
   std::optional<Usage> FindUsage(const Usage::Key& key) const;
-  Status PutUsages(const std::vector<Usage>& usages);
+  Status EditUsages(const std::vector<UsageEdit>& edits);
   struct UsageCount {
     size_t of_object = 0;
     size_t of_all = 0;
   };
   UsageCount CountUsages(const wire::ObjectId& object) const;
+
+  // The object whose policy says who may join the fleet. FoundFleet: makes it, and with it the
+  // record of the first member, once, and while its token is all that the enclave has.
+  // kStoreExists, kWrongState.
+  std::optional<wire::ObjectId> fleet_object() const;
+  Result<ObjectPtr> FoundFleet(NewObject object, const TokenRecord& first_member);
+  Vault::HandOver GiveHandOver() const;
 
   // Of no epoch.
   std::optional<AuditMark> audit_mark() const;

@@ -6,27 +6,16 @@
 #include "enclave/keys/object_store_impl.h"
 
 namespace keyclave::keys {
-namespace {
 
-// What the store itself says about an object, whatever a caller put there.
-void SetOwnAttributes(Object& object, ByteSpan policy_digest) {
-  object.attributes.SetText(CKA_UNIQUE_ID, ToHex(object.id));
-  object.attributes.SetBool(CKA_TOKEN, object.session == 0);
-  object.attributes.SetText(kCkaPolicy, object.policy);
-  object.attributes.Set(kCkaPolicyDigest, policy_digest);
-}
-
-Result<ByteArray<32>> PolicyDigestOf(const Object& object) {
+Result<ByteArray<32>> ObjectStore::Impl::PolicyDigestOf(const Object& object) {
   const Bytes* digest = object.attributes.Find(kCkaPolicyDigest);
   if (digest == nullptr) return Fail(Code::kInternal, "an object without its policy's digest");
   return ByteReader(*digest).TakeArray<32>();
 }
 
-}  // namespace
-
 // The policy: the one that the object names, else its template's, else the token's default.
-Result<ObjectPtr> ObjectStore::Impl::PrepareInsert(NewObject& fresh) const {
-  auto object = std::make_shared<Object>(std::move(fresh.object));
+Result<ObjectPtr> ObjectStore::Impl::PrepareInsert(const NewObject& fresh) const {
+  auto object = std::make_shared<Object>(fresh.object);
   if (object->policy.empty()) object->policy = object->attributes.Text(kCkaPolicy);
   ByteArray<32> digest;
   {
@@ -45,27 +34,35 @@ Result<ObjectPtr> ObjectStore::Impl::PrepareInsert(NewObject& fresh) const {
 }
 
 Result<std::vector<ObjectPtr>> ObjectStore::Insert(std::vector<NewObject> objects) {
-  const MutexLock writing(impl_->write_mutex);
-  std::vector<ObjectPtr> made;
-  std::vector<RecordChange> changes;
-  for (NewObject& fresh : objects) {
-    KC_ASSIGN(const ObjectPtr object, impl_->PrepareInsert(fresh));
-    made.push_back(object);
-    if (object->session != 0) continue;
-    KC_ASSIGN(const auto digest, PolicyDigestOf(*object));
-    changes.push_back(ObjectChange(*object, fresh.material, digest));
-  }
-  if (made.empty()) return made;
-  if (!changes.empty()) KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
-  const WriterLock lock(impl_->state_mutex);
-  for (size_t i = 0; i < made.size(); ++i) {
-    impl_->AddObject(made[i]);
-    if (made[i]->session != 0 && made[i]->has_material)
-      impl_->session_material[made[i]->id] =
-          std::make_shared<SecretBytes>(std::move(objects[i].material));
-  }
-  impl_->Moved();
-  return made;
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Result<std::vector<ObjectPtr>> {
+    std::vector<ObjectPtr> made;
+    std::vector<RecordChange> changes;
+    for (const NewObject& fresh : objects) {
+      KC_ASSIGN(const ObjectPtr object, impl_->PrepareInsert(fresh));
+      made.push_back(object);
+      if (object->session != 0) continue;
+      KC_ASSIGN(const auto digest, Impl::PolicyDigestOf(*object));
+      changes.push_back(ObjectChange(*object, fresh.material, digest));
+    }
+    if (made.empty()) return made;
+    if (!changes.empty()) KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
+    const WriterLock lock(impl_->state_mutex);
+    for (size_t i = 0; i < made.size(); ++i) {
+      impl_->AddObject(made[i]);
+      if (made[i]->session != 0 && made[i]->has_material)
+        impl_->session_material[made[i]->id] =
+            std::make_shared<SecretBytes>(std::move(objects[i].material));
+    }
+    impl_->Moved();
+    return made;
+  });
+}
+
+void ObjectStore::Impl::SetOwnAttributes(Object& object, ByteSpan policy_digest) {
+  object.attributes.SetText(CKA_UNIQUE_ID, ToHex(object.id));
+  object.attributes.SetBool(CKA_TOKEN, object.session == 0);
+  object.attributes.SetText(kCkaPolicy, object.policy);
+  object.attributes.Set(kCkaPolicyDigest, policy_digest);
 }
 
 std::shared_ptr<Object> ObjectStore::Impl::NextVersion(const Object& object) {
@@ -80,27 +77,31 @@ Result<RecordChange> ObjectStore::Impl::Reseal(const Object& next) {
   return ObjectChange(next, material, digest);
 }
 
-Result<ObjectPtr> ObjectStore::Update(const wire::ObjectId& id, wire::AttributeList attributes) {
-  const MutexLock writing(impl_->write_mutex);
-  KC_ASSIGN(const ObjectPtr current, Get(id));
-  const std::shared_ptr<Object> next = Impl::NextVersion(*current);
-  if (attributes.Has(kCkaPolicy)) next->policy = attributes.Text(kCkaPolicy);
-  KC_ASSIGN(const Document policy, FindPolicy(next->token, next->policy));
-  next->attributes = std::move(attributes);
-  SetOwnAttributes(*next, policy.digest);
-  if (next->session == 0) {
-    KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
-    std::vector<RecordChange> changes;
-    changes.push_back(std::move(change));
-    KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
-  }
-  {
-    const WriterLock lock(impl_->state_mutex);
-    impl_->ReplaceObject(next);
-    impl_->Moved();
-  }
-  impl_->cache.Erase(id);
-  return ObjectPtr(next);
+Result<ObjectPtr> ObjectStore::Update(const wire::ObjectId& id,
+                                      const wire::AttributeList& attributes,
+                                      std::optional<uint64_t> version) {
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Result<ObjectPtr> {
+    KC_ASSIGN(const ObjectPtr current, Get(id));
+    if (version.has_value() && *version != current->version) return Fail(Code::kObjectChanged);
+    const std::shared_ptr<Object> next = Impl::NextVersion(*current);
+    if (attributes.Has(kCkaPolicy)) next->policy = attributes.Text(kCkaPolicy);
+    KC_ASSIGN(const Document policy, FindPolicy(next->token, next->policy));
+    next->attributes = attributes;
+    Impl::SetOwnAttributes(*next, policy.digest);
+    if (next->session == 0) {
+      KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
+      std::vector<RecordChange> changes;
+      changes.push_back(std::move(change));
+      KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
+    }
+    {
+      const WriterLock lock(impl_->state_mutex);
+      impl_->ReplaceObject(next);
+      impl_->Moved();
+    }
+    impl_->cache.Erase(id);
+    return ObjectPtr(next);
+  });
 }
 
 // Removes the objects, and `more` from the vault in the same commit.
@@ -122,9 +123,10 @@ Status ObjectStore::Impl::RemoveAll(const std::vector<ObjectPtr>& doomed,
 }
 
 Status ObjectStore::Remove(const wire::ObjectId& id) {
-  const MutexLock writing(impl_->write_mutex);
-  KC_ASSIGN(const ObjectPtr object, Get(id));
-  return impl_->RemoveAll({object}, {});
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    KC_ASSIGN(const ObjectPtr object, Get(id));
+    return impl_->RemoveAll({object}, {});
+  });
 }
 
 void ObjectStore::RemoveSessionObjects(uint64_t session) {
@@ -144,82 +146,85 @@ void ObjectStore::RemoveSessionObjects(uint64_t session) {
 
 // The default policy stays with a cleared token: without it nobody could use the token again.
 Status ObjectStore::ClearToken(const wire::TokenId& id) {
-  const MutexLock writing(impl_->write_mutex);
-  std::vector<ObjectPtr> doomed;
-  std::vector<std::string> policies;
-  {
-    const ReaderLock lock(impl_->state_mutex);
-    KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
-    doomed = impl_->Fresh(state->objects.Slots());
-    for (const auto& [name, policy] : state->policies) {
-      if (name != state->token.default_policy) policies.push_back(name);
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    std::vector<ObjectPtr> doomed;
+    std::vector<std::string> policies;
+    {
+      const ReaderLock lock(impl_->state_mutex);
+      KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
+      doomed = impl_->Fresh(state->objects.Slots());
+      for (const auto& [name, policy] : state->policies) {
+        if (name != state->token.default_policy) policies.push_back(name);
+      }
     }
-  }
-  std::vector<RecordChange> changes;
-  for (const std::string& name : policies) changes.push_back(Removal(PolicyRecordKey(id, name)));
-  KC_CHECK_OK(impl_->RemoveAll(doomed, std::move(changes)));
-  const WriterLock lock(impl_->state_mutex);
-  for (const std::string& name : policies) impl_->tokens[id].policies.erase(name);
-  impl_->Moved();
-  return Done{};
+    std::vector<RecordChange> changes;
+    for (const std::string& name : policies) changes.push_back(Removal(PolicyRecordKey(id, name)));
+    KC_CHECK_OK(impl_->RemoveAll(doomed, std::move(changes)));
+    const WriterLock lock(impl_->state_mutex);
+    for (const std::string& name : policies) impl_->tokens[id].policies.erase(name);
+    impl_->Moved();
+    return Done{};
+  });
 }
 
 Status ObjectStore::DeleteToken(const wire::TokenId& id) {
-  const MutexLock writing(impl_->write_mutex);
-  std::vector<ObjectPtr> doomed;
-  std::vector<RecordChange> changes;
-  {
-    const ReaderLock lock(impl_->state_mutex);
-    KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
-    doomed = impl_->Fresh(state->objects.Slots());
-    for (const auto& [name, policy] : state->policies)
-      changes.push_back(Removal(PolicyRecordKey(id, name)));
-    for (RecordChange& removal : Impl::RecordRemovals(id, *state))
-      changes.push_back(std::move(removal));
-  }
-  changes.push_back(Removal(TokenRecordKey(id)));
-  KC_CHECK_OK(impl_->RemoveAll(doomed, std::move(changes)));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->tokens.erase(id);
-  impl_->Moved();
-  return Done{};
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    std::vector<ObjectPtr> doomed;
+    std::vector<RecordChange> changes;
+    {
+      const ReaderLock lock(impl_->state_mutex);
+      KC_ASSIGN(const TokenState* state, impl_->TokenOf(id));
+      doomed = impl_->Fresh(state->objects.Slots());
+      for (const auto& [name, policy] : state->policies)
+        changes.push_back(Removal(PolicyRecordKey(id, name)));
+      for (RecordChange& removal : Impl::RecordRemovals(id, *state))
+        changes.push_back(std::move(removal));
+    }
+    changes.push_back(Removal(TokenRecordKey(id)));
+    KC_CHECK_OK(impl_->RemoveAll(doomed, std::move(changes)));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->tokens.erase(id);
+    impl_->Moved();
+    return Done{};
+  });
 }
 
 Status ObjectStore::PutPolicy(const wire::TokenId& token, const Document& policy,
                               std::vector<TokenRecord> records) {
   if (policy.name.empty() || policy.digest != Sha256(AsBytes(policy.text)))
     return Fail(Code::kInvalidArgument, "a policy without a name or with a digest not its own");
-  const MutexLock writing(impl_->write_mutex);
-  std::vector<ObjectPtr> resealed;
-  {
-    const ReaderLock lock(impl_->state_mutex);
-    KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
-    const auto old = state->policies.find(policy.name);
-    if (old != state->policies.end() && policy.version <= old->second.version)
-      return Fail(Code::kPolicyVersion, policy.name + ": version " +
-                                            std::to_string(policy.version) + " after " +
-                                            std::to_string(old->second.version));
-    for (const Slot slot : state->objects.UnderPolicy(policy.name)) {
-      const auto next = Impl::NextVersion(*impl_->Fresh(slot));
-      SetOwnAttributes(*next, policy.digest);
-      resealed.push_back(next);
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    std::vector<ObjectPtr> resealed;
+    {
+      const ReaderLock lock(impl_->state_mutex);
+      KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
+      const auto old = state->policies.find(policy.name);
+      if (old != state->policies.end() && policy.version <= old->second.version)
+        return Fail(Code::kPolicyVersion, policy.name + ": version " +
+                                              std::to_string(policy.version) + " after " +
+                                              std::to_string(old->second.version));
+      for (const Slot slot : state->objects.UnderPolicy(policy.name)) {
+        const auto next = Impl::NextVersion(*impl_->Fresh(slot));
+        Impl::SetOwnAttributes(*next, policy.digest);
+        resealed.push_back(next);
+      }
     }
-  }
-  std::vector<RecordChange> changes;
-  changes.push_back(PolicyChange(token, policy));
-  for (const TokenRecord& record : records) changes.push_back(TokenRecordChange(token, record));
-  for (const ObjectPtr& next : resealed) {
-    if (next->session != 0) continue;
-    KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
-    changes.push_back(std::move(change));
-  }
-  KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->tokens[token].policies[policy.name] = policy;
-  for (const ObjectPtr& next : resealed) impl_->ReplaceObject(next);
-  impl_->ApplyRecords(token, std::move(records), {});
-  impl_->Moved();
-  return Done{};
+    std::vector<RecordChange> changes;
+    changes.push_back(PolicyChange(token, policy));
+    for (const TokenRecord& record : records) changes.push_back(TokenRecordChange(token, record));
+    for (const ObjectPtr& next : resealed) {
+      if (next->session != 0) continue;
+      KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
+      changes.push_back(std::move(change));
+    }
+    KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->tokens[token].policies[policy.name] = policy;
+    for (const ObjectPtr& next : resealed) impl_->ReplaceObject(next);
+    impl_->ApplyRecords(token, records, {});
+    impl_->Moved();
+    return Done{};
+  });
 }
 
 }  // namespace keyclave::keys

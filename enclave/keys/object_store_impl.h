@@ -27,6 +27,7 @@ struct TokenState {
 struct ObjectStore::Impl {
   static constexpr size_t kCachedKeys = 4096;
   static constexpr size_t kCachedObjects = 4096;
+  static constexpr int kMaxRetries = 64;  // each follows a commit of another member
 
   Status Load(std::unique_ptr<store::Store> store, std::unique_ptr<Witness> witness,
               SecretBytes root_secret, const Progress& progress);
@@ -48,7 +49,31 @@ struct ObjectStore::Impl {
   // The state may not change while its pieces are used: the caller holds write_mutex or copies.
   Result<const TokenState*> TokenOf(const wire::TokenId& id) const KC_REQUIRES_SHARED(state_mutex);
 
-  Result<ObjectPtr> PrepareInsert(NewObject& fresh) const KC_EXCLUDES(state_mutex);
+  // Carries out a change under write_mutex: once more from its beginning whenever another member of
+  // the fleet was quicker, with what that one changed taken in.
+  template <class Change>
+  auto Write(const Change& change) KC_EXCLUDES(write_mutex, state_mutex) {
+    const MutexLock writing(write_mutex);
+    auto result = change();
+    for (int i = 0; i < kMaxRetries && !result.ok() && result.code() == Code::kStoreMoved; ++i) {
+      const Result<bool> refreshed = Refresh();
+      if (!refreshed.ok()) return decltype(result)(refreshed.error());
+      result = change();
+    }
+    return result;
+  }
+  // Takes in what other members have committed. False: there was nothing.
+  Result<bool> Refresh() KC_REQUIRES(write_mutex) KC_EXCLUDES(state_mutex);
+  struct ReadNews;
+  void Apply(const ReadNews& news) KC_EXCLUDES(state_mutex);
+  void ApplyObjects(const ReadNews& news) KC_REQUIRES(state_mutex);
+  void ApplyRemovals(const ReadNews& news) KC_REQUIRES(state_mutex);
+  void ApplyPolicy(const wire::TokenId& token, const Document& policy) KC_REQUIRES(state_mutex);
+
+  Result<ObjectPtr> PrepareInsert(const NewObject& fresh) const KC_EXCLUDES(state_mutex);
+  // What the store itself says about an object, whatever a caller put there.
+  static Result<ByteArray<32>> PolicyDigestOf(const Object& object);
+  static void SetOwnAttributes(Object& object, ByteSpan policy_digest);
   // The object anew: same id, next version, with this digest of its policy.
   static std::shared_ptr<Object> NextVersion(const Object& object);
   Result<RecordChange> Reseal(const Object& next) KC_EXCLUDES(state_mutex);
@@ -59,7 +84,7 @@ struct ObjectStore::Impl {
   // What removing the token takes with it, besides objects and policies.
   static std::vector<RecordChange> RecordRemovals(const wire::TokenId& id, const TokenState& state);
   // After a commit.
-  void ApplyRecords(const wire::TokenId& id, std::vector<TokenRecord> put,
+  void ApplyRecords(const wire::TokenId& id, const std::vector<TokenRecord>& put,
                     const std::vector<TokenRecord>& removed) KC_REQUIRES(state_mutex);
   void SetUsage(const Usage& usage) KC_REQUIRES(state_mutex);
   void DropUsages(const wire::ObjectId& object) KC_REQUIRES(state_mutex);
@@ -80,6 +105,7 @@ struct ObjectStore::Impl {
   void ForEachVisible(Pointer (Impl::*wake)(Slot) const, const Search& search,
                       const Take& take) const KC_EXCLUDES(state_mutex);
 
+  std::string member;  // of a fleet: its name
   std::unique_ptr<Vault> vault;
   KeyCache cache{kCachedKeys};
   mutable RecentCache<Object> recent{kCachedObjects};
@@ -95,6 +121,7 @@ struct ObjectStore::Impl {
   std::map<wire::ObjectId, std::map<Usage::Key, Usage>> usages KC_GUARDED_BY(state_mutex);
   size_t usage_count KC_GUARDED_BY(state_mutex) = 0;  // of all objects together
   std::optional<AuditMark> audit_mark KC_GUARDED_BY(state_mutex);
+  std::optional<wire::ObjectId> fleet_object KC_GUARDED_BY(state_mutex);
   uint64_t epoch_salt = 0;
   uint64_t epoch KC_GUARDED_BY(state_mutex) = 0;
 };

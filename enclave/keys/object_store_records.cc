@@ -13,27 +13,29 @@ bool MakesRules(RecordType type) {
 }  // namespace
 
 Status ObjectStore::SetOwners(const wire::TokenId& id, std::vector<wire::Owner> owners) {
-  const MutexLock writing(impl_->write_mutex);
-  KC_ASSIGN(Token next, FindToken(id));
-  next.owners = std::move(owners);
-  KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->tokens[id].token = std::move(next);
-  impl_->Moved();
-  return Done{};
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    KC_ASSIGN(Token next, FindToken(id));
+    next.owners = owners;
+    KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->tokens[id].token = std::move(next);
+    impl_->Moved();
+    return Done{};
+  });
 }
 
 Status ObjectStore::AdvanceSequence(const wire::TokenId& id, uint64_t sequence) {
-  const MutexLock writing(impl_->write_mutex);
-  KC_ASSIGN(Token next, FindToken(id));
-  if (sequence <= next.sequence.value_or(0))
-    return Fail(Code::kSequence, "sequence " + std::to_string(sequence) + " after " +
-                                     std::to_string(next.sequence.value_or(0)));
-  next.sequence = sequence;
-  KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->tokens[id].token = std::move(next);
-  return Done{};
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    KC_ASSIGN(Token next, FindToken(id));
+    if (sequence <= next.sequence.value_or(0))
+      return Fail(Code::kSequence, "sequence " + std::to_string(sequence) + " after " +
+                                       std::to_string(next.sequence.value_or(0)));
+    next.sequence = sequence;
+    KC_CHECK_OK(impl_->vault->Commit({TokenChange(next)}));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->tokens[id].token = std::move(next);
+    return Done{};
+  });
 }
 
 std::vector<TokenRecord> ObjectStore::TokenRecords(const wire::TokenId& token,
@@ -52,26 +54,27 @@ std::vector<TokenRecord> ObjectStore::TokenRecords(const wire::TokenId& token,
 
 Status ObjectStore::ChangeTokenRecords(const wire::TokenId& token, std::vector<TokenRecord> put,
                                        const std::vector<TokenRecord>& removed) {
-  const MutexLock writing(impl_->write_mutex);
-  std::vector<RecordChange> changes;
-  for (const TokenRecord& record : put) changes.push_back(TokenRecordChange(token, record));
-  {
-    const ReaderLock lock(impl_->state_mutex);
-    KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
-    for (const TokenRecord& record : removed) {
-      if (state->records.contains({record.type, record.id}))
-        changes.push_back(Removal({record.type, token, record.id}));
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    std::vector<RecordChange> changes;
+    for (const TokenRecord& record : put) changes.push_back(TokenRecordChange(token, record));
+    {
+      const ReaderLock lock(impl_->state_mutex);
+      KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
+      for (const TokenRecord& record : removed) {
+        if (state->records.contains({record.type, record.id}))
+          changes.push_back(Removal({record.type, token, record.id}));
+      }
     }
-  }
-  if (changes.empty()) return Done{};
-  KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->ApplyRecords(token, std::move(put), removed);
-  impl_->Moved();
-  return Done{};
+    if (changes.empty()) return Done{};
+    KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->ApplyRecords(token, put, removed);
+    impl_->Moved();
+    return Done{};
+  });
 }
 
-void ObjectStore::Impl::ApplyRecords(const wire::TokenId& id, std::vector<TokenRecord> put,
+void ObjectStore::Impl::ApplyRecords(const wire::TokenId& id, const std::vector<TokenRecord>& put,
                                      const std::vector<TokenRecord>& removed) {
   TokenState& state = tokens[id];
   bool rules = false;
@@ -79,9 +82,9 @@ void ObjectStore::Impl::ApplyRecords(const wire::TokenId& id, std::vector<TokenR
     rules = rules || MakesRules(record.type);
     state.records.erase({record.type, record.id});
   }
-  for (TokenRecord& record : put) {
+  for (const TokenRecord& record : put) {
     rules = rules || MakesRules(record.type);
-    state.records[{record.type, record.id}] = std::move(record.body);
+    state.records[{record.type, record.id}] = record.body;
   }
   if (rules) state.rules_generation = ++last_rules_generation;
 }
@@ -99,5 +102,34 @@ uint64_t ObjectStore::RulesGeneration(const wire::TokenId& token) const {
   const auto state = impl_->tokens.find(token);
   return state == impl_->tokens.end() ? 0 : state->second.rules_generation;
 }
+
+std::optional<wire::ObjectId> ObjectStore::fleet_object() const {
+  const ReaderLock lock(impl_->state_mutex);
+  return impl_->fleet_object;
+}
+
+// Later an operator could decide about keys that others have put here.
+Result<ObjectPtr> ObjectStore::FoundFleet(NewObject object, const TokenRecord& first_member) {
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Result<ObjectPtr> {
+    if (fleet_object().has_value()) return Fail(Code::kStoreExists, "there is a fleet already");
+    if (Tokens().size() != 1 || object_count() != 0)
+      return Fail(
+          Code::kWrongState,
+          "a fleet is founded while its own token is all that the enclave has: who may join "
+          "it may use every key");
+    KC_ASSIGN(const ObjectPtr made, impl_->PrepareInsert(object));
+    KC_ASSIGN(const auto digest, Impl::PolicyDigestOf(*made));
+    KC_CHECK_OK(impl_->vault->Commit({ObjectChange(*made, {}, digest), FleetChange({made->id}),
+                                      TokenRecordChange(made->token, first_member)}));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->AddObject(made);
+    impl_->fleet_object = made->id;
+    impl_->ApplyRecords(made->token, {first_member}, {});
+    impl_->Moved();
+    return made;
+  });
+}
+
+Vault::HandOver ObjectStore::GiveHandOver() const { return impl_->vault->GiveHandOver(); }
 
 }  // namespace keyclave::keys

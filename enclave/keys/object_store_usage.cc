@@ -13,21 +13,25 @@ std::optional<Usage> ObjectStore::FindUsage(const Usage::Key& key) const {
   return found == object->second.end() ? std::nullopt : std::optional(found->second);
 }
 
-Status ObjectStore::PutUsages(const std::vector<Usage>& usages) {
-  const MutexLock writing(impl_->write_mutex);
-  std::vector<RecordChange> changes;
-  std::vector<const Usage*> kept;
-  for (const Usage& usage : usages) {
-    const ObjectPtr object = impl_->FindObject(usage.key.object);
-    if (object == nullptr) continue;
-    kept.push_back(&usage);
-    // A session object is in no vault, and neither is what is counted of it.
-    if (object->session == 0) changes.push_back(UsageChange(object->token, usage));
-  }
-  if (!changes.empty()) KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
-  const WriterLock lock(impl_->state_mutex);
-  for (const Usage* usage : kept) impl_->SetUsage(*usage);
-  return Done{};
+Status ObjectStore::EditUsages(const std::vector<UsageEdit>& edits) {
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    std::vector<RecordChange> changes;
+    std::vector<Usage> changed;
+    for (const UsageEdit& one : edits) {
+      const Usage before = FindUsage(one.key).value_or(Usage{.key = one.key});
+      Usage after = before;
+      KC_CHECK_OK(one.edit(after));
+      const ObjectPtr object = impl_->FindObject(one.key.object);
+      if (object == nullptr || after == before) continue;
+      // A session object is in no vault, and neither is what is counted of it.
+      if (object->session == 0) changes.push_back(UsageChange(object->token, after));
+      changed.push_back(std::move(after));
+    }
+    if (!changes.empty()) KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
+    const WriterLock lock(impl_->state_mutex);
+    for (const Usage& usage : changed) impl_->SetUsage(usage);
+    return Done{};
+  });
 }
 
 ObjectStore::UsageCount ObjectStore::CountUsages(const wire::ObjectId& object) const {
@@ -42,11 +46,12 @@ std::optional<AuditMark> ObjectStore::audit_mark() const {
 }
 
 Status ObjectStore::SetAuditMark(const AuditMark& mark) {
-  const MutexLock writing(impl_->write_mutex);
-  KC_CHECK_OK(impl_->vault->Commit({AuditMarkChange(mark)}));
-  const WriterLock lock(impl_->state_mutex);
-  impl_->audit_mark = mark;
-  return Done{};
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    KC_CHECK_OK(impl_->vault->Commit({AuditMarkChange(mark, impl_->member)}));
+    const WriterLock lock(impl_->state_mutex);
+    impl_->audit_mark = mark;
+    return Done{};
+  });
 }
 
 void ObjectStore::Impl::SetUsage(const Usage& usage) {

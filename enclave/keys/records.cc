@@ -33,7 +33,8 @@ Result<RecordType> ParseType(uint8_t number) {
     case RecordType::kSet:
     case RecordType::kHistory:
     case RecordType::kRevocation:
-    case RecordType::kApproval: return static_cast<RecordType>(number);
+    case RecordType::kApproval:
+    case RecordType::kMember: return static_cast<RecordType>(number);
   }
   return Fail(Code::kMalformed, "record type " + std::to_string(number));
 }

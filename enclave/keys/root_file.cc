@@ -91,11 +91,16 @@ Result<SecretBytes> OpenRootFile(ByteSpan text, const RootSealer& sealer) {
 Result<SecretBytes> CreateRootSecret(const std::string& path, const RootSealer& sealer) {
   SecretBytes secret(kRootSecretSize);
   RandomFill(secret.ExposeMutable(SecretAccess()));
+  KC_CHECK_OK(WriteRootSecret(path, sealer, secret));
+  return secret;
+}
+
+Status WriteRootSecret(const std::string& path, const RootSealer& sealer,
+                       const SecretBytes& secret) {
   KC_ASSIGN(Bytes raw, sealer.Seal(secret));
   const SecretBytes sealed = SecretBytes::Take(raw);
   const SecretBytes text = RootFileText(sealer.Name(), KeySchedule(secret).EnclaveId(), sealed);
-  KC_CHECK_OK(WriteNewFile(path, text.Expose(SecretAccess()), 0600));
-  return secret;
+  return WriteNewFile(path, text.Expose(SecretAccess()), 0600);
 }
 
 Result<SecretBytes> ReadRootSecret(const std::string& path, const RootSealer& sealer) {

@@ -14,6 +14,9 @@ namespace keyclave::keys {
 
 // A fresh secret, sealed into a new file of mode 0600.
 Result<SecretBytes> CreateRootSecret(const std::string& path, const RootSealer& sealer);
+// The same for a secret that there is.
+Status WriteRootSecret(const std::string& path, const RootSealer& sealer,
+                       const SecretBytes& secret);
 // kStoreMissing; kRootSecretInvalid for a file that was cut, changed, is none, or was sealed in
 // another way; kPermissionDenied also if others than its owner may read or write it; what the
 // sealer says.

@@ -7,7 +7,9 @@
 #include <cstdio>
 
 #include "enclave/base/file.h"
+#include "enclave/base/hash.h"
 #include "enclave/base/log.h"
+#include "enclave/keys/key_schedule.h"
 #include "enclave/keys/object_store.h"
 #include "enclave/keys/root_file.h"
 
@@ -62,36 +64,73 @@ class AcceptingWitness final : public Witness {
   const std::unique_ptr<Witness> fresh_;
 };
 
-}  // namespace
-
-Status InitState(const std::string& directory, const RootSealer& sealer) {
-  const std::string root = StateFiles::Root(directory);
-  const std::string store_path = StateFiles::Store(directory);
-  const std::string witness_path = StateFiles::Witness(directory);
-  Leftovers leftovers;
+// Directory (0700), counter and root secret; nothing of it was there before.
+Status Begin(const std::string& directory, const RootSealer& sealer, const SecretBytes& secret,
+             Leftovers& leftovers) {
   if (mkdir(directory.c_str(), 0700) == 0) {
     leftovers.Made(directory);
   } else if (errno != EEXIST) {
     return ErrnoError(directory);
   }
-  for (const std::string& path : {root, store_path, store_path + "-wal", witness_path}) {
-    KC_ASSIGN(const bool exists, Exists(path));
-    if (exists) return Fail(Code::kStoreExists, path);
-  }
+  KC_CHECK_OK(CheckNoState(directory));
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
   if (counter != nullptr) {
     const auto first = counter->Create();
     if (!first.ok()) return first.error();
     leftovers.Made(counter);
   }
-  KC_ASSIGN(SecretBytes secret, CreateRootSecret(root, sealer));
+  const std::string root = StateFiles::Root(directory);
+  KC_CHECK_OK(WriteRootSecret(root, sealer, secret));
   leftovers.Made(root);
-  KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, true));
-  leftovers.Made(store_path);
-  auto witness = MakeFileWitness(witness_path, secret, counter);
+  return Done{};
+}
+
+}  // namespace
+
+Status CheckNoState(const std::string& directory) {
+  const std::string store = StateFiles::Store(directory);
+  for (const std::string& path :
+       {StateFiles::Root(directory), store, store + "-wal", StateFiles::Witness(directory),
+        StateFiles::Position(directory)}) {
+    KC_ASSIGN(const bool exists, Exists(path));
+    if (exists) return Fail(Code::kStoreExists, path);
+  }
+  return Done{};
+}
+
+Status InitState(const std::string& directory, const RootSealer& sealer) {
+  SecretBytes secret(kRootSecretSize);
+  RandomFill(secret.ExposeMutable(SecretAccess()));
+  Leftovers leftovers;
+  KC_CHECK_OK(Begin(directory, sealer, secret, leftovers));
+  const std::string path = StateFiles::Store(directory);
+  KC_ASSIGN(auto store, store::OpenSqliteStore(path, true));
+  leftovers.Made(path);
+  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
   // Closed before the leftovers go, which takes the write-ahead log away.
   KC_ASSIGN(const auto vault,
             Vault::Create(std::move(store), std::move(witness), std::move(secret)));
+  leftovers.Keep();
+  return Done{};
+}
+
+Status JoinState(const std::string& directory, const RootSealer& sealer,
+                 const SecretBytes& root_secret, const Witness::Mark& mark, const FillStore& fill) {
+  Leftovers leftovers;
+  KC_CHECK_OK(Begin(directory, sealer, root_secret, leftovers));
+  const std::string path = StateFiles::Store(directory);
+  KC_ASSIGN(auto store, store::OpenSqliteStore(path, true));
+  leftovers.Made(path);
+  leftovers.Made(StateFiles::Position(directory));
+  KC_CHECK_OK(fill(std::move(store)));
+  const std::string witness = StateFiles::Witness(directory);
+  const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
+  leftovers.Made(witness);
+  KC_CHECK_OK(MakeFileWitness(witness, root_secret, counter)->Advance(mark));
+  KC_ASSIGN(store, store::OpenSqliteStore(path, false));
+  KC_ASSIGN(const auto opened,
+            ObjectStore::OpenWith(std::move(store), MakeFileWitness(witness, root_secret, counter),
+                                  root_secret.Clone(), false));
   leftovers.Keep();
   return Done{};
 }

@@ -2,18 +2,28 @@
 #pragma once
 
 #include "enclave/keys/root_sealer.h"
+#include "enclave/keys/vault.h"
 
 namespace keyclave::keys {
 
 struct StateFiles {
   static std::string Root(const std::string& directory) { return directory + "/root.key"; }
   static std::string Store(const std::string& directory) { return directory + "/store.db"; }
+  // Of a member of a fleet: how far the copy of what all share has come (enclave/fleet).
+  static std::string Position(const std::string& directory) { return directory + "/fleet"; }
   static std::string Witness(const std::string& directory) { return directory + "/witness"; }
 };
 
 // Makes directory (0700), root secret, empty store and witness, and the platform's counter if it
 // has one; kStoreExists if any is there. What fails leaves nothing behind.
 Status InitState(const std::string& directory, const RootSealer& sealer);
+// kStoreExists if any of it is there.
+Status CheckNoState(const std::string& directory);
+// The same for a machine that joins a fleet: root secret and mark are what a member gave, and
+// `fill` puts into the empty store what the fleet shares. All of it is checked as at a start.
+using FillStore = std::function<Status(std::unique_ptr<store::Store>)>;
+Status JoinState(const std::string& directory, const RootSealer& sealer,
+                 const SecretBytes& root_secret, const Witness::Mark& mark, const FillStore& fill);
 // For an operator who restored a backup, or lost the witness, and says that this store.db is to
 // count as the newest: checks everything but its age, then makes the witness anew. What happened
 // after it is given up: keys deleted since are back, policies changed since are the old ones.

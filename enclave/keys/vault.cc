@@ -1,65 +1,11 @@
-#include "enclave/keys/vault.h"
-
-#include <atomic>
-#include <optional>
 #include <set>
 
 #include "enclave/base/hash.h"
 #include "enclave/base/log.h"
 #include "enclave/keys/row_loader.h"
+#include "enclave/keys/vault_impl.h"
 
 namespace keyclave::keys {
-
-struct Vault::Impl {
-  Impl(std::unique_ptr<store::Store> sealed_store, std::unique_ptr<Witness> rollback_witness,
-       const SecretBytes& root_secret)
-      : keys(root_secret),
-        enclave_id(keys.EnclaveId()),
-        sealer(keys),
-        store(std::move(sealed_store)),
-        witness(std::move(rollback_witness)) {}
-
-  Status CreateHead() KC_EXCLUDES(commit_mutex);
-  Status LoadHead() KC_EXCLUDES(commit_mutex);
-  Status CompareWithWitness() KC_REQUIRES(commit_mutex);
-  Status Load(const Visit& visit, const Progress& progress) KC_EXCLUDES(commit_mutex);
-  Status CheckDigest() KC_REQUIRES(commit_mutex);
-  Status Commit(const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
-  Result<Record> Read(const RecordKey& key) KC_EXCLUDES(commit_mutex);
-
-  struct Sealed {
-    std::vector<store::Change> changes;
-    std::vector<RowIndex::Entry> entries;
-  };
-  Result<Sealed> SealAll(const std::vector<RecordChange>& changes);
-  Result<RowHeader> HeaderOf(const RecordChange& change, const store::RowId& row);
-  Status CatchUpWitness() KC_REQUIRES(commit_mutex);
-  Status CommitOrFindOut(const Sealed& sealed, const Bytes& new_head) KC_REQUIRES(commit_mutex);
-  void AdvanceWitness() KC_REQUIRES(commit_mutex);
-  Witness::Mark Newest() const KC_REQUIRES(commit_mutex) {
-    return {head.epoch, Sha256(head_bytes)};
-  }
-  std::optional<RowIndex::Entry> FindEntry(const store::RowId& row) KC_EXCLUDES(index_mutex);
-  Result<std::optional<Record>> TryRead(const RecordKey& key, const store::RowId& row);
-
-  const KeySchedule keys;
-  const ByteArray<16> enclave_id;
-  RowSealer sealer;
-  const std::unique_ptr<store::Store> store;
-  const std::unique_ptr<Witness> witness;
-
-  // One commit at a time. Never taken while index_mutex is held.
-  Mutex commit_mutex;
-  Head head KC_GUARDED_BY(commit_mutex);
-  Bytes head_bytes KC_GUARDED_BY(commit_mutex);  // as they are in the store
-  bool witness_behind KC_GUARDED_BY(commit_mutex) = false;
-  bool outcome_unknown KC_GUARDED_BY(commit_mutex) = false;
-  std::atomic<uint64_t> epoch{0};
-
-  // Written by the holder of commit_mutex only, who may therefore read it without this.
-  SharedMutex index_mutex;
-  RowIndex index;
-};
 
 namespace {
 
@@ -205,6 +151,11 @@ Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
   const Head next{head.epoch + 1, delta.size, delta.root};
   KC_ASSIGN(Bytes next_bytes, SealHead(keys, next));
   KC_CHECK_OK(CommitOrFindOut(sealed, next_bytes));
+  Advance(delta, next, std::move(next_bytes));
+  return Done{};
+}
+
+void Vault::Impl::Advance(const RowIndex::Delta& delta, const Head& next, Bytes next_bytes) {
   {
     const WriterLock index_lock(index_mutex);
     index.Apply(delta);
@@ -213,7 +164,6 @@ Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
   head_bytes = std::move(next_bytes);
   epoch.store(next.epoch);
   AdvanceWitness();
-  return Done{};
 }
 
 std::optional<RowIndex::Entry> Vault::Impl::FindEntry(const store::RowId& row) {
@@ -275,9 +225,15 @@ Result<std::unique_ptr<Vault>> Vault::Open(std::unique_ptr<store::Store> store,
 }
 
 const ByteArray<16>& Vault::enclave_id() const { return impl_->enclave_id; }
+bool Vault::is_shared() const { return impl_->store->IsShared(); }
 uint64_t Vault::epoch() const { return impl_->epoch.load(); }
 Status Vault::Commit(std::vector<RecordChange> changes) { return impl_->Commit(changes); }
 Result<Record> Vault::Read(const RecordKey& key) { return impl_->Read(key); }
+Result<bool> Vault::Refresh(const TakeNews& take) { return impl_->Refresh(take); }
+Vault::HandOver Vault::GiveHandOver() const {
+  const MutexLock lock(impl_->commit_mutex);
+  return {impl_->root.Clone(), impl_->Newest()};
+}
 SecretBytes Vault::DeriveKey(std::string_view label, size_t size) const {
   return impl_->keys.PurposeKey(label, size);
 }

@@ -25,7 +25,8 @@ enum class RecordType : uint8_t {
   kSet = 7,
   kHistory = 8,
   kRevocation = 9,
-  kApproval = 10
+  kApproval = 10,
+  kMember = 11  // of the fleet
 };
 
 struct RecordKey {
@@ -88,11 +89,32 @@ class Vault {
 
   const ByteArray<16>& enclave_id() const;
   uint64_t epoch() const;
+  bool is_shared() const;  // its store is
   // All or none, durable when it returns; several threads may call it. kNotFound for the removal of
   // what is not there; the store's errors; kStoreIo or the witness's error while the witness cannot
-  // follow.
+  // follow. kStoreMoved, of a store that is shared: refresh first, and look whether it is still
+  // right.
   Status Commit(std::vector<RecordChange> changes);
   Result<Record> Read(const RecordKey& key);  // kNotFound, kSealFailed
+
+  // Of a store that is shared: what others committed since, all of it or (with an error) none. It
+  // is whole and genuine when `take` reads it; what `take` returns is called when it is this
+  // vault's.
+  struct News {
+    std::vector<Record> changed;
+    std::vector<RecordKey> removed;
+  };
+  using TakeNews = std::function<Result<std::function<void()>>(News)>;
+  // False: there was nothing. What `take` says; kStoreUnreachable; kStoreRolledBack, kStoreCorrupt,
+  // kStoreForeign: the shared store is not the continuation of what this vault has seen.
+  Result<bool> Refresh(const TakeNews& take);
+  // What a machine needs to become a member of this enclave's fleet: the root secret, and the
+  // newest state that it must not take an older one for.
+  struct HandOver {
+    SecretBytes root_secret;
+    Witness::Mark mark;
+  };
+  HandOver GiveHandOver() const;
   // A key for another purpose of the enclave (audit, login tickets): HKDF with this label.
   SecretBytes DeriveKey(std::string_view label, size_t size) const;
 

@@ -9,17 +9,24 @@
 namespace keyclave::ops {
 namespace {
 
+constexpr int kMaxTries = 8;  // each but the first follows somebody else's change
+
 template <wire::Op op, class Permission, auto handler>
 Result<Bytes> EnforceAndHandle(Call& call, ByteSpan fields) {
   KC_ASSIGN(const auto request, wire::Decode<RequestOf<op>>(fields));
-  KC_ASSIGN(const typename Permission::Proof proof, Permission::Enforce(call, request));
-  KC_ASSIGN(const auto reply, handler(call, request, proof));
-  return wire::Encode(reply);
+  for (int tries = 1;; ++tries) {
+    KC_ASSIGN(const typename Permission::Proof proof, Permission::Enforce(call, request));
+    const auto reply = handler(call, request, proof);
+    if (reply.ok()) return wire::Encode(*reply);
+    // What it was permitted for is another by now: from the beginning.
+    if (reply.code() != Code::kObjectChanged || tries == kMaxTries) return reply.error();
+  }
 }
 
 template <wire::Op op, class Permission, auto handler>
 constexpr Row MakeRow(AuditClass audit, SessionNeed need = SessionNeed::kHello) {
-  return {op, need, audit, &EnforceAndHandle<op, Permission, handler>};
+  return {op, need, audit, !std::is_same_v<Permission, Anyone>,
+          &EnforceAndHandle<op, Permission, handler>};
 }
 
 constexpr auto kNone = AuditClass::kNone;
@@ -93,6 +100,10 @@ constexpr Row kTable[] = {
     MakeRow<Op::kRevoke, OwnersOf, Revoke>(kChange),
     MakeRow<Op::kListRevocations, InspectToken, ListRevocations>(kNone),
     MakeRow<Op::kLiftRevocation, OwnersOf, LiftRevocation>(kChange),
+
+    MakeRow<Op::kFoundFleet, OperatorOnly, FoundFleet>(kChange),
+    MakeRow<Op::kJoinFleet, JoinTheFleet, JoinFleet>(kRelease),
+    MakeRow<Op::kListMembers, AuditReader, ListMembers>(kNone),
 };
 
 bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
@@ -138,6 +149,9 @@ Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
 }
 
 Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
+  // Whoever was cut off for long may have missed a revocation.
+  if (row.is_guarded && call.service.fleet != nullptr && call.service.fleet->IsStale())
+    return Fail(Code::kFleetStale);
   // What cannot be recorded is not done.
   if (row.audit != AuditClass::kNone) KC_CHECK_OK(call.service.audit.EnsureRoom());
   auto reply = row.run(call, fields);
@@ -189,7 +203,11 @@ Bytes Dispatcher::Answer(Call& call, const wire::Frame& request) {
 
 bool Dispatcher::IsSlow(const wire::Frame& request) const {
   const auto body = wire::ParseRequest(request.body);
-  return body.ok() && wire::TakesLong(body->op);
+  if (!body.ok()) return false;
+  if (wire::TakesLong(body->op)) return true;
+  // What a fleet's members share is written over the network.
+  const Row* row = service_.fleet == nullptr ? nullptr : FindRow(body->op);
+  return row != nullptr && row->audit == AuditClass::kChange;
 }
 
 }  // namespace keyclave::ops

@@ -25,6 +25,7 @@ struct Row {
   wire::Op op;
   SessionNeed need;
   AuditClass audit;
+  bool is_guarded;  // by any permission
   Result<Bytes> (*run)(Call&,
                        ByteSpan fields);  // decodes, enforces the permission, handles, encodes
 };

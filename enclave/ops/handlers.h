@@ -124,6 +124,13 @@ ReplyOf<Op::kListRevocations> ListRevocations(Call&, const wire::ListRevocations
 ReplyOf<Op::kLiftRevocation> LiftRevocation(Call&, const wire::LiftRevocationRequest&,
                                             const AuthorizedToken&);
 
+// fleet_ops.cc
+ReplyOf<Op::kFoundFleet> FoundFleet(Call&, const wire::FoundFleetRequest&,
+                                    const OperatorOnly::Proof&);
+ReplyOf<Op::kJoinFleet> JoinFleet(Call&, const wire::JoinFleetRequest&, const JoinTheFleet::Proof&);
+ReplyOf<Op::kListMembers> ListMembers(Call&, const wire::ListMembersRequest&,
+                                      const AuditReader::Proof&);
+
 // audit_ops.cc
 ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const AuditReader::Proof&);
 

@@ -7,17 +7,16 @@
 // Rates: a bucket of `burst` operations that fills at the rate (GCRA). One that takes a minute or
 // more to fill is set aside in the vault in the same way and goes on where it was; a quicker one is
 // empty when the daemon starts. So a restart gives no second burst.
+// Over a fleet both hold for all members together: what a member sets aside, it has from the store
+// that all share. One that is cut off from it goes on with what it has, and then refuses.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <tuple>
 #include <unordered_map>
 
-#include "enclave/authz/limit_rule.h"
-#include "enclave/base/clock.h"
 #include "enclave/keys/key_cache.h"
-#include "enclave/keys/object_store.h"
+#include "enclave/ops/limit_counter.h"
 #include "enclave/session/caller_id.h"
 
 namespace keyclave::ops {
@@ -54,8 +53,7 @@ class Limits {
   uint64_t Used(const LimitKey& key, const authz::LimitRule& rule) const;
 
  private:
-  struct Counter;
-  using CounterPtr = std::shared_ptr<Counter>;
+  using CounterPtr = std::shared_ptr<LimitCounter>;
   struct Less {
     using is_transparent = void;
     template <class A, class B>
@@ -73,15 +71,12 @@ class Limits {
   using Counters = std::map<Name, CounterPtr, Less>;
 
   int64_t SteadyNow() const;
+  int64_t WallNow() const;  // nanoseconds since 1970
   CounterPtr Find(const LimitKey& key) const KC_EXCLUDES(mutex_);
   Result<CounterPtr> FindOrMake(const LimitKey& key, const authz::LimitRule& rule);
   Result<CounterPtr> Make(const LimitKey& key, const authz::LimitRule& rule) KC_EXCLUDES(mutex_);
   Status CheckRoom(const LimitKey& key) KC_REQUIRES(mutex_);
   void Forget() KC_REQUIRES(mutex_);
-  Status TakeRate(Counter& counter, const authz::LimitRule& rule);
-  Status Cover(Counter& counter, int64_t next, int64_t more);
-  Status TakeUse(Counter& counter, uint64_t uses);
-  void RefillAhead(Counter& counter, uint64_t uses);
 
   keys::ObjectStore& store_;
   const Clock& clock_;

@@ -101,7 +101,7 @@ ReplyOf<Op::kSetAttributes> SetAttributes(Call& call, const wire::SetAttributesR
                                                                /*copy=*/false, security_officer));
   if (!policy.empty()) attributes.SetText(kCkaPolicy, policy);
   KC_ASSIGN(const keys::ObjectPtr updated,
-            call.service.store.Update(object.object().id, std::move(attributes)));
+            call.service.store.Update(object.object().id, attributes, object.object().version));
   call.audit_fields = {{"object", ToHex(updated->id)}};
   return wire::ObjectReply{DescribeFor(call, *updated)};
 }

@@ -242,6 +242,30 @@ struct IssueUnder {
   }
 };
 
+// To become a member of the fleet: the policy of the fleet's object permits `join`.
+struct JoinTheFleet {
+  class Proof {
+   public:
+    const keys::Object& object() const { return object_.object(); }
+    size_t permit() const { return object_.permit(); }
+
+   private:
+    friend struct JoinTheFleet;
+    explicit Proof(AuthorizedObject object) : object_(std::move(object)) {}
+    AuthorizedObject object_;
+  };
+  static Result<Proof> Enforce(Call& call, const wire::JoinFleetRequest& /*request*/) {
+    const auto object = call.service.store.fleet_object();
+    if (!object.has_value() || call.service.fleet == nullptr)
+      return Fail(Code::kWrongState, "this enclave is no member of a fleet");
+    wire::ObjectRef ref;
+    ref.id = *object;
+    KC_ASSIGN(AuthorizedObject authorized,
+              AuthorizeUse(call, ref, {.operation = authz::Operation::kJoin}));
+    return Proof(std::move(authorized));
+  }
+};
+
 struct ChangeObject {
   using Proof = AuthorizedObject;
   template <class Request>

@@ -7,6 +7,7 @@
 #include "enclave/keys/object_store.h"
 #include "enclave/mech/sign_batch.h"
 #include "enclave/ops/denial_log.h"
+#include "enclave/ops/fleet_view.h"
 #include "enclave/ops/limits.h"
 #include "enclave/ops/policy_cache.h"
 #include "enclave/ops/rules_cache.h"
@@ -53,6 +54,7 @@ struct Service {
   Limits limits;
   OperationCounts counts;
   const mech::MultiBuffer* multi_buffer = nullptr;  // set before the server starts; null: none
+  const FleetView* fleet = nullptr;                 // the same
 };
 
 // Who signed the request that is being carried out.

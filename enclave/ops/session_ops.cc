@@ -72,6 +72,7 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   reply.evidence = service.claims;
   reply.sealing = config::SealingName(service.config.sealing.by);
   ReportSigning(service, reply);
+  if (service.fleet != nullptr) reply.fleet = service.fleet->Status();
   for (size_t op = 0; op < service.counts.by_op.size(); ++op) {
     const uint64_t count = service.counts.by_op[op].load(std::memory_order_relaxed);
     if (count != 0)

@@ -27,7 +27,8 @@ constexpr std::initializer_list<const char*> kAllowed = {
     // sockets and events
     "accept4", "bind", "connect", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
     "epoll_wait", "eventfd2", "getpeername", "getsockname", "getsockopt", "listen", "poll", "ppoll",
-    "recvfrom", "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "socketpair",
+    "recvfrom", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt", "shutdown", "socket",
+    "socketpair",
     // files
     "access", "chmod", "close", "dup", "dup3", "faccessat", "faccessat2", "fadvise64", "fallocate",
     "fchmod", "fchmodat", "fchown", "fcntl", "fdatasync", "flock", "fstat", "fstatfs", "fsync",

@@ -56,6 +56,16 @@ struct AttestReply {
 };
 
 using StatusRequest = Empty;
+// Of a daemon that shares its store with others.
+struct FleetStatus {
+  std::string member;    // its name among them
+  int64_t contact = 0;   // Unix seconds: when it last knew that it has everything
+  uint64_t offline = 0;  // seconds after that for which keys are used
+  bool stale = false;    // they are over
+  std::string trouble;   // why it does not have everything; empty: it has
+  KC_FIELDS_5(member, contact, offline, stale, trouble)
+};
+
 struct StatusReply {
   std::string version;
   std::string enclave_id;
@@ -74,6 +84,7 @@ struct StatusReply {
   std::string sealing;                // who keeps the root secret: file, tpm …
   std::string signing;                // by what signatures are made
   std::vector<NameCount> groups;      // of signatures made together: how many of each size
+  std::optional<FleetStatus> fleet = {};
   template <class V>
   void Visit(V&& v) {
     v(1, version);
@@ -93,6 +104,7 @@ struct StatusReply {
     v(15, sealing);
     v(16, signing);
     v(17, groups);
+    v(18, fleet);
   }
 };
 
@@ -317,6 +329,40 @@ struct AttestKeyRequest {
 struct AttestKeyReply {
   KeyAttestation attestation;
   KC_FIELDS_1(attestation)
+};
+
+// ---- the fleet ----
+
+// Whom the token's default policy permits to `join` has the root secret, and with it all keys.
+struct FoundFleetRequest {
+  TokenId token{};
+  KC_FIELDS_1(token)
+};
+using FoundFleetReply = Empty;
+
+struct JoinFleetRequest {
+  std::string member;  // how the others call it
+  KC_FIELDS_1(member)
+};
+struct JoinFleetReply {
+  SecretBytes root_secret;
+  // The newest state that this member knows: the one that joins takes none that is older.
+  uint64_t epoch = 0;
+  ByteArray<32> head_digest{};
+  KC_FIELDS_3(root_secret, epoch, head_digest)
+};
+
+struct FleetMember {
+  std::string name;
+  int64_t joined = 0;             // Unix seconds
+  std::vector<ClaimText> claims;  // what it proved then
+  KC_FIELDS_3(name, joined, claims)
+};
+using ListMembersRequest = Empty;
+struct ListMembersReply {
+  std::optional<ObjectId> object;  // whose policy says who may join; absent: it is no fleet
+  std::vector<FleetMember> members;
+  KC_FIELDS_2(object, members)
 };
 
 // Request type -> Op and reply type: what the client's Call<Request> and the daemon's dispatch

@@ -82,15 +82,7 @@ class Lab:
             raise
 
     def _prepare(self, daemon_config):
-        for folder in (self.config_dir, self.socket.parent, self.reports):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.reports.chmod(0o1777)
-        self.openssl_conf = self.config_dir / "openssl.cnf"  # keyclave init writes it
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("KEYCLAVE_", "OPENSSL_", "SOFTHSM"))}
-        self.env["KEYCLAVE_BUILD_DIR"] = str(BUILD_DIR)  # of tests that are programs of their own
-        self.env["KEYCLAVE_CONFIG"] = str(self.client_config)
-        self.env["OPENSSL_CONF"] = str(self.openssl_conf)
-        self.env.setdefault("HOME", str(self.dir))
+        self._prepare_environment()
         self.run([KEYCLAVE, "init", "--simulated", "--config-dir", self.config_dir, "--state", self.state,
                   "--socket", self.socket])
         if os.geteuid() != 0:  # whose locked memory is limited
@@ -101,6 +93,17 @@ class Lab:
         elif daemon_config:
             with self.config.open("a") as out:
                 out.write(daemon_config)
+
+    def _prepare_environment(self):
+        for folder in (self.config_dir, self.socket.parent, self.reports):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.reports.chmod(0o1777)
+        self.openssl_conf = self.config_dir / "openssl.cnf"  # keyclave init writes it
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("KEYCLAVE_", "OPENSSL_", "SOFTHSM"))}
+        self.env["KEYCLAVE_BUILD_DIR"] = str(BUILD_DIR)  # of tests that are programs of their own
+        self.env["KEYCLAVE_CONFIG"] = str(self.client_config)
+        self.env["OPENSSL_CONF"] = str(self.openssl_conf)
+        self.env.setdefault("HOME", str(self.dir))
 
     def __enter__(self):
         return self

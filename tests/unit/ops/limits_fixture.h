@@ -16,6 +16,10 @@ using std::chrono::nanoseconds;
 class ManualClock final : public Clock {
  public:
   UnixTime Now() const override { return 1'800'000'000 + wall_shift + nanos / 1'000'000'000; }
+  std::chrono::system_clock::time_point Wall() const override {
+    const auto seconds = std::chrono::seconds(1'800'000'000 + wall_shift);
+    return std::chrono::system_clock::time_point(seconds + nanoseconds(nanos));
+  }
   std::chrono::steady_clock::time_point Steady() const override {
     return std::chrono::steady_clock::time_point(nanoseconds(nanos - booted));
   }

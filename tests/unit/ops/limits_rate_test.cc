@@ -97,15 +97,18 @@ TEST_F(LimitsTest, FarTooManyCallersAreRefusedRatherThanForgotten) {
     id[31] = 1;
     return limits_->Take({.object = object_, .policy = "p", .permit = 1, .caller = id}, each);
   };
-  std::vector<keys::Usage> many;
+  std::vector<keys::UsageEdit> many;
   for (uint64_t i = 0; i < Limits::kMaxPerObject - 1; ++i) {
-    keys::Usage usage{.key = {object_, "p", 1, {}}, .uses = 1, .busy_until = 0};
+    keys::UsageEdit once{.key = {object_, "p", 1, {}}, .edit = [](keys::Usage& usage) -> Status {
+                           usage.uses = 1;
+                           return Done{};
+                         }};
     for (size_t byte = 0; byte < 8; ++byte)
-      usage.key.caller[byte] = static_cast<uint8_t>(i >> (8 * byte));
-    usage.key.caller[31] = 1;
-    many.push_back(std::move(usage));
+      once.key.caller[byte] = static_cast<uint8_t>(i >> (8 * byte));
+    once.key.caller[31] = 1;
+    many.push_back(std::move(once));
   }
-  ASSERT_TRUE(store_->PutUsages(many).ok());
+  ASSERT_TRUE(store_->EditUsages(many).ok());
   EXPECT_TRUE(take(1'000'000).ok());
   EXPECT_EQ(take(1'000'001).code(), Code::kLimitReached);
   EXPECT_EQ(take(0).code(), Code::kLimitReached);

@@ -1,0 +1,168 @@
+#include "enclave/daemon/fleet_keeper.h"
+
+#include "enclave/daemon/process.h"
+#include "enclave/keys/state_files.h"
+
+namespace keyclave::daemon {
+namespace {
+
+constexpr std::chrono::seconds kLook{1};  // without news: how long until the next look
+constexpr std::chrono::milliseconds kRetry{250};
+
+int64_t Nanoseconds(std::chrono::steady_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+fleet::EtcdConfig EtcdOf(const config::FleetConfig& config) {
+  fleet::EtcdConfig etcd;
+  etcd.endpoints = config.endpoints;
+  etcd.ca_file = config.ca_file;
+  etcd.certificate_file = config.certificate_file;
+  etcd.key_file = config.key_file;
+  etcd.prefix = config.prefix;
+  etcd.deadline = config.deadline;
+  return etcd;
+}
+
+}  // namespace
+
+FleetKeeper::FleetKeeper(config::FleetConfig config, std::string position_file,
+                         std::shared_ptr<fleet::Etcd> etcd, const Clock& clock)
+    : config_(std::move(config)),
+      position_file_(std::move(position_file)),
+      etcd_(std::move(etcd)),
+      clock_(clock),
+      contact_(Nanoseconds(clock.Steady())) {}
+
+FleetKeeper::~FleetKeeper() { Stop(); }
+
+Result<std::unique_ptr<FleetKeeper>> FleetKeeper::Create(const config::FleetConfig& config,
+                                                         const std::string& state,
+                                                         const Clock& clock) {
+  KC_ASSIGN(std::shared_ptr<fleet::Etcd> etcd, fleet::Etcd::Create(EtcdOf(config)));
+  return std::unique_ptr<FleetKeeper>(
+      new FleetKeeper(config, keys::StateFiles::Position(state), std::move(etcd), clock));
+}
+
+keys::OpenOptions FleetKeeper::Options(keys::Progress progress) {
+  keys::OpenOptions options;
+  options.progress = std::move(progress);
+  options.member = config_.member;
+  options.share = [this](std::unique_ptr<store::Store> copy,
+                         const ByteArray<16>& enclave_id) -> Result<std::unique_ptr<store::Store>> {
+    rows_ = std::make_shared<fleet::SharedRows>(etcd_, config_.prefix, enclave_id);
+    return std::unique_ptr<store::Store>(
+        std::make_unique<fleet::FleetStore>(std::move(copy), rows_, position_file_));
+  };
+  return options;
+}
+
+// The number is of before the look: what happens during it is seen by the next one.
+Result<bool> FleetKeeper::Look(keys::ObjectStore& store) {
+  KC_ASSIGN(const fleet::SharedRows::State now, rows_->Now());
+  KC_ASSIGN(const bool moved, store.Refresh());
+  revision_ = now.revision;
+  return moved;
+}
+
+void FleetKeeper::Note(const Result<bool>& looked) {
+  std::string before;
+  {
+    const MutexLock lock(mutex_);
+    before = std::exchange(trouble_, looked.ok() ? "" : looked.error().Text());
+  }
+  if (looked.ok()) contact_.store(Nanoseconds(clock_.Steady()));
+  if (looked.ok() && !before.empty())
+    Log(LogLevel::kInfo, "the fleet's store is there again; everything is up to date");
+  if (!looked.ok() && before.empty())
+    Log(LogLevel::kError, looked.error().Text() + "; keys are used for " +
+                              std::to_string(config_.offline.count()) +
+                              " s more, and changes are refused");
+}
+
+Result<bool> FleetKeeper::CatchUp(keys::ObjectStore& store) {
+  for (bool said = false;; said = true) {
+    const Result<bool> looked = Look(store);
+    if (looked.ok()) {
+      contact_.store(Nanoseconds(clock_.Steady()));
+      return true;
+    }
+    const bool may_pass = looked.code() == Code::kStoreUnreachable ||
+                          looked.code() == Code::kStoreFull || looked.code() == Code::kStoreIo;
+    if (!may_pass) return looked.error();
+    if (!said)
+      Log(LogLevel::kWarning,
+          "waiting for the fleet's store, without which nothing is known of what was revoked: " +
+              looked.error().Text());
+    NotifyManager("STATUS=waiting for the fleet's store\nEXTEND_TIMEOUT_USEC=10000000");
+    if (WaitForEnd(kLook)) return false;
+  }
+}
+
+void FleetKeeper::Start(keys::ObjectStore& store) {
+  thread_ = std::thread([this, &store] { Run(store); });
+}
+
+void FleetKeeper::Stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool FleetKeeper::Go(bool rests) {
+  const MutexLock lock(mutex_);
+  if (!stopping_ && rests) changed_.wait_for(mutex_, kRetry);
+  return !stopping_;
+}
+
+void FleetKeeper::Run(keys::ObjectStore& store) {
+  for (bool woken = false;;) {
+    const Result<bool> looked = Look(store);
+    Note(looked);
+    // Who is woken for nothing, or cannot look, takes it slowly.
+    const bool may_watch = looked.ok() && (*looked || !woken);
+    const Result<bool> watched = may_watch ? rows_->Wait(revision_, kLook) : Result<bool>(false);
+    woken = watched.ok() && *watched;
+    const bool rests = !may_watch || !watched.ok();
+    if (!Go(rests)) return;
+  }
+}
+
+bool FleetKeeper::IsStale() const {
+  return Nanoseconds(clock_.Steady()) - contact_.load(std::memory_order_relaxed) >
+         std::chrono::nanoseconds(config_.offline).count();
+}
+
+wire::FleetStatus FleetKeeper::Status() const {
+  wire::FleetStatus status;
+  status.member = config_.member;
+  const int64_t ago = Nanoseconds(clock_.Steady()) - contact_.load();
+  status.contact = clock_.Now() - ago / 1'000'000'000;
+  status.offline = static_cast<uint64_t>(config_.offline.count());
+  status.stale = IsStale();
+  const MutexLock lock(mutex_);
+  status.trouble = trouble_;
+  return status;
+}
+
+Status PublishStore(const config::FleetConfig& config, const std::string& state,
+                    const keys::RootSealer& sealer, const Clock& clock) {
+  KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper, FleetKeeper::Create(config, state, clock));
+  fleet::FleetStore* shared = nullptr;
+  keys::OpenOptions options = keeper->Options({});
+  options.share = [&shared, share = options.share](
+                      std::unique_ptr<store::Store> copy,
+                      const ByteArray<16>& enclave_id) -> Result<std::unique_ptr<store::Store>> {
+    KC_ASSIGN(auto made, share(std::move(copy), enclave_id));
+    shared = static_cast<fleet::FleetStore*>(made.get());  // Options makes no other
+    return made;
+  };
+  // Opened whole: what is published has been checked, its age against the witness too.
+  KC_ASSIGN(const auto store, keys::ObjectStore::Open(state, sealer, options));
+  return shared->Publish();
+}
+
+}  // namespace keyclave::daemon

@@ -1,0 +1,59 @@
+#include "enclave/daemon/join.h"
+
+#include "enclave/base/log.h"
+#include "enclave/client/client.h"
+#include "enclave/daemon/fleet_keeper.h"
+#include "enclave/keys/key_schedule.h"
+#include "enclave/keys/state_files.h"
+
+namespace keyclave::daemon {
+namespace {
+
+// A member is asked as any caller asks: with this machine's own evidence, and its trust.
+client::ClientConfig AsCaller(const config::DaemonConfig& config,
+                              const config::FleetConfig::Join& join) {
+  client::ClientConfig caller{.source = "keyclaved.yaml",
+                              .endpoint = join.endpoint,
+                              .socket_owner = {},
+                              .expect = join.expect,
+                              .enclave_id = join.enclave,
+                              .evidence_type = config.tee,
+                              .producer = config.producer,
+                              .trust = config.trust};
+  caller.trust.accepted_types = {config.tee};
+  return caller;
+}
+
+}  // namespace
+
+Status JoinFleet(const config::DaemonConfig& config, const keys::RootSealer& sealer,
+                 const Clock& clock) {
+  if (!config.fleet.has_value() || !config.fleet->join.has_value())
+    return Fail(Code::kConfigMissingKey, "keyclaved.yaml has no fleet: join: whom to ask");
+  const config::FleetConfig::Join& join = *config.fleet->join;
+  KC_CHECK_OK(keys::CheckNoState(config.state));
+  KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper,
+            FleetKeeper::Create(*config.fleet, config.state, clock));
+  client::Client member(AsCaller(config, join));
+  KC_ASSIGN(auto given, member.Call<wire::Op::kJoinFleet>({config.fleet->member}));
+  const SecretBytes root = std::move(given.root_secret);
+  if (root.size() != keys::kRootSecretSize ||
+      ToHex(keys::KeySchedule(root).EnclaveId()) != join.enclave)
+    return Fail(
+        Code::kRootSecretInvalid,
+        join.endpoint.Text() + " gave the root secret of another enclave than " + join.enclave);
+  // All of it is checked when it is opened: against its own head, and that against the mark.
+  const auto copy_all = [&](std::unique_ptr<store::Store> copy) -> Status {
+    KC_ASSIGN(const auto shared,
+              keeper->Options({}).share(std::move(copy), keys::KeySchedule(root).EnclaveId()));
+    KC_ASSIGN(const auto news, shared->Fetch(/*all=*/true));
+    return shared->Adopt(*news);
+  };
+  KC_CHECK_OK(
+      keys::JoinState(config.state, sealer, root, {given.epoch, given.head_digest}, copy_all));
+  Log(LogLevel::kInfo, "this machine is a member of the fleet of enclave " + join.enclave +
+                           " now, as " + config.fleet->member);
+  return Done{};
+}
+
+}  // namespace keyclave::daemon

@@ -1,0 +1,87 @@
+// What other members have committed to a store that is shared. It is believed as little as the rows
+// at the start: each row has to be genuine, and all rows together what the new head says; and the
+// head has to be newer than the newest that this vault has seen.
+#include "enclave/base/log.h"
+#include "enclave/keys/vault_impl.h"
+
+namespace keyclave::keys {
+
+struct Vault::Impl::Found {
+  Head head;
+  RowIndex::Delta delta;
+  store::News rows;  // what the copy takes in: nothing that was not looked at
+  News news;
+};
+
+Result<Head> Vault::Impl::OpenNewHead(const store::News& news) {
+  KC_ASSIGN(const Head next, OpenHead(keys, news.head));
+  const std::string both = "the fleet's store is at epoch " + std::to_string(next.epoch) +
+                           ", and this member has seen epoch " + std::to_string(head.epoch);
+  constexpr std::string_view kMend =
+      ". It was put back: bring the newest one back, or restore it from this member";
+  if (next.epoch < head.epoch) return Fail(Code::kStoreRolledBack, both + std::string(kMend));
+  if (next.epoch == head.epoch)
+    return Fail(Code::kStoreRolledBack,
+                both + " in another state: two histories part before it" + std::string(kMend));
+  return next;
+}
+
+Result<Vault::Impl::Found> Vault::Impl::VerifyNews(const store::News& news) {
+  Found found;
+  KC_ASSIGN(found.head, OpenNewHead(news));
+  // A row may come twice: from where it was staged, and from its place. The later one counts.
+  std::map<store::RowId, const Bytes*> rows;
+  for (const store::Change& row : news.rows) rows[row.id] = &*row.sealed;
+  std::vector<RowIndex::Entry> entries;
+  for (const auto& [id, sealed] : rows) {
+    const RowIndex::Entry* known = index.Find(id);
+    KC_ASSIGN(const RowTag tag, TagOf(*sealed));
+    if (known != nullptr && known->tag == tag) continue;
+    Result<OpenedRow> opened = sealer.Open(id, *sealed);
+    if (!opened.ok() && opened.code() == Code::kStoreNewer) return opened.error();
+    if (!opened.ok())
+      return Fail(Code::kStoreCorrupt, "row " + ToHex(id) + " was edited or swapped with another");
+    found.rows.rows.push_back({id, *sealed});
+    const RowHeader& header = opened->header;
+    entries.push_back({id, header.version, opened->tag, header.tombstone});
+    if (header.tombstone) {
+      found.news.removed.push_back(header.key);
+    } else {
+      found.news.changed.push_back(
+          {header.key, header.version, header.policy_digest, std::move(opened->body)});
+    }
+  }
+  found.rows.head = news.head;
+  found.rows.revision = news.revision;
+  found.delta = index.Prepare(std::move(entries));
+  if (found.delta.size != found.head.rows || found.delta.root != found.head.digest)
+    return Fail(Code::kStoreCorrupt, "the rows are not those of epoch " +
+                                         std::to_string(found.head.epoch) +
+                                         ": at least one is missing, or was put back to an older "
+                                         "version or exchanged for one of another time");
+  return found;
+}
+
+// What has changed lately is asked for first; if that does not fit (another cluster, a position
+// that is not this copy's), everything.
+Result<bool> Vault::Impl::Refresh(const TakeNews& take) {
+  const MutexLock lock(commit_mutex);
+  KC_ASSIGN(std::optional<store::News> news, store->Fetch(/*all=*/false));
+  if (!news.has_value() || news->head == head_bytes) return false;
+  Result<Found> found = VerifyNews(*news);
+  if (!found.ok() && found.code() == Code::kStoreCorrupt) {
+    Log(LogLevel::kInfo, "reading all of the fleet's store: " + found.error().Text());
+    KC_ASSIGN(news, store->Fetch(/*all=*/true));
+    if (!news.has_value()) return false;
+    found = VerifyNews(*news);
+  }
+  KC_CHECK_OK(found.ok() ? Status() : Status(found.error()));
+  KC_ASSIGN(const std::function<void()> apply, take(std::move(found->news)));
+  KC_CHECK_OK(store->Adopt(found->rows));
+  outcome_unknown = false;
+  Advance(found->delta, found->head, std::move(news->head));
+  apply();
+  return true;
+}
+
+}  // namespace keyclave::keys

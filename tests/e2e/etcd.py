@@ -1,0 +1,167 @@
+"""A cluster of etcd on loopback, with TLS and certificates of its own, and the links to it that a test cuts."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+from lab import end_process, free_port, need, wait_until
+
+
+class Etcd:
+    """`size` members, each a process of its own; clients need a certificate of `ca`."""
+
+    def __init__(self, lab, size=3):
+        self.lab, self.dir = lab, lab.dir / "etcd"
+        self.dir.mkdir()
+        self.ca, self.certificate, self.key = (self.dir / name for name in ("ca.pem", "client.pem", "client-key.pem"))
+        self._make_certificates()
+        self.ports = [(free_port(), free_port()) for _ in range(size)]
+        self.processes = [None] * size
+        lab.on_close(self.close)
+        for number in range(size):
+            self.start(number, wait=False)
+        for number in range(size):
+            self.wait_for(number)
+
+    def _make_certificates(self):
+        openssl = need("openssl")
+
+        def run(*command):
+            subprocess.run([openssl, *map(str, command)], check=True, capture_output=True, env={"PATH": os.environ["PATH"]})
+        run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=etcd CA",
+            "-keyout", self.dir / "ca-key.pem", "-out", self.ca)
+        extensions = self.dir / "extensions.cnf"
+        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n")
+        for name in ("client", "server"):
+            run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", self.dir / f"{name}-key.pem", "-out", self.dir / f"{name}.csr")
+            run("x509", "-req", "-in", self.dir / f"{name}.csr", "-CA", self.ca, "-CAkey", self.dir / "ca-key.pem", "-days", "2",
+                "-extfile", extensions, "-out", self.dir / f"{name}.pem")
+
+    def url(self, number):
+        return f"https://127.0.0.1:{self.ports[number][0]}"
+
+    def start(self, number, wait=True):
+        client, peer = (f"https://127.0.0.1:{port}" for port in self.ports[number])
+        cluster = ",".join(f"n{i}=https://127.0.0.1:{ports[1]}" for i, ports in enumerate(self.ports))
+        server = ["--cert-file", "--key-file", "--trusted-ca-file"]
+        files = [self.dir / "server.pem", self.dir / "server-key.pem", self.ca]
+        tls = [part for option, file in zip(server, files) for part in (option, file)]
+        tls += [part for option, file in zip(server, files) for part in ("--peer-" + option[2:], file)]
+        command = [need("etcd"), "--name", f"n{number}", "--data-dir", self.dir / f"n{number}", "--listen-client-urls", client,
+                   "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                   "--initial-cluster", cluster, "--initial-cluster-token", "test", *tls, "--client-cert-auth", "--peer-client-cert-auth",
+                   "--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap", "--log-level", "error"]
+        with open(self.lab.dir / f"etcd{number}.log", "ab") as out:
+            self.processes[number] = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out,
+                                                      stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]})
+        if wait:
+            self.wait_for(number)
+
+    def ask(self, number, path, body):
+        """The answer of one member, or nothing."""
+        done = subprocess.run([need("curl"), "-sS", "--max-time", "3", "--cacert", self.ca, "--cert", self.certificate, "--key", self.key,
+                               "--data", json.dumps(body), self.url(number) + path], capture_output=True, text=True, check=False)
+        return json.loads(done.stdout) if done.returncode == 0 and done.stdout.startswith("{") else None
+
+    def wait_for(self, number):
+        def healthy():
+            answer = self.ask(number, "/v3/kv/range", {"key": "AA=="})
+            return answer and "header" in answer
+        wait_until(healthy, f"etcd {number} to answer", seconds=60, process=self.processes[number])
+
+    def leader(self):
+        for number, process in enumerate(self.processes):
+            if process.poll() is None:
+                status = self.ask(number, "/v3/maintenance/status", {})
+                if status and status.get("leader") == status["header"]["member_id"]:
+                    return number
+        raise AssertionError("etcd has no leader")
+
+    def kill(self, number):
+        self.processes[number].kill()
+        self.processes[number].wait()
+
+    def pause(self, *numbers):
+        for number in numbers or range(len(self.processes)):
+            self.processes[number].send_signal(signal.SIGSTOP)
+
+    def resume(self, *numbers):
+        for number in numbers or range(len(self.processes)):
+            self.processes[number].send_signal(signal.SIGCONT)
+
+    def close(self):
+        for process in self.processes:
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                end_process(process)
+
+
+class Link:
+    """A way to a port of this machine that a test cuts, stalls and heals: what a network does between two hosts."""
+
+    def __init__(self, lab, to):
+        self.to, self.state = to, "open"
+        self._pairs, self._lock = set(), threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        lab.on_close(self.close)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near = self._listener.accept()[0]
+            except OSError:
+                return
+            if self.state == "cut":
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to), timeout=5)
+            except OSError:
+                near.close()
+                continue
+            far.settimeout(None)
+            with self._lock:
+                self._pairs.add((near, far))
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(source, target, (near, far)), daemon=True).start()
+
+    def _carry(self, source, target, pair):
+        try:
+            while data := source.recv(65536):
+                while self.state == "stalled":
+                    self._healed.wait(1)
+                target.sendall(data)
+        except OSError:
+            pass
+        self._end(pair)
+
+    _healed = threading.Event()
+
+    def _end(self, pair):
+        with self._lock:
+            self._pairs.discard(pair)
+        for one in pair:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            one.close()
+
+    def cut(self):
+        """Connections break, and new ones too."""
+        self.state = "cut"
+        for pair in list(self._pairs):
+            self._end(pair)
+
+    def heal(self):
+        self.state = "open"
+
+    def close(self):
+        self._listener.close()
+        self.cut()
