@@ -6,7 +6,7 @@ import shutil
 import unittest
 
 from etcd import Etcd
-from fleet import fleet_config
+from etcd_fleet import fleet_config
 from lab import KEYCLAVED, PERMISSIVE_POLICY, Lab, free_port, main, wait_until
 
 JOIN_POLICY = """\

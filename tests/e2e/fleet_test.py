@@ -8,7 +8,7 @@ import contextlib
 import signal
 import unittest
 
-from fleet import Fleet
+from etcd_fleet import Fleet
 from lab import KEYCLAVED, PERMISSIVE_POLICY, main, wait_until
 
 SIGNED = "Verified OK"
