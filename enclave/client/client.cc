@@ -38,6 +38,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kListApprovals:
     case Op::kListRevocations:
     case Op::kReadAudit:
+    case Op::kCheckStore:
     case Op::kAuditHead: return true;
     case Op::kAttest:
     case Op::kCreateToken:
@@ -69,7 +70,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kApplySet:
     case Op::kApprove:
     case Op::kRevoke:
-    case Op::kLiftRevocation: return false;
+    case Op::kLiftRevocation:
+    case Op::kCompactStore: return false;
   }
   return false;
 }

@@ -7,6 +7,7 @@
 #include "enclave/daemon/audit_key.h"
 #include "enclave/daemon/process.h"
 #include "enclave/daemon/record_keeping.h"
+#include "enclave/daemon/state.h"
 #include "enclave/ops/dispatch.h"
 #include "enclave/seal/seal.h"
 #include "enclave/server/sandbox.h"
@@ -83,7 +84,10 @@ Status Daemon::Parts::OpenState() {
         "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
   }
   KC_ASSIGN(claims, ProveSelf(config, clock));
-  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, StartProgress(clock)));
+  const keys::WitnessChoice witness = WitnessOf(config);
+  if (std::string limit = keys::WitnessLimit(witness, sealer->Counter() != nullptr); !limit.empty())
+    warnings.push_back(std::move(limit));
+  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, witness, StartProgress(clock)));
   malloc_trim(0);  // reading a large store takes a lot that nobody needs any more
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);

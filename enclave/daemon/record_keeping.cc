@@ -44,8 +44,9 @@ Result<std::unique_ptr<audit::AuditLog>> OpenAudit(const std::string& state,
   return log;
 }
 
-Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer, const Clock& clock) {
-  KC_ASSIGN(const auto store, keys::ObjectStore::Open(state, sealer));
+Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer,
+                   const keys::WitnessChoice& witness, const Clock& clock) {
+  KC_ASSIGN(const auto store, keys::ObjectStore::Open(state, sealer, witness));
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   KC_ASSIGN(const auto log, audit::AuditLog::OpenBroken(Directory(state), clock,
                                                         std::move(key.sign), Remembered(*store)));

@@ -12,7 +12,8 @@ Result<std::unique_ptr<audit::AuditLog>> OpenAudit(const std::string& state,
                                                    audit::AuditLog::Sign sign);
 // For an operator who knows why the log is broken (keyclaved --accept-audit): records the break in
 // a new file, from which the log goes on.
-Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer, const Clock& clock);
+Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer,
+                   const keys::WitnessChoice& witness, const Clock& clock);
 
 class RecordKeeping {
  public:

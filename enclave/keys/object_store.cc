@@ -108,6 +108,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory,
                                                        const RootSealer& sealer,
+                                                       const WitnessChoice& choice,
                                                        const Progress& progress) {
   const std::string root_path = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
@@ -120,7 +121,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& direct
                 store_path + " is missing beside root.key: put it back from your backup");
   KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path, sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, false));
-  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
+  auto witness = MakeWitness(choice, directory, secret, sealer.Counter());
   auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false, progress);
   if (!opened.ok()) return opened.error().In(store_path);
   return opened;

@@ -8,7 +8,8 @@
 
 #include "enclave/base/clock.h"
 #include "enclave/keys/root_sealer.h"
-#include "enclave/keys/vault.h"
+#include "enclave/keys/store_check.h"
+#include "enclave/keys/witness_choice.h"
 #include "enclave/mech/key.h"
 #include "enclave/wire/messages.h"
 
@@ -158,6 +159,7 @@ class ObjectStore {
   // `progress` is called now and then by the calling thread, with rows of the store.
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory,
                                                    const RootSealer& sealer,
+                                                   const WitnessChoice& witness = {},
                                                    const Progress& progress = {});
   // For tests: any store and witness.
   static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
@@ -243,6 +245,14 @@ class ObjectStore {
   // Of no epoch.
   std::optional<AuditMark> audit_mark() const;
   Status SetAuditMark(const AuditMark& mark);
+
+  // For an operator who looks for damage while the daemon runs. The rows above `after` (without it
+  // the first ones), some at a time, so that changes do not wait for long.
+  Result<RowsChecked> CheckRows(const std::optional<store::RowId>& after);
+  std::vector<StoreFinding> CheckHead();  // and the witness
+  // kTooLarge where changes would have to wait for long, unless `however_long`.
+  Result<std::vector<StoreFinding>> CheckStructure(bool however_long);
+  Result<store::Compaction> Compact();
 
   // The key behind an object, from the cache or unsealed; kObjectNotFound for objects that are no
   // keys.

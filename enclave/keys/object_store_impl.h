@@ -67,6 +67,11 @@ struct ObjectStore::Impl {
   void AddUsageRemovals(const Object& object, std::vector<RecordChange>& changes) const
       KC_EXCLUDES(state_mutex);
 
+  // The names of all records that are in memory.
+  std::vector<RecordKey> RecordKeys() const KC_EXCLUDES(state_mutex);
+  // Says of findings about rows which record they are.
+  void NameSubjects(std::vector<StoreFinding>& findings) const KC_EXCLUDES(state_mutex);
+
   struct Search {
     const wire::TokenId& token;
     const wire::AttributeList& match;

@@ -52,6 +52,7 @@ class AcceptingWitness final : public Witness {
       : path_(std::move(path)), fresh_(std::move(fresh)) {}
   std::string Name() const override { return path_; }
   Result<Mark> Read() override { return Mark{}; }
+  bool Remembers() const override { return false; }
   Status Advance(const Mark& mark) override {
     if (unlink(path_.c_str()) != 0 && errno != ENOENT) return ErrnoError(path_);
     return fresh_->Advance(mark);
@@ -64,17 +65,18 @@ class AcceptingWitness final : public Witness {
 
 }  // namespace
 
-Status InitState(const std::string& directory, const RootSealer& sealer) {
+Status InitState(const std::string& directory, const RootSealer& sealer,
+                 const WitnessChoice& choice) {
   const std::string root = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
-  const std::string witness_path = StateFiles::Witness(directory);
   Leftovers leftovers;
   if (mkdir(directory.c_str(), 0700) == 0) {
     leftovers.Made(directory);
   } else if (errno != EEXIST) {
     return ErrnoError(directory);
   }
-  for (const std::string& path : {root, store_path, store_path + "-wal", witness_path}) {
+  for (const std::string& path :
+       {root, store_path, store_path + "-wal", choice.PathIn(directory)}) {
     KC_ASSIGN(const bool exists, Exists(path));
     if (exists) return Fail(Code::kStoreExists, path);
   }
@@ -88,7 +90,7 @@ Status InitState(const std::string& directory, const RootSealer& sealer) {
   leftovers.Made(root);
   KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, true));
   leftovers.Made(store_path);
-  auto witness = MakeFileWitness(witness_path, secret, counter);
+  auto witness = MakeWitness(choice, directory, secret, counter);
   // Closed before the leftovers go, which takes the write-ahead log away.
   KC_ASSIGN(const auto vault,
             Vault::Create(std::move(store), std::move(witness), std::move(secret)));
@@ -96,7 +98,8 @@ Status InitState(const std::string& directory, const RootSealer& sealer) {
   return Done{};
 }
 
-Status AcceptStore(const std::string& directory, const RootSealer& sealer) {
+Status AcceptStore(const std::string& directory, const RootSealer& sealer,
+                   const WitnessChoice& choice) {
   KC_ASSIGN(SecretBytes secret, ReadRootSecret(StateFiles::Root(directory), sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(StateFiles::Store(directory), false));
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
@@ -105,8 +108,8 @@ Status AcceptStore(const std::string& directory, const RootSealer& sealer) {
     if (!value.ok() && value.code() == Code::kWitnessMissing) value = counter->Create();
     if (!value.ok()) return value.error();
   }
-  const std::string path = StateFiles::Witness(directory);
-  auto accepting = std::make_unique<AcceptingWitness>(path, MakeFileWitness(path, secret, counter));
+  auto accepting = std::make_unique<AcceptingWitness>(
+      choice.PathIn(directory), MakeWitness(choice, directory, secret, counter));
   KC_ASSIGN(const auto opened, ObjectStore::OpenWith(std::move(store), std::move(accepting),
                                                      std::move(secret), false));
   return Done{};

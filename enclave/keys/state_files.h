@@ -2,6 +2,7 @@
 #pragma once
 
 #include "enclave/keys/root_sealer.h"
+#include "enclave/keys/witness_choice.h"
 
 namespace keyclave::keys {
 
@@ -13,10 +14,12 @@ struct StateFiles {
 
 // Makes directory (0700), root secret, empty store and witness, and the platform's counter if it
 // has one; kStoreExists if any is there. What fails leaves nothing behind.
-Status InitState(const std::string& directory, const RootSealer& sealer);
+Status InitState(const std::string& directory, const RootSealer& sealer,
+                 const WitnessChoice& witness = {});
 // For an operator who restored a backup, or lost the witness, and says that this store.db is to
 // count as the newest: checks everything but its age, then makes the witness anew. What happened
 // after it is given up: keys deleted since are back, policies changed since are the old ones.
-Status AcceptStore(const std::string& directory, const RootSealer& sealer);
+Status AcceptStore(const std::string& directory, const RootSealer& sealer,
+                   const WitnessChoice& witness = {});
 
 }  // namespace keyclave::keys

@@ -26,6 +26,9 @@ struct Vault::Impl {
   Status CheckDigest() KC_REQUIRES(commit_mutex);
   Status Commit(const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
   Result<Record> Read(const RecordKey& key) KC_EXCLUDES(commit_mutex);
+  Result<Slice> ReadSlice(const std::optional<store::RowId>& after, size_t limit)
+      KC_EXCLUDES(commit_mutex);
+  std::vector<Error> CheckHead() KC_EXCLUDES(commit_mutex);
 
   struct Sealed {
     std::vector<store::Change> changes;
@@ -92,6 +95,10 @@ Status Vault::Impl::LoadHead() {
 }
 
 Status Vault::Impl::CompareWithWitness() {
+  if (!witness->Remembers()) {
+    witness_behind = true;  // it hears of this one as of any other
+    return Done{};
+  }
   KC_ASSIGN(const Witness::Mark mark, witness->Read());
   const std::string both = "store epoch " + std::to_string(head.epoch) + ", witness epoch " +
                            std::to_string(mark.epoch) + " (" + witness->Name() + ")";
@@ -103,11 +110,15 @@ Status Vault::Impl::CompareWithWitness() {
                                             ", but another state of that epoch: two histories "
                                             "part before it" +
                                             std::string(kMend));
-  witness_behind = head.epoch > mark.epoch;
-  // A crash between a commit and its mark leaves a distance of one. More is harmless, but nothing
-  // of ours makes it: somebody put an older witness there.
+  // A crash between a commit and its mark leaves a distance of one. Nothing of ours leaves more: an
+  // older witness was put there, or a copy of the store that went on elsewhere.
   if (head.epoch - mark.epoch > 1)
-    Log(LogLevel::kWarning, "the witness is older than a crash can make it: " + both);
+    return Fail(
+        Code::kWitnessInvalid,
+        both +
+            ": older than a crash can make it. Put the newest witness back, or the "
+            "store.db that belongs to this one; keyclaved --accept-store accepts this store");
+  witness_behind = head.epoch > mark.epoch;
   return Done{};
 }
 
@@ -251,6 +262,44 @@ Result<Record> Vault::Impl::Read(const RecordKey& key) {
                                      "the store was open");
 }
 
+// While no commit is under way: what the index says and what the store has are of one epoch.
+Result<Vault::Slice> Vault::Impl::ReadSlice(const std::optional<store::RowId>& after,
+                                            size_t limit) {
+  const MutexLock lock(commit_mutex);
+  Slice slice;
+  for (const RowIndex::Entry& entry : index.After(after, limit))
+    slice.known.push_back({entry.id, entry.version, entry.tag});
+  KC_ASSIGN(slice.stored, store->ReadAfter(after, 2 * limit));
+  return slice;
+}
+
+std::vector<Error> Vault::Impl::CheckHead() {
+  const MutexLock lock(commit_mutex);
+  std::vector<Error> wrong;
+  if (outcome_unknown)
+    wrong.push_back(Fail(Code::kStoreIo, "it is not known whether a change is in the store"));
+  const Result<Bytes> stored = store->ReadHead();
+  if (!stored.ok()) {
+    wrong.push_back(stored.error());
+  } else if (*stored != head_bytes) {
+    wrong.push_back(Fail(
+        Code::kStoreCorrupt,
+        "the head is not the one of epoch " + std::to_string(head.epoch) + " that was written"));
+  }
+  if (index.digest() != head.digest || index.size() != head.rows)
+    wrong.push_back(Fail(Code::kInternal, "the head is not that of the rows in memory"));
+  if (!witness->Remembers()) return wrong;
+  const Result<Witness::Mark> mark = witness->Look();
+  if (!mark.ok()) {
+    wrong.push_back(mark.error());
+  } else if (mark->epoch != head.epoch || !Equal(mark->head_digest, Sha256(head_bytes))) {
+    wrong.push_back(Fail(Code::kWitnessInvalid,
+                         witness->Name() + ": it stands at epoch " + std::to_string(mark->epoch) +
+                             ", the store at " + std::to_string(head.epoch)));
+  }
+  return wrong;
+}
+
 Vault::Vault(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Vault::~Vault() = default;
 
@@ -278,6 +327,23 @@ const ByteArray<16>& Vault::enclave_id() const { return impl_->enclave_id; }
 uint64_t Vault::epoch() const { return impl_->epoch.load(); }
 Status Vault::Commit(std::vector<RecordChange> changes) { return impl_->Commit(changes); }
 Result<Record> Vault::Read(const RecordKey& key) { return impl_->Read(key); }
+Result<Vault::Slice> Vault::ReadSlice(const std::optional<store::RowId>& after, size_t limit) {
+  return impl_->ReadSlice(after, limit);
+}
+std::vector<Error> Vault::CheckHead() { return impl_->CheckHead(); }
+store::RowId Vault::RowOf(const RecordKey& key) const { return impl_->sealer.IdOf(key); }
+Result<std::vector<std::string>> Vault::CheckStructure(bool however_long) {
+  return impl_->store->CheckStructure(however_long);
+}
+Result<store::Compaction> Vault::Compact() { return impl_->store->Compact(); }
+uint64_t Vault::row_count() const {
+  const ReaderLock lock(impl_->index_mutex);
+  return impl_->index.size();
+}
+Result<Vault::FoundRow> Vault::OpenRow(const store::Row& row) {
+  KC_ASSIGN(const OpenedRow opened, impl_->sealer.Open(row.id, row.sealed));
+  return FoundRow{opened.header.key, opened.header.version, opened.tag};
+}
 SecretBytes Vault::DeriveKey(std::string_view label, size_t size) const {
   return impl_->keys.PurposeKey(label, size);
 }

@@ -93,6 +93,9 @@ constexpr Row kTable[] = {
     MakeRow<Op::kRevoke, OwnersOf, Revoke>(kChange),
     MakeRow<Op::kListRevocations, InspectToken, ListRevocations>(kNone),
     MakeRow<Op::kLiftRevocation, OwnersOf, LiftRevocation>(kChange),
+
+    MakeRow<Op::kCheckStore, OperatorOnly, CheckStore>(kNone),
+    MakeRow<Op::kCompactStore, OperatorOnly, CompactStore>(kChange),
 };
 
 bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
