@@ -57,6 +57,7 @@ Status AcceptAudit(const std::string& state, const keys::RootSealer& sealer,
 RecordKeeping::RecordKeeping(ops::Service& service, const Clock& clock)
     : service_(service),
       clock_(clock),
+      watch_(clock),
       next_usage_(clock.Steady() + kUsageInterval),
       next_mark_(clock.Steady() + kMarkInterval),
       usage_since_(clock.Now()),
@@ -66,6 +67,7 @@ RecordKeeping::RecordKeeping(ops::Service& service, const Clock& clock)
 }
 
 void RecordKeeping::Tick() {
+  WatchClock();
   const auto now = clock_.Steady();
   if (now >= next_usage_) {
     WriteUsage();
@@ -84,6 +86,17 @@ Status RecordKeeping::Finish() {
   KC_CHECK_OK(service_.audit.Write("stop", {}));
   KC_CHECK_OK(service_.audit.Checkpoint());
   return KeepMark();
+}
+
+// Evidence that was verified by the wrong time may count for longer than it should, and so may the
+// grants that were made of it: callers show it again, which their clients do by themselves.
+void RecordKeeping::WatchClock() {
+  const int64_t jump = watch_.Look();
+  if (jump == 0) return;
+  const std::string by = (jump > 0 ? "+" : "") + std::to_string(jump) + " s";
+  Log(LogLevel::kWarning, "the clock was set by " + by + "; callers show their evidence again");
+  service_.sessions.ForEach([](session::Session& session) { session.ForgetEvidence(); });
+  LogFailure(service_.audit.Write("clock", {{"by", by}}));
 }
 
 void RecordKeeping::WriteUsage() {
