@@ -38,6 +38,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kListApprovals:
     case Op::kListRevocations:
     case Op::kReadAudit:
+    case Op::kCheckStore:
     case Op::kAuditHead:
     case Op::kListMembers: return true;
     case Op::kAttest:
@@ -71,6 +72,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kApprove:
     case Op::kRevoke:
     case Op::kLiftRevocation:
+    case Op::kCompactStore:
     case Op::kFoundFleet:
     case Op::kJoinFleet: return false;
   }

@@ -179,6 +179,7 @@ Result<DaemonConfig> FromYaml(const YamlValue& yaml) {
   KC_CHECK_OK(ReadListen(map, config));
   KC_CHECK_OK(ReadTrust(map, config));
   KC_ASSIGN(config.sealing, ReadSealing(map, config.tee, config.producer));
+  KC_ASSIGN(config.witness, ReadWitness(map, config.sealing));
   KC_CHECK_OK(ReadOperators(map, config));
   KC_ASSIGN(config.fleet, ReadFleet(map));
   KC_CHECK_OK(ReadLimits(map, config));

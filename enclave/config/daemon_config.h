@@ -9,6 +9,7 @@
 #include "enclave/base/endpoint.h"
 #include "enclave/config/fleet_config.h"
 #include "enclave/config/sealing_config.h"
+#include "enclave/config/witness_config.h"
 
 namespace keyclave::config {
 
@@ -27,6 +28,7 @@ struct DaemonConfig {
   attest::Trust trust;              // what callers may present
   attest::ProducerConfig producer;  // how the enclave's own evidence is made
   SealingConfig sealing;            // who keeps the root secret
+  WitnessConfig witness;            // who remembers how new the store is
   std::vector<uint32_t> operators;  // uids that may administer over the unix socket
   std::string default_policy_file;  // for tokens made by C_InitToken; empty: none can be made so
   std::string default_policy;       // its text

@@ -8,6 +8,7 @@
 #include "enclave/daemon/fleet_keeper.h"
 #include "enclave/daemon/process.h"
 #include "enclave/daemon/record_keeping.h"
+#include "enclave/daemon/state.h"
 #include "enclave/ops/dispatch.h"
 #include "enclave/seal/seal.h"
 #include "enclave/server/sandbox.h"
@@ -57,7 +58,7 @@ struct Daemon::Parts {
         clock(time) {}
 
   Status OpenState();
-  Status OpenStore();
+  Status OpenStore(const keys::WitnessChoice& witness);
   Status OpenNetwork();
   void OpenMultiBuffer();
   void OnSessionEnd(const session::Session& ended) const;
@@ -79,13 +80,13 @@ struct Daemon::Parts {
   std::unique_ptr<server::Server> server;
 };
 
-Status Daemon::Parts::OpenStore() {
+Status Daemon::Parts::OpenStore(const keys::WitnessChoice& witness) {
   keys::OpenOptions options{.progress = StartProgress(clock)};
   if (config.fleet.has_value()) {
     KC_ASSIGN(fleet, FleetKeeper::Create(*config.fleet, config.state, clock));
     options = fleet->Options(std::move(options.progress));
   }
-  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, options));
+  KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, witness, options));
   if (fleet == nullptr) return Done{};
   KC_ASSIGN(const bool caught_up, fleet->CatchUp(*store));
   return caught_up ? Status() : Fail(Code::kStoreUnreachable, "ended while it waited");
@@ -98,7 +99,10 @@ Status Daemon::Parts::OpenState() {
         "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
   }
   KC_ASSIGN(claims, ProveSelf(config, clock));
-  KC_CHECK_OK(OpenStore());
+  const keys::WitnessChoice witness = WitnessOf(config);
+  if (std::string limit = keys::WitnessLimit(witness, sealer->Counter() != nullptr); !limit.empty())
+    warnings.push_back(std::move(limit));
+  KC_CHECK_OK(OpenStore(witness));
   malloc_trim(0);  // reading a large store takes a lot that nobody needs any more
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);

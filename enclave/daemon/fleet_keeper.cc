@@ -1,6 +1,7 @@
 #include "enclave/daemon/fleet_keeper.h"
 
 #include "enclave/daemon/process.h"
+#include "enclave/daemon/state.h"
 #include "enclave/keys/state_files.h"
 
 namespace keyclave::daemon {
@@ -148,9 +149,10 @@ wire::FleetStatus FleetKeeper::Status() const {
   return status;
 }
 
-Status PublishStore(const config::FleetConfig& config, const std::string& state,
-                    const keys::RootSealer& sealer, const Clock& clock) {
-  KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper, FleetKeeper::Create(config, state, clock));
+Status PublishStore(const config::DaemonConfig& config, const keys::RootSealer& sealer,
+                    const Clock& clock) {
+  KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper,
+            FleetKeeper::Create(*config.fleet, config.state, clock));
   fleet::FleetStore* shared = nullptr;
   keys::OpenOptions options = keeper->Options({});
   options.share = [&shared, share = options.share](
@@ -161,7 +163,8 @@ Status PublishStore(const config::FleetConfig& config, const std::string& state,
     return made;
   };
   // Opened whole: what is published has been checked, its age against the witness too.
-  KC_ASSIGN(const auto store, keys::ObjectStore::Open(state, sealer, options));
+  KC_ASSIGN(const auto store,
+            keys::ObjectStore::Open(config.state, sealer, WitnessOf(config), options));
   return shared->Publish();
 }
 

@@ -6,7 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
-#include "enclave/config/fleet_config.h"
+#include "enclave/config/daemon_config.h"
 #include "enclave/fleet/fleet_store.h"
 #include "enclave/keys/object_store.h"
 #include "enclave/ops/fleet_view.h"
@@ -58,7 +58,7 @@ class FleetKeeper final : public ops::FleetView {
 
 // Writes this machine's store to etcd, as the beginning of a fleet (keyclaved --publish). The
 // store's errors; kStoreExists.
-Status PublishStore(const config::FleetConfig& config, const std::string& state,
-                    const keys::RootSealer& sealer, const Clock& clock);
+Status PublishStore(const config::DaemonConfig& config, const keys::RootSealer& sealer,
+                    const Clock& clock);
 
 }  // namespace keyclave::daemon

@@ -3,6 +3,7 @@
 #include "enclave/base/log.h"
 #include "enclave/client/client.h"
 #include "enclave/daemon/fleet_keeper.h"
+#include "enclave/daemon/state.h"
 #include "enclave/keys/key_schedule.h"
 #include "enclave/keys/state_files.h"
 
@@ -31,7 +32,7 @@ Status JoinFleet(const config::DaemonConfig& config, const keys::RootSealer& sea
   if (!config.fleet.has_value() || !config.fleet->join.has_value())
     return Fail(Code::kConfigMissingKey, "keyclaved.yaml has no fleet: join: whom to ask");
   const config::FleetConfig::Join& join = *config.fleet->join;
-  KC_CHECK_OK(keys::CheckNoState(config.state));
+  KC_CHECK_OK(keys::CheckNoState(config.state, WitnessOf(config)));
   KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper,
             FleetKeeper::Create(*config.fleet, config.state, clock));
   client::Client member(AsCaller(config, join));
@@ -49,8 +50,8 @@ Status JoinFleet(const config::DaemonConfig& config, const keys::RootSealer& sea
     KC_ASSIGN(const auto news, shared->Fetch(/*all=*/true));
     return shared->Adopt(*news);
   };
-  KC_CHECK_OK(
-      keys::JoinState(config.state, sealer, root, {given.epoch, given.head_digest}, copy_all));
+  KC_CHECK_OK(keys::JoinState(config.state, sealer, WitnessOf(config), root,
+                              {given.epoch, given.head_digest}, copy_all));
   Log(LogLevel::kInfo, "this machine is a member of the fleet of enclave " + join.enclave +
                            " now, as " + config.fleet->member);
   return Done{};

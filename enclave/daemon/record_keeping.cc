@@ -3,6 +3,7 @@
 #include "enclave/base/log.h"
 #include "enclave/daemon/audit_key.h"
 #include "enclave/daemon/fleet_keeper.h"
+#include "enclave/daemon/state.h"
 #include "enclave/ops/audit_fields.h"
 
 namespace keyclave::daemon {
@@ -53,7 +54,8 @@ Status AcceptAudit(const config::DaemonConfig& config, const keys::RootSealer& s
     KC_ASSIGN(fleet, FleetKeeper::Create(*config.fleet, config.state, clock));
     options = fleet->Options({});
   }
-  KC_ASSIGN(const auto store, keys::ObjectStore::Open(config.state, sealer, options));
+  KC_ASSIGN(const auto store,
+            keys::ObjectStore::Open(config.state, sealer, WitnessOf(config), options));
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   KC_ASSIGN(const auto log, audit::AuditLog::OpenBroken(Directory(config.state), clock,
                                                         std::move(key.sign), Remembered(*store)));
@@ -64,6 +66,7 @@ Status AcceptAudit(const config::DaemonConfig& config, const keys::RootSealer& s
 RecordKeeping::RecordKeeping(ops::Service& service, const Clock& clock)
     : service_(service),
       clock_(clock),
+      watch_(clock),
       next_usage_(clock.Steady() + kUsageInterval),
       next_mark_(clock.Steady() + kMarkInterval),
       usage_since_(clock.Now()),
@@ -73,6 +76,7 @@ RecordKeeping::RecordKeeping(ops::Service& service, const Clock& clock)
 }
 
 void RecordKeeping::Tick() {
+  WatchClock();
   const auto now = clock_.Steady();
   if (now >= next_usage_) {
     WriteUsage();
@@ -94,6 +98,17 @@ Status RecordKeeping::Finish() {
   if (kept.ok() || kept.code() != Code::kStoreUnreachable) return kept;
   Log(LogLevel::kWarning, "the end of the audit log is not remembered: " + kept.error().Text());
   return Done{};
+}
+
+// Evidence that was verified by the wrong time may count for longer than it should, and so may the
+// grants that were made of it: callers show it again, which their clients do by themselves.
+void RecordKeeping::WatchClock() {
+  const int64_t jump = watch_.Look();
+  if (jump == 0) return;
+  const std::string by = (jump > 0 ? "+" : "") + std::to_string(jump) + " s";
+  Log(LogLevel::kWarning, "the clock was set by " + by + "; callers show their evidence again");
+  service_.sessions.ForEach([](session::Session& session) { session.ForgetEvidence(); });
+  LogFailure(service_.audit.Write("clock", {{"by", by}}));
 }
 
 void RecordKeeping::WriteUsage() {

@@ -2,6 +2,7 @@
 // by which a log that lost its end is noticed at the next start.
 #pragma once
 
+#include "enclave/daemon/clock_watch.h"
 #include "enclave/keys/root_sealer.h"
 #include "enclave/ops/service.h"
 
@@ -26,10 +27,12 @@ class RecordKeeping {
 
  private:
   void WriteUsage();
+  void WatchClock();
   Status KeepMark();
 
   ops::Service& service_;
   const Clock& clock_;
+  ClockWatch watch_;
   std::chrono::steady_clock::time_point next_usage_;
   std::chrono::steady_clock::time_point next_mark_;
   UnixTime usage_since_;

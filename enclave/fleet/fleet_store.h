@@ -29,6 +29,15 @@ class FleetStore final : public store::Store {
       KC_EXCLUDES(shared_mutex_, copy_mutex_);
   Status Adopt(const store::News& news) override KC_EXCLUDES(shared_mutex_, copy_mutex_);
 
+  Result<std::vector<store::Row>> ReadAfter(const std::optional<store::RowId>& after,
+                                            size_t limit) override {
+    return copy_->ReadAfter(after, limit);
+  }
+  Result<std::vector<std::string>> CheckStructure(bool however_long) override {
+    return copy_->CheckStructure(however_long);
+  }
+  Result<store::Compaction> Compact() override { return copy_->Compact(); }
+
   // Writes everything of the copy to etcd, which must have nothing of this enclave. kStoreExists.
   Status Publish();
 

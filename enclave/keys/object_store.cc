@@ -102,8 +102,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store
     KC_ASSIGN(impl->vault,
               Vault::Create(std::move(store), std::move(witness), std::move(root_secret)));
   } else {
-    KC_CHECK_OK(
-        impl->Load(std::move(store), std::move(witness), std::move(root_secret), options.progress));
+    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), std::move(root_secret), options));
   }
   impl->Start();
   return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(impl)));
@@ -111,6 +110,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory,
                                                        const RootSealer& sealer,
+                                                       const WitnessChoice& choice,
                                                        const OpenOptions& options) {
   const std::string root_path = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
@@ -132,7 +132,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& direct
   if (options.share) {
     KC_ASSIGN(store, options.share(std::move(store), KeySchedule(secret).EnclaveId()));
   }
-  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
+  auto witness = MakeWitness(choice, directory, secret, sealer.Counter());
   auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false, options);
   if (!opened.ok()) return opened.error().In(store_path);
   return opened;

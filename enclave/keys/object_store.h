@@ -8,7 +8,8 @@
 
 #include "enclave/base/clock.h"
 #include "enclave/keys/root_sealer.h"
-#include "enclave/keys/vault.h"
+#include "enclave/keys/store_check.h"
+#include "enclave/keys/witness_choice.h"
 #include "enclave/mech/key.h"
 #include "enclave/wire/messages.h"
 
@@ -181,6 +182,7 @@ struct OpenOptions {
   using Share = std::function<Result<std::unique_ptr<store::Store>>(
       std::unique_ptr<store::Store> copy, const ByteArray<16>& enclave_id)>;
   Share share = {};
+  bool is_copy = false;  // of what a fleet shares, opened without the others
 };
 
 class ObjectStore {
@@ -189,6 +191,7 @@ class ObjectStore {
   // kSealingKeyUnavailable; see state_files.h for what lies in the directory.
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory,
                                                    const RootSealer& sealer,
+                                                   const WitnessChoice& witness = {},
                                                    const OpenOptions& options = {});
   // For tests: any store and witness.
   static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
@@ -287,6 +290,14 @@ class ObjectStore {
   // Of no epoch.
   std::optional<AuditMark> audit_mark() const;
   Status SetAuditMark(const AuditMark& mark);
+
+  // For an operator who looks for damage while the daemon runs. The rows above `after` (without it
+  // the first ones), some at a time, so that changes do not wait for long.
+  Result<RowsChecked> CheckRows(const std::optional<store::RowId>& after);
+  std::vector<StoreFinding> CheckHead();  // and the witness
+  // kTooLarge where changes would have to wait for long, unless `however_long`.
+  Result<std::vector<StoreFinding>> CheckStructure(bool however_long);
+  Result<store::Compaction> Compact();
 
   // The key behind an object, from the cache or unsealed; kObjectNotFound for objects that are no
   // keys.

@@ -30,7 +30,7 @@ struct ObjectStore::Impl {
   static constexpr int kMaxRetries = 64;  // each follows a commit of another member
 
   Status Load(std::unique_ptr<store::Store> store, std::unique_ptr<Witness> witness,
-              SecretBytes root_secret, const Progress& progress);
+              SecretBytes root_secret, const OpenOptions& options);
   void Start();
 
   // For a change that is in the vault (or needs none) and is being applied.
@@ -91,6 +91,11 @@ struct ObjectStore::Impl {
   // The removals of what is counted of an object.
   void AddUsageRemovals(const Object& object, std::vector<RecordChange>& changes) const
       KC_EXCLUDES(state_mutex);
+
+  // The names of all records that are in memory.
+  std::vector<RecordKey> RecordKeys() const KC_EXCLUDES(state_mutex);
+  // Says of findings about rows which record they are.
+  void NameSubjects(std::vector<StoreFinding>& findings) const KC_EXCLUDES(state_mutex);
 
   struct Search {
     const wire::TokenId& token;

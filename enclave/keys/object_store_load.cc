@@ -34,11 +34,12 @@ Error Orphan(std::string_view what) {
 
 Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
                                std::unique_ptr<Witness> witness, SecretBytes root_secret,
-                               const Progress& progress) {
+                               const OpenOptions& options) {
   Loaded loaded;
   KC_ASSIGN(vault, Vault::Open(
                        std::move(store), std::move(witness), std::move(root_secret),
-                       [&](const Record& record) { return loaded.Take(record); }, progress));
+                       [&](const Record& record) { return loaded.Take(record); }, options.progress,
+                       options.is_copy));
   const WriterLock lock(state_mutex);
   RecordBatch& others = loaded.others;
   const auto mark = others.audit_marks.find(AuditMarkKey(member).id);

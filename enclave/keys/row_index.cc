@@ -110,6 +110,19 @@ const RowIndex::Entry* RowIndex::Find(const store::RowId& id) const {
   return found == entries.end() || found->id != id ? nullptr : &*found;
 }
 
+// Ids begin with the number of their bucket, and buckets are sorted.
+std::vector<RowIndex::Entry> RowIndex::After(const std::optional<store::RowId>& id,
+                                             size_t limit) const {
+  std::vector<Entry> found;
+  for (size_t i = id.has_value() ? BucketOf(*id) : 0; i < kBuckets && found.size() < limit; ++i) {
+    for (const Entry& entry : buckets_[i]) {
+      if (found.size() == limit) break;
+      if (!id.has_value() || *id < entry.id) found.push_back(entry);
+    }
+  }
+  return found;
+}
+
 RowIndex::Delta RowIndex::Prepare(std::vector<Entry> changed) const {
   Delta delta;
   std::sort(changed.begin(), changed.end(),

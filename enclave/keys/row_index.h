@@ -13,6 +13,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "enclave/keys/records.h"
@@ -37,6 +38,8 @@ class RowIndex {
   Status FinishLoading();
 
   const Entry* Find(const store::RowId& id) const;
+  // Those above `id` (without it all), by id, at most `limit`.
+  std::vector<Entry> After(const std::optional<store::RowId>& id, size_t limit) const;
   size_t size() const { return size_; }
   const ByteArray<32>& digest() const { return root_; }
 

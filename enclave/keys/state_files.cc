@@ -54,6 +54,7 @@ class AcceptingWitness final : public Witness {
       : path_(std::move(path)), fresh_(std::move(fresh)) {}
   std::string Name() const override { return path_; }
   Result<Mark> Read() override { return Mark{}; }
+  bool Remembers() const override { return false; }
   Status Advance(const Mark& mark) override {
     if (unlink(path_.c_str()) != 0 && errno != ENOENT) return ErrnoError(path_);
     return fresh_->Advance(mark);
@@ -65,14 +66,14 @@ class AcceptingWitness final : public Witness {
 };
 
 // Directory (0700), counter and root secret; nothing of it was there before.
-Status Begin(const std::string& directory, const RootSealer& sealer, const SecretBytes& secret,
-             Leftovers& leftovers) {
+Status Begin(const std::string& directory, const RootSealer& sealer, const WitnessChoice& choice,
+             const SecretBytes& secret, Leftovers& leftovers) {
   if (mkdir(directory.c_str(), 0700) == 0) {
     leftovers.Made(directory);
   } else if (errno != EEXIST) {
     return ErrnoError(directory);
   }
-  KC_CHECK_OK(CheckNoState(directory));
+  KC_CHECK_OK(CheckNoState(directory, choice));
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
   if (counter != nullptr) {
     const auto first = counter->Create();
@@ -87,26 +88,26 @@ Status Begin(const std::string& directory, const RootSealer& sealer, const Secre
 
 }  // namespace
 
-Status CheckNoState(const std::string& directory) {
+Status CheckNoState(const std::string& directory, const WitnessChoice& choice) {
   const std::string store = StateFiles::Store(directory);
-  for (const std::string& path :
-       {StateFiles::Root(directory), store, store + "-wal", StateFiles::Witness(directory),
-        StateFiles::Position(directory)}) {
+  for (const std::string& path : {StateFiles::Root(directory), store, store + "-wal",
+                                  choice.PathIn(directory), StateFiles::Position(directory)}) {
     KC_ASSIGN(const bool exists, Exists(path));
     if (exists) return Fail(Code::kStoreExists, path);
   }
   return Done{};
 }
 
-Status InitState(const std::string& directory, const RootSealer& sealer) {
+Status InitState(const std::string& directory, const RootSealer& sealer,
+                 const WitnessChoice& choice) {
   SecretBytes secret(kRootSecretSize);
   RandomFill(secret.ExposeMutable(SecretAccess()));
   Leftovers leftovers;
-  KC_CHECK_OK(Begin(directory, sealer, secret, leftovers));
+  KC_CHECK_OK(Begin(directory, sealer, choice, secret, leftovers));
   const std::string path = StateFiles::Store(directory);
   KC_ASSIGN(auto store, store::OpenSqliteStore(path, true));
   leftovers.Made(path);
-  auto witness = MakeFileWitness(StateFiles::Witness(directory), secret, sealer.Counter());
+  auto witness = MakeWitness(choice, directory, secret, sealer.Counter());
   // Closed before the leftovers go, which takes the write-ahead log away.
   KC_ASSIGN(const auto vault,
             Vault::Create(std::move(store), std::move(witness), std::move(secret)));
@@ -115,27 +116,31 @@ Status InitState(const std::string& directory, const RootSealer& sealer) {
 }
 
 Status JoinState(const std::string& directory, const RootSealer& sealer,
-                 const SecretBytes& root_secret, const Witness::Mark& mark, const FillStore& fill) {
+                 const WitnessChoice& choice, const SecretBytes& root_secret,
+                 const Witness::Mark& mark, const FillStore& fill) {
   Leftovers leftovers;
-  KC_CHECK_OK(Begin(directory, sealer, root_secret, leftovers));
+  KC_CHECK_OK(Begin(directory, sealer, choice, root_secret, leftovers));
   const std::string path = StateFiles::Store(directory);
   KC_ASSIGN(auto store, store::OpenSqliteStore(path, true));
   leftovers.Made(path);
   leftovers.Made(StateFiles::Position(directory));
   KC_CHECK_OK(fill(std::move(store)));
-  const std::string witness = StateFiles::Witness(directory);
-  const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
-  leftovers.Made(witness);
-  KC_CHECK_OK(MakeFileWitness(witness, root_secret, counter)->Advance(mark));
+  const auto witness = [&] {
+    return MakeWitness(choice, directory, root_secret, sealer.Counter());
+  };
+  leftovers.Made(choice.PathIn(directory));
+  KC_CHECK_OK(witness()->Advance(mark));
   KC_ASSIGN(store, store::OpenSqliteStore(path, false));
-  KC_ASSIGN(const auto opened,
-            ObjectStore::OpenWith(std::move(store), MakeFileWitness(witness, root_secret, counter),
-                                  root_secret.Clone(), false));
+  OpenOptions options;
+  options.is_copy = true;
+  KC_ASSIGN(const auto opened, ObjectStore::OpenWith(std::move(store), witness(),
+                                                     root_secret.Clone(), false, options));
   leftovers.Keep();
   return Done{};
 }
 
-Status AcceptStore(const std::string& directory, const RootSealer& sealer) {
+Status AcceptStore(const std::string& directory, const RootSealer& sealer,
+                   const WitnessChoice& choice) {
   KC_ASSIGN(SecretBytes secret, ReadRootSecret(StateFiles::Root(directory), sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(StateFiles::Store(directory), false));
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
@@ -144,8 +149,8 @@ Status AcceptStore(const std::string& directory, const RootSealer& sealer) {
     if (!value.ok() && value.code() == Code::kWitnessMissing) value = counter->Create();
     if (!value.ok()) return value.error();
   }
-  const std::string path = StateFiles::Witness(directory);
-  auto accepting = std::make_unique<AcceptingWitness>(path, MakeFileWitness(path, secret, counter));
+  auto accepting = std::make_unique<AcceptingWitness>(
+      choice.PathIn(directory), MakeWitness(choice, directory, secret, counter));
   KC_ASSIGN(const auto opened, ObjectStore::OpenWith(std::move(store), std::move(accepting),
                                                      std::move(secret), false));
   return Done{};

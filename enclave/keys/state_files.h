@@ -3,6 +3,7 @@
 
 #include "enclave/keys/root_sealer.h"
 #include "enclave/keys/vault.h"
+#include "enclave/keys/witness_choice.h"
 
 namespace keyclave::keys {
 
@@ -16,17 +17,20 @@ struct StateFiles {
 
 // Makes directory (0700), root secret, empty store and witness, and the platform's counter if it
 // has one; kStoreExists if any is there. What fails leaves nothing behind.
-Status InitState(const std::string& directory, const RootSealer& sealer);
+Status InitState(const std::string& directory, const RootSealer& sealer,
+                 const WitnessChoice& witness = {});
 // kStoreExists if any of it is there.
-Status CheckNoState(const std::string& directory);
+Status CheckNoState(const std::string& directory, const WitnessChoice& witness = {});
 // The same for a machine that joins a fleet: root secret and mark are what a member gave, and
 // `fill` puts into the empty store what the fleet shares. All of it is checked as at a start.
 using FillStore = std::function<Status(std::unique_ptr<store::Store>)>;
 Status JoinState(const std::string& directory, const RootSealer& sealer,
-                 const SecretBytes& root_secret, const Witness::Mark& mark, const FillStore& fill);
+                 const WitnessChoice& witness, const SecretBytes& root_secret,
+                 const Witness::Mark& mark, const FillStore& fill);
 // For an operator who restored a backup, or lost the witness, and says that this store.db is to
 // count as the newest: checks everything but its age, then makes the witness anew. What happened
 // after it is given up: keys deleted since are back, policies changed since are the old ones.
-Status AcceptStore(const std::string& directory, const RootSealer& sealer);
+Status AcceptStore(const std::string& directory, const RootSealer& sealer,
+                   const WitnessChoice& witness = {});
 
 }  // namespace keyclave::keys

@@ -38,6 +38,10 @@ Status Vault::Impl::LoadHead() {
 }
 
 Status Vault::Impl::CompareWithWitness() {
+  if (!witness->Remembers()) {
+    witness_behind = true;  // it hears of this one as of any other
+    return Done{};
+  }
   KC_ASSIGN(const Witness::Mark mark, witness->Read());
   const std::string both = "store epoch " + std::to_string(head.epoch) + ", witness epoch " +
                            std::to_string(mark.epoch) + " (" + witness->Name() + ")";
@@ -49,11 +53,16 @@ Status Vault::Impl::CompareWithWitness() {
                                             ", but another state of that epoch: two histories "
                                             "part before it" +
                                             std::string(kMend));
+  // A crash between a commit and its mark leaves a distance of one. Nothing of ours leaves more: an
+  // older witness was put there, or a copy of the store that went on elsewhere.
+  // A copy of what a fleet shares takes in many commits at once.
+  if (head.epoch - mark.epoch > 1 && !is_copy)
+    return Fail(
+        Code::kWitnessInvalid,
+        both +
+            ": older than a crash can make it. Put the newest witness back, or the "
+            "store.db that belongs to this one; keyclaved --accept-store accepts this store");
   witness_behind = head.epoch > mark.epoch;
-  // A crash between a commit and its mark leaves a distance of one. More is harmless, but nothing
-  // of ours makes it: somebody put an older witness there.
-  if (head.epoch - mark.epoch > 1)
-    Log(LogLevel::kWarning, "the witness is older than a crash can make it: " + both);
   return Done{};
 }
 
@@ -201,6 +210,44 @@ Result<Record> Vault::Impl::Read(const RecordKey& key) {
                                      "the store was open");
 }
 
+// While no commit is under way: what the index says and what the store has are of one epoch.
+Result<Vault::Slice> Vault::Impl::ReadSlice(const std::optional<store::RowId>& after,
+                                            size_t limit) {
+  const MutexLock lock(commit_mutex);
+  Slice slice;
+  for (const RowIndex::Entry& entry : index.After(after, limit))
+    slice.known.push_back({entry.id, entry.version, entry.tag});
+  KC_ASSIGN(slice.stored, store->ReadAfter(after, 2 * limit));
+  return slice;
+}
+
+std::vector<Error> Vault::Impl::CheckHead() {
+  const MutexLock lock(commit_mutex);
+  std::vector<Error> wrong;
+  if (outcome_unknown)
+    wrong.push_back(Fail(Code::kStoreIo, "it is not known whether a change is in the store"));
+  const Result<Bytes> stored = store->ReadHead();
+  if (!stored.ok()) {
+    wrong.push_back(stored.error());
+  } else if (*stored != head_bytes) {
+    wrong.push_back(Fail(
+        Code::kStoreCorrupt,
+        "the head is not the one of epoch " + std::to_string(head.epoch) + " that was written"));
+  }
+  if (index.digest() != head.digest || index.size() != head.rows)
+    wrong.push_back(Fail(Code::kInternal, "the head is not that of the rows in memory"));
+  if (!witness->Remembers()) return wrong;
+  const Result<Witness::Mark> mark = witness->Look();
+  if (!mark.ok()) {
+    wrong.push_back(mark.error());
+  } else if (mark->epoch != head.epoch || !Equal(mark->head_digest, Sha256(head_bytes))) {
+    wrong.push_back(Fail(Code::kWitnessInvalid,
+                         witness->Name() + ": it stands at epoch " + std::to_string(mark->epoch) +
+                             ", the store at " + std::to_string(head.epoch)));
+  }
+  return wrong;
+}
+
 Vault::Vault(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Vault::~Vault() = default;
 
@@ -216,9 +263,10 @@ Result<std::unique_ptr<Vault>> Vault::Create(std::unique_ptr<store::Store> store
 Result<std::unique_ptr<Vault>> Vault::Open(std::unique_ptr<store::Store> store,
                                            std::unique_ptr<Witness> witness,
                                            SecretBytes root_secret, const Visit& visit,
-                                           const Progress& progress) {
+                                           const Progress& progress, bool is_copy) {
   if (root_secret.size() != kRootSecretSize) return Fail(Code::kRootSecretInvalid);
   auto impl = std::make_unique<Impl>(std::move(store), std::move(witness), root_secret);
+  impl->is_copy = is_copy || impl->store->IsShared();
   KC_CHECK_OK(impl->LoadHead());
   KC_CHECK_OK(impl->Load(visit, progress));
   return std::unique_ptr<Vault>(new Vault(std::move(impl)));
@@ -233,6 +281,23 @@ Result<bool> Vault::Refresh(const TakeNews& take) { return impl_->Refresh(take);
 Vault::HandOver Vault::GiveHandOver() const {
   const MutexLock lock(impl_->commit_mutex);
   return {impl_->root.Clone(), impl_->Newest()};
+}
+Result<Vault::Slice> Vault::ReadSlice(const std::optional<store::RowId>& after, size_t limit) {
+  return impl_->ReadSlice(after, limit);
+}
+std::vector<Error> Vault::CheckHead() { return impl_->CheckHead(); }
+store::RowId Vault::RowOf(const RecordKey& key) const { return impl_->sealer.IdOf(key); }
+Result<std::vector<std::string>> Vault::CheckStructure(bool however_long) {
+  return impl_->store->CheckStructure(however_long);
+}
+Result<store::Compaction> Vault::Compact() { return impl_->store->Compact(); }
+uint64_t Vault::row_count() const {
+  const ReaderLock lock(impl_->index_mutex);
+  return impl_->index.size();
+}
+Result<Vault::FoundRow> Vault::OpenRow(const store::Row& row) {
+  KC_ASSIGN(const OpenedRow opened, impl_->sealer.Open(row.id, row.sealed));
+  return FoundRow{opened.header.key, opened.header.version, opened.tag};
 }
 SecretBytes Vault::DeriveKey(std::string_view label, size_t size) const {
   return impl_->keys.PurposeKey(label, size);

@@ -59,6 +59,10 @@ class Witness {
   virtual ~Witness() = default;
   virtual Result<Mark> Read() = 0;  // kWitnessMissing, kWitnessInvalid
   virtual Status Advance(const Mark& mark) = 0;
+  // As Read, and changes nothing: not the platform's counter, either.
+  virtual Result<Mark> Look() { return Read(); }
+  // Whether what Read says means anything: where it does not, any age of the store is accepted.
+  virtual bool Remembers() const { return true; }
   virtual std::string Name() const = 0;
 };
 // `path` holds the mark and its HMAC under a key derived from the root secret. With a counter of
@@ -77,6 +81,7 @@ class Vault {
   // A new vault over an empty store (else kStoreExists); the enclave's id comes from the root
   // secret. / An existing one: hands every live record to `visit`, each genuine by itself, and then
   // says whether they are all there are: without success, what was visited must not be used.
+  // `is_copy`: of what a fleet shares, which may be ahead of its witness by more than a commit.
   // kStoreForeign, kStoreCorrupt, kStoreNewer, kStoreRolledBack, kWitnessMissing, kWitnessInvalid.
   static Result<std::unique_ptr<Vault>> Create(std::unique_ptr<store::Store> store,
                                                std::unique_ptr<Witness> witness,
@@ -84,7 +89,7 @@ class Vault {
   static Result<std::unique_ptr<Vault>> Open(std::unique_ptr<store::Store> store,
                                              std::unique_ptr<Witness> witness,
                                              SecretBytes root_secret, const Visit& visit,
-                                             const Progress& progress = {});
+                                             const Progress& progress = {}, bool is_copy = false);
   ~Vault();
 
   const ByteArray<16>& enclave_id() const;
@@ -115,6 +120,31 @@ class Vault {
     Witness::Mark mark;
   };
   HandOver GiveHandOver() const;
+  // For checking the store while it is in use (store_check.h).
+  struct KnownRow {
+    store::RowId id{};
+    uint64_t version = 0;
+    ByteArray<16> tag{};
+  };
+  struct Slice {
+    std::vector<KnownRow> known;
+    std::vector<store::Row> stored;
+  };
+  // Rows above `after`, by id: at most `limit` that there should be, and at most twice as many that
+  // the store holds; both of one moment.
+  Result<Slice> ReadSlice(const std::optional<store::RowId>& after, size_t limit);
+  // What is wrong with the stored head and the witness, compared with what is in memory.
+  std::vector<Error> CheckHead();
+  uint64_t row_count() const;
+  store::RowId RowOf(const RecordKey& key) const;
+  struct FoundRow {
+    RecordKey key;
+    uint64_t version = 0;
+    ByteArray<16> tag{};
+  };
+  Result<FoundRow> OpenRow(const store::Row& row);  // kSealFailed, kStoreNewer
+  Result<std::vector<std::string>> CheckStructure(bool however_long);
+  Result<store::Compaction> Compact();
   // A key for another purpose of the enclave (audit, login tickets): HKDF with this label.
   SecretBytes DeriveKey(std::string_view label, size_t size) const;
 

@@ -28,6 +28,9 @@ struct Vault::Impl {
   Status Commit(const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
   Result<Record> Read(const RecordKey& key) KC_EXCLUDES(commit_mutex);
   Result<bool> Refresh(const TakeNews& take) KC_EXCLUDES(commit_mutex);
+  Result<Slice> ReadSlice(const std::optional<store::RowId>& after, size_t limit)
+      KC_EXCLUDES(commit_mutex);
+  std::vector<Error> CheckHead() KC_EXCLUDES(commit_mutex);
 
   struct Sealed {
     std::vector<store::Change> changes;
@@ -56,6 +59,7 @@ struct Vault::Impl {
   RowSealer sealer;
   const std::unique_ptr<store::Store> store;
   const std::unique_ptr<Witness> witness;
+  bool is_copy = false;  // of what a fleet shares
 
   // One commit at a time. Never taken while index_mutex is held.
   Mutex commit_mutex;

@@ -101,6 +101,8 @@ constexpr Row kTable[] = {
     MakeRow<Op::kListRevocations, InspectToken, ListRevocations>(kNone),
     MakeRow<Op::kLiftRevocation, OwnersOf, LiftRevocation>(kChange),
 
+    MakeRow<Op::kCheckStore, OperatorOnly, CheckStore>(kNone),
+    MakeRow<Op::kCompactStore, OperatorOnly, CompactStore>(kChange),
     MakeRow<Op::kFoundFleet, OperatorOnly, FoundFleet>(kChange),
     MakeRow<Op::kJoinFleet, JoinTheFleet, JoinFleet>(kRelease),
     MakeRow<Op::kListMembers, AuditReader, ListMembers>(kNone),

@@ -136,4 +136,10 @@ ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const Au
 
 ReplyOf<Op::kAuditHead> AuditHead(Call&, const wire::AuditHeadRequest&, const AuditReader::Proof&);
 
+// store_ops.cc
+ReplyOf<Op::kCheckStore> CheckStore(Call&, const wire::CheckStoreRequest&,
+                                    const OperatorOnly::Proof&);
+ReplyOf<Op::kCompactStore> CompactStore(Call&, const wire::CompactStoreRequest&,
+                                        const OperatorOnly::Proof&);
+
 }  // namespace keyclave::ops

@@ -62,6 +62,13 @@ bool Session::ExpireEvidence(UnixTime now) {
   return true;
 }
 
+void Session::ForgetEvidence() {
+  const MutexLock lock(mutex_);
+  if (!identity_->attested) return;
+  identity_ = Unattested(transport_);
+  grants_.clear();
+}
+
 std::shared_ptr<const authz::Grant> Session::GrantFor(const authz::Policy& policy,
                                                       const Rules& rules, UnixTime now) {
   ExpireEvidence(now);

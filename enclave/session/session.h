@@ -60,6 +60,8 @@ class Session {
   // Falls back to the transport's claims if the evidence has expired; true if that happened now.
   // The server calls it before it hands over requests, so that identity() is never out of date.
   bool ExpireEvidence(UnixTime now);
+  // Falls back whenever it expires: it was judged by a clock that was wrong.
+  void ForgetEvidence();
 
   // The grant for a policy (by digest) of a token with these rules, evaluated on first use and
   // after the evidence, the policy or the rules changed, or a reference value's time came or went.

@@ -9,7 +9,7 @@ SessionMap::SessionMap(SessionLimits limits, const Clock& clock,
     : limits_(limits), clock_(clock), on_end_(std::move(on_end)) {}
 
 Result<SessionPtr> SessionMap::Join(const Peer& peer) {
-  const UnixTime now = clock_.Now();
+  const Time now = clock_.Steady();
   const MutexLock lock(mutex_);
   const auto found = sessions_.find(KeyOf(peer));
   if (found != sessions_.end()) {
@@ -28,7 +28,7 @@ Result<SessionPtr> SessionMap::Join(const Peer& peer) {
 }
 
 void SessionMap::Leave(const SessionPtr& session) {
-  const UnixTime now = clock_.Now();
+  const Time now = clock_.Steady();
   const MutexLock lock(mutex_);
   if (session->connections.fetch_sub(1) != 1) return;
   const auto found = sessions_.find(KeyOf(session->peer()));
@@ -36,7 +36,8 @@ void SessionMap::Leave(const SessionPtr& session) {
 }
 
 void SessionMap::Sweep() {
-  const UnixTime now = clock_.Now();
+  const Time now = clock_.Steady();
+  const UnixTime wall = clock_.Now();
   std::vector<SessionPtr> ended;
   uint64_t refused = 0;
   {
@@ -45,9 +46,9 @@ void SessionMap::Sweep() {
     for (auto it = sessions_.begin(); it != sessions_.end();) {
       const Entry& entry = it->second;
       const bool lingers = entry.session->connections.load() > 0 ||
-                           now - entry.idle_since < static_cast<int64_t>(limits_.linger_seconds);
+                           now - entry.idle_since < std::chrono::seconds(limits_.linger_seconds);
       if (lingers) {
-        entry.session->ExpireEvidence(now);
+        entry.session->ExpireEvidence(wall);
         ++it;
         continue;
       }

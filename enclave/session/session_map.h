@@ -33,9 +33,11 @@ class SessionMap {
   // A process that changes its user keeps its TLS key, but must not keep what its old user proved.
   using Key = std::tuple<ByteArray<32>, bool, uint32_t, uint32_t>;
   static Key KeyOf(const Peer& peer) { return {peer.tls_key, peer.is_unix, peer.uid, peer.gid}; }
+  // Not the wall clock's: one that is put back would keep sessions for as long.
+  using Time = std::chrono::steady_clock::time_point;
   struct Entry {
     SessionPtr session;
-    UnixTime idle_since = 0;
+    Time idle_since;
   };
   const SessionLimits limits_;
   const Clock& clock_;

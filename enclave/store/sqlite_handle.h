@@ -39,6 +39,7 @@ class RunningStatement {
   int Step() { return sqlite3_step(statement_); }
   // `bytes` must live as long as this.
   int Bind(int index, ByteSpan bytes);
+  int BindInteger(int index, int64_t value) { return sqlite3_bind_int64(statement_, index, value); }
   // Valid until the next Step.
   ByteSpan Column(int index) const;
   int64_t Integer(int index) const { return sqlite3_column_int64(statement_, index); }

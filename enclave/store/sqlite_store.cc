@@ -20,6 +20,12 @@ namespace {
 constexpr int64_t kApplicationId = 0x4b434c56;  // "KCLV"
 constexpr int64_t kSchemaVersion = 1;           // PRAGMA user_version
 constexpr int kMaxRow = 16 << 20;               // bytes of one row, its id included
+constexpr int kMostWrong = 100;                 // lines of CheckStructure
+// Up to here the whole file is looked through in a fraction of a second.
+constexpr uint64_t kQuicklyChecked = uint64_t{64} << 20;  // bytes
+// What is rewritten is in memory meanwhile, and then once more in the write-ahead log.
+constexpr uint64_t kMostRewritten = uint64_t{256} << 20;  // bytes
+constexpr uint64_t kUnusedShare = 8;  // less than one part in so many is not worth rewriting
 constexpr std::string_view kRecordTable =
     "CREATE TABLE record (id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 32), "
     "sealed BLOB NOT NULL) STRICT";
@@ -28,7 +34,8 @@ constexpr std::string_view kHeadTable =
 
 class SqliteStore final : public Store {
  public:
-  explicit SqliteStore(std::string path) : path_(std::move(path)) {}
+  SqliteStore(std::string path, const SqliteOptions& options)
+      : path_(std::move(path)), options_(options) {}
 
   Status Open(bool create) KC_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
@@ -41,6 +48,8 @@ class SqliteStore final : public Store {
 
   Result<Bytes> ReadHead() override KC_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
+    // The file's, not what SQLite remembers of it.
+    sqlite3_db_release_memory(db_.get());
     RunningStatement running(read_head_);
     const int code = running.Step();
     if (code == SQLITE_DONE) return Bytes();
@@ -88,6 +97,67 @@ class SqliteStore final : public Store {
     return written;
   }
 
+  // Pages that SQLite keeps in memory are let go of first: they would hide what happened to the
+  // file beneath them.
+  Result<std::vector<Row>> ReadAfter(const std::optional<RowId>& after, size_t limit) override
+      KC_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    sqlite3_db_release_memory(db_.get());
+    RunningStatement running(after.has_value() ? read_after_ : read_first_);
+    int code = running.BindInteger(1, static_cast<int64_t>(limit));
+    if (code == SQLITE_OK && after.has_value()) code = running.Bind(2, *after);
+    if (code == SQLITE_OK) code = running.Step();
+    std::vector<Row> rows;
+    for (; code == SQLITE_ROW; code = running.Step()) {
+      Row row;
+      if (running.Column(0).size() != row.id.size())
+        return Fail(Code::kStoreCorrupt, path_ + ": a row's id is not of 32 bytes");
+      std::copy(running.Column(0).begin(), running.Column(0).end(), row.id.begin());
+      row.sealed = ToBytes(running.Column(1));
+      rows.push_back(std::move(row));
+    }
+    if (code != SQLITE_DONE) return Failed(code, "read rows");
+    return rows;
+  }
+
+  Result<std::vector<std::string>> CheckStructure(bool however_long) override KC_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    KC_ASSIGN(const Size size, Measure());
+    if (!however_long && size.file > kQuicklyChecked)
+      return Fail(Code::kTooLarge, path_ + ": " + std::to_string(size.file >> 20) + " MiB");
+    sqlite3_db_release_memory(db_.get());
+    KC_ASSIGN(const Statement check,
+              Prepare("PRAGMA integrity_check(" + std::to_string(kMostWrong) + ")"));
+    RunningStatement running(check);
+    std::vector<std::string> wrong;
+    int code = running.Step();
+    for (; code == SQLITE_ROW; code = running.Step()) wrong.emplace_back(AsText(running.Column(0)));
+    if (code != SQLITE_DONE) return Failed(code, "check the structure");
+    if (wrong == std::vector<std::string>{"ok"}) wrong.clear();
+    return wrong;
+  }
+
+  // Rewriting is one transaction of SQLite's as any other: whole in the write-ahead log, or not
+  // there.
+  Result<Compaction> Compact() override KC_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    Compaction done;
+    KC_ASSIGN(done.before, Measure());
+    const uint64_t used = done.before.file - done.before.unused;
+    if (used > kMostRewritten) {
+      done.left =
+          std::to_string(used >> 20) +
+          " MiB are in use: too much to rewrite while changes wait; free space is used again";
+    } else if (done.before.unused * kUnusedShare < done.before.file) {
+      done.left = "less than an eighth of the file is free: it is used again";
+    } else {
+      KC_CHECK_OK(Execute("VACUUM"));
+    }
+    KC_CHECK_OK(Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+    KC_ASSIGN(done.after, Measure());
+    return done;
+  }
+
  private:
   Error Failed(int code, std::string_view what) KC_REQUIRES(mutex_) {
     return SqliteError(db_.get(), code, path_, what);
@@ -118,16 +188,20 @@ class SqliteStore final : public Store {
     sqlite3* raw = nullptr;
     const int code = sqlite3_open_v2(
         path_.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-        nullptr);
+        options_.vfs);
     db_.reset(raw);
     if (code != SQLITE_OK) return Failed(code, "open");
     if (sqlite3_db_readonly(raw, "main") == 1)
       return Fail(Code::kStoreReadOnly, path_ + ": no permission to write, or a read-only disk");
     sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, kMaxRow);
     const std::pair<int, int> switches[] = {
-        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
-        {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0}};
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+        {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+        {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, options_.leave_log ? 1 : 0}};
     for (const auto& [option, value] : switches) {
       const int set = sqlite3_db_config(raw, option, value, nullptr);
       if (set != SQLITE_OK) return Failed(set, "configure");
@@ -163,6 +237,22 @@ class SqliteStore final : public Store {
     const int code = running.Step();
     if (code != SQLITE_ROW) return Failed(code, sql);
     return running.Integer(0);
+  }
+
+  Result<Size> Measure() KC_REQUIRES(mutex_) {
+    KC_ASSIGN(const int64_t page, QueryInteger("PRAGMA page_size"));
+    KC_ASSIGN(const int64_t pages, QueryInteger("PRAGMA page_count"));
+    KC_ASSIGN(const int64_t unused, QueryInteger("PRAGMA freelist_count"));
+    Size size;
+    size.file = static_cast<uint64_t>(page * pages);
+    size.unused = static_cast<uint64_t>(page * unused);
+    sqlite3_file* log = nullptr;
+    sqlite3_int64 length = 0;
+    if (sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != nullptr && log->pMethods != nullptr &&
+        log->pMethods->xFileSize(log, &length) == SQLITE_OK)
+      size.log = static_cast<uint64_t>(length);
+    return size;
   }
 
   Status CreateSchema() KC_REQUIRES(mutex_) {
@@ -207,6 +297,8 @@ class SqliteStore final : public Store {
          "ON CONFLICT (only) DO UPDATE SET sealed = excluded.sealed"},
         {&read_, "SELECT sealed FROM record WHERE id = ?1"},
         {&scan_, "SELECT id, sealed FROM record NOT INDEXED"},
+        {&read_first_, "SELECT id, sealed FROM record ORDER BY id LIMIT ?1"},
+        {&read_after_, "SELECT id, sealed FROM record WHERE id > ?2 ORDER BY id LIMIT ?1"},
         {&write_,
          "INSERT INTO record (id, sealed) VALUES (?1, ?2) "
          "ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed"},
@@ -233,6 +325,7 @@ class SqliteStore final : public Store {
   }
 
   const std::string path_;
+  const SqliteOptions options_;
   Mutex mutex_;
   // First, so that the statements below are finalised before it closes.
   Connection db_ KC_GUARDED_BY(mutex_);
@@ -243,13 +336,16 @@ class SqliteStore final : public Store {
   Statement write_head_ KC_GUARDED_BY(mutex_);
   Statement read_ KC_GUARDED_BY(mutex_);
   Statement scan_ KC_GUARDED_BY(mutex_);
+  Statement read_first_ KC_GUARDED_BY(mutex_);
+  Statement read_after_ KC_GUARDED_BY(mutex_);
   Statement write_ KC_GUARDED_BY(mutex_);
   Statement remove_ KC_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, bool create) {
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, bool create,
+                                               const SqliteOptions& options) {
   // Asked by name, not by opening: closing a descriptor of the file would drop SQLite's lock if
   // this process had the store open.
   struct stat info {};
@@ -259,7 +355,7 @@ Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, bool cre
   if (!create && !exists) return Fail(Code::kStoreMissing, path);
   // Made here and not by SQLite, so that its mode is 0600; the write-ahead log takes after it.
   if (create) KC_CHECK_OK(WriteNewFile(path, {}, 0600));
-  auto store = std::make_unique<SqliteStore>(path);
+  auto store = std::make_unique<SqliteStore>(path, options);
   const Status opened = store->Open(create);
   if (!opened.ok()) {
     store.reset();

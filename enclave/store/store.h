@@ -26,6 +26,23 @@ struct News {
   int64_t revision = 0;      // the shared store's own number for this state
 };
 
+struct Row {
+  RowId id{};
+  Bytes sealed;
+};
+
+// What a store takes, in bytes.
+struct Size {
+  uint64_t file = 0;
+  uint64_t log = 0;     // written, and not yet in the file
+  uint64_t unused = 0;  // of the file: free, and used again
+};
+struct Compaction {
+  Size before;
+  Size after;
+  std::string left;  // why free space stays; empty where none does
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -45,11 +62,27 @@ class Store {
   virtual Result<std::optional<News>> Fetch(bool /*all*/) { return std::optional<News>(); }
   // Once the news has been found genuine: from now on this store reads as they say.
   virtual Status Adopt(const News& /*news*/) { return Done{}; }
+
+  // The rows above `after` (without it all of them), by id, at most `limit`; as they lie in the
+  // store now, not as they were when they were read last.
+  virtual Result<std::vector<Row>> ReadAfter(const std::optional<RowId>& after, size_t limit);
+  // What is wrong with the store's own structure, a line each; empty: nothing, or there is none to
+  // look at. Everything else waits meanwhile: kTooLarge where that is long, unless `however_long`.
+  virtual Result<std::vector<std::string>> CheckStructure(bool however_long);
+  // Gives back what is not needed; no row changes. As Commit: all of it or none, and durable.
+  virtual Result<Compaction> Compact();
+};
+
+struct SqliteOptions {
+  const char* vfs = nullptr;  // of SQLite's, by name; without it the system's files
+  // When it closes, the write-ahead log stays as it is: nothing is written by looking.
+  bool leave_log = false;
 };
 
 // One SQLite file (WAL, synchronous=FULL, locking_mode=EXCLUSIVE). kStoreLocked if another process
 // has it open, kStoreMissing without `create`, kStoreExists with it, kStoreNewer, kStoreCorrupt.
-Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, bool create);
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, bool create,
+                                               const SqliteOptions& options = {});
 // In memory, for tests and throw-away enclaves.
 std::unique_ptr<Store> MakeMemoryStore();
 

@@ -5,6 +5,7 @@
 #include "enclave/wire/admin_messages.h"
 #include "enclave/wire/key_attestation.h"
 #include "enclave/wire/key_messages.h"
+#include "enclave/wire/store_messages.h"
 
 namespace keyclave::wire {
 

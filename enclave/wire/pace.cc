@@ -9,7 +9,8 @@ constexpr Op kLong[] = {
     Op::kDeleteToken, Op::kCreateObject, Op::kGenerateKeyPair,  Op::kImportKey,   Op::kCertify,
     Op::kAttestKey,   Op::kRelease,      Op::kIssueCertificate, Op::kApplyPolicy, Op::kReadAudit,
     Op::kAuditHead,   Op::kAdminister,   Op::kSetOwner,         Op::kRemoveOwner, Op::kApplySet,
-    Op::kApprove,     Op::kRevoke,       Op::kLiftRevocation,   Op::kFoundFleet,  Op::kJoinFleet,
+    Op::kApprove,     Op::kRevoke,       Op::kLiftRevocation,   Op::kCheckStore,  Op::kCompactStore,
+    Op::kFoundFleet,  Op::kJoinFleet,
 };
 
 }  // namespace

@@ -130,6 +130,44 @@ TEST_P(StoreContract, StopsVisitingWhenToldTo) {
   Commit({{Id(3), ToBytes("three")}}, "head 2");  // an unfinished visit leaves nothing locked
 }
 
+TEST_P(StoreContract, ReadsRowsInTheOrderOfTheirIdsPageByPage) {
+  std::vector<Change> changes;
+  for (size_t i = 0; i < 100; ++i)
+    changes.push_back({Sha256(AsBytes(std::to_string(i))), ToBytes(std::to_string(i))});
+  Commit(changes, "head");
+  for (const size_t limit : {size_t{1}, size_t{7}, size_t{99}, size_t{100}, size_t{101}}) {
+    std::map<RowId, Bytes> found;
+    std::optional<RowId> after;
+    for (;;) {
+      const auto page = store_->ReadAfter(after, limit);
+      ASSERT_TRUE(page.ok());
+      ASSERT_LE(page->size(), limit);
+      for (const Row& row : *page) {
+        EXPECT_TRUE(!after || *after < row.id);
+        after = row.id;
+        found[row.id] = row.sealed;
+      }
+      if (page->size() < limit) break;
+    }
+    EXPECT_EQ(found, All()) << limit;
+  }
+}
+
+TEST_P(StoreContract, CompactingChangesNoRow) {
+  Commit({{Id(1), Bytes(500'000, 1)}, {Id(2), ToBytes("two")}}, "head 1");
+  Commit({{Id(1), ToBytes("one")}}, "head 2");
+  const auto done = store_->Compact();
+  ASSERT_TRUE(done.ok()) << done.error().Text();
+  EXPECT_LE(done->after.file + done->after.log, done->before.file + done->before.log);
+  EXPECT_EQ(All(), (std::map<RowId, Bytes>{{Id(1), ToBytes("one")}, {Id(2), ToBytes("two")}}));
+  EXPECT_EQ(*store_->ReadHead(), ToBytes("head 2"));
+  EXPECT_TRUE(store_->CheckStructure(true).value().empty());
+  Commit({{Id(3), ToBytes("three")}}, "head 3");
+  if (!GetParam().persistent) return;
+  Reopen(false);
+  EXPECT_EQ(All().size(), 3U);
+}
+
 TEST_P(StoreContract, HoldsThousandsOfRows) {
   std::vector<Change> changes;
   for (size_t i = 0; i < 5000; ++i)

@@ -6,7 +6,7 @@ import json
 from lab import KEYCLAVE, LabTest, main
 
 COMMANDS = ["init", "dev", "run", "status", "doctor", "token", "owner", "request", "key", "cert", "policy",
-            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit"]
+            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store"]
 
 
 class Usage(LabTest):

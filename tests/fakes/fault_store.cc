@@ -1,5 +1,7 @@
 #include "tests/fakes/fault_store.h"
 
+#include <algorithm>
+
 namespace keyclave::fakes {
 namespace {
 
@@ -29,6 +31,19 @@ class FaultStore final : public store::Store {
       }
     }
     return inner_->Read(id);
+  }
+
+  Result<std::vector<store::Row>> ReadAfter(const std::optional<store::RowId>& after,
+                                            size_t limit) override {
+    KC_ASSIGN(std::vector<store::Row> rows, inner_->ReadAfter(after, limit));
+    const MutexLock lock(control_->mutex);
+    for (const auto& [id, sealed] : control_->instead) {
+      std::erase_if(rows, [&](const store::Row& row) { return row.id == id; });
+      if (sealed.has_value() && (!after.has_value() || *after < id)) rows.push_back({id, *sealed});
+    }
+    std::sort(rows.begin(), rows.end(),
+              [](const store::Row& a, const store::Row& b) { return a.id < b.id; });
+    return rows;
   }
 
   Status Commit(std::span<const store::Change> changes, ByteSpan head) override {

@@ -1,6 +1,6 @@
 // ctest: TIMEOUT=900
 // A writer that is killed at any moment loses nothing that it acknowledged, and leaves a store that
-// opens clean.
+// is whole and opens. `--rounds N` for more than the ordinary number of kills.
 //
 // The writer is this program again, started with a state directory and the write end of a pipe: it
 // inserts, changes and removes objects through ObjectStore and writes what it did to the pipe after
@@ -22,12 +22,16 @@
 #include "enclave/keys/object_store.h"
 #include "enclave/keys/state_files.h"
 #include "tests/fakes/temporary_directory.h"
+#include "tests/fault/rounds.h"
 
 namespace keyclave::keys {
 namespace {
 
-constexpr int kKills = 50;
+constexpr unsigned kOrdinaryKills = 50;
+constexpr size_t kMostObjects = 200;  // so that a thousand rounds do not take longer and longer
 constexpr char kWriterFlag[] = "--writer";
+
+unsigned kills = kOrdinaryKills;
 
 // One acknowledgement: which object is now at which version; version 0: removed.
 struct Ack {
@@ -85,7 +89,7 @@ struct Writer {
 
   bool Step() {
     const uint64_t choice = random() % 4;
-    if (live.empty() || choice < 2) return InsertSome();
+    if (live.empty() || (choice < 2 && live.size() < kMostObjects)) return InsertSome();
     const size_t which = random() % live.size();
     if (choice == 2) {
       wire::AttributeList attributes = live[which]->attributes;
@@ -113,6 +117,9 @@ int RunWriter(const char* directory, const char* pipe_number, const char* seed) 
                 std::stoi(pipe_number),
                 std::mt19937_64(std::stoull(seed)),
                 {}};
+  for (auto& object : (*store)->Find(writer.token.id, {}, std::nullopt, 1'000'000,
+                                     [](const Object&) { return true; }))
+    writer.live.push_back(std::move(object));
   while (writer.Step()) {
   }
   return 4;  // a writer ends by being killed only
@@ -173,7 +180,10 @@ class Kill9 : public testing::Test {
 
   // What was acknowledged must be there at that version, or one change newer: the one that was
   // under way.
-  void Compare(int round) {
+  void Compare(unsigned round) {
+    const auto findings = CheckState(state_, FileSealer());
+    ASSERT_TRUE(findings.ok()) << "round " << round << ": " << findings.error().Text();
+    for (const StoreFinding& finding : *findings) ADD_FAILURE() << finding.row << finding.what;
     auto opened = ObjectStore::Open(state_, FileSealer());
     ASSERT_TRUE(opened.ok()) << "round " << round << ": " << opened.error().Text();
     ObjectStore& store = **opened;
@@ -230,14 +240,14 @@ TEST_F(Kill9, NothingAcknowledgedIsLost) {
     token.label = "t";
     ASSERT_TRUE((*store)->CreateToken(token, policy).ok());
   }
-  for (int round = 0; round < kKills && !HasFailure(); ++round) {
+  for (unsigned round = 0; round < kills && !HasFailure(); ++round) {
     RunAndKill(random_());
     if (!HasFatalFailure()) Compare(round);
   }
   std::printf(
-      "%d kills, %llu acknowledgements, %llu changes found done but not acknowledged, "
+      "%u kills, %llu acknowledgements, %llu changes found done but not acknowledged, "
       "%zu objects at the end\n",
-      kKills, static_cast<unsigned long long>(total_acks_),
+      kills, static_cast<unsigned long long>(total_acks_),
       static_cast<unsigned long long>(in_flight_), total_objects_);
   EXPECT_GT(total_acks_, 200U) << "the writer hardly wrote";
 }
@@ -249,5 +259,6 @@ int main(int argc, char** argv) {
   if (argc == 5 && std::string_view(argv[1]) == keyclave::keys::kWriterFlag)
     return keyclave::keys::RunWriter(argv[2], argv[3], argv[4]);
   testing::InitGoogleTest(&argc, argv);
+  keyclave::keys::kills = keyclave::fault::RoundsOf(argc, argv, keyclave::keys::kOrdinaryKills);
   return RUN_ALL_TESTS();
 }

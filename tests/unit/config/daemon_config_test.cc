@@ -175,5 +175,21 @@ TEST_F(DaemonConfigTest, AnAddressMustBeOne) {
             Code::kConfigBadValue);
 }
 
+TEST_F(DaemonConfigTest, ReadsWhereTheWitnessIs) {
+  EXPECT_EQ(Parse("")->witness.file, "");
+  EXPECT_FALSE(Parse("")->witness.none);
+  EXPECT_EQ(Parse("witness: {file: /mnt/usb/witness}\n")->witness.file, "/mnt/usb/witness");
+  EXPECT_TRUE(Parse("witness: none\n")->witness.none);
+  Refuses("witness: tpm\n", Code::kConfigBadValue, "sealing: tpm");
+  Refuses("witness: peer\n", Code::kConfigBadValue, "witness");
+  Refuses("witness: {file: witness}\n", Code::kConfigBadValue, "absolute");
+  Refuses("witness: {path: /x}\n", Code::kConfigMissingKey, "file");
+  Refuses("witness: {file: /x, more: 1}\n", Code::kConfigUnknownKey, "more");
+  Refuses("witness: none\nsealing: tpm\n", Code::kConfigBadValue, "counter");
+  const auto counted = Parse("witness: tpm\nsealing: tpm\n");
+  ASSERT_TRUE(counted.ok()) << counted.error().Text();
+  EXPECT_FALSE(counted->witness.none);
+}
+
 }  // namespace
 }  // namespace keyclave::config

@@ -171,5 +171,21 @@ TEST_F(CountedWitness, MarkWithACountNeedsTheCounter) {
   EXPECT_EQ(read.code(), Code::kWitnessInvalid);
 }
 
+TEST_F(CountedWitness, LookingCountsNothing) {
+  Change();
+  --Count();  // as a crash leaves it
+  const uint64_t before = Count();
+  const SecretBytes secret = Must(ReadRootSecret(StateFiles::Root(state_), sealer_));
+  const auto witness = MakeFileWitness(StateFiles::Witness(state_), secret, sealer_.Counter());
+  EXPECT_EQ(Must(witness->Look()).epoch, 2U);
+  EXPECT_EQ(Count(), before);
+  Count() += 2;
+  EXPECT_EQ(witness->Look().code(), Code::kStoreRolledBack);
+  Count() = 7;
+  EXPECT_EQ(witness->Look().code(), Code::kWitnessInvalid);
+  EXPECT_EQ(MakeFileWitness(StateFiles::Witness(state_), secret)->Look().code(),
+            Code::kWitnessInvalid);
+}
+
 }  // namespace
 }  // namespace keyclave::keys

@@ -141,5 +141,65 @@ TEST_F(FileWitness, DoesNotFollowASymbolicLink) {
   EXPECT_FALSE(Open()->Read().ok());
 }
 
+// A disk of the operator's that was unmounted, and is back.
+TEST_F(FileWitness, GoesOnWhenItsFileIsBack) {
+  auto witness = Open();
+  Advance(*witness, 1);
+  Advance(*witness, 2);
+  std::filesystem::rename(path_, path_ + ".away");
+  for (int i = 0; i < 2; ++i) {
+    const Status refused = witness->Advance(MarkOf(3));
+    EXPECT_EQ(refused.code(), Code::kWitnessMissing);
+    EXPECT_THAT(refused.error().detail(), testing::HasSubstr("is its disk mounted?"));
+    EXPECT_FALSE(std::filesystem::exists(path_)) << "no new one is made";
+  }
+  EXPECT_EQ(witness->Look().code(), Code::kWitnessMissing);
+  std::filesystem::copy_file(path_ + ".away", path_);  // another file with the same marks
+  EXPECT_EQ(Must(witness->Look()).epoch, 2U);
+  Advance(*witness, 3);
+  Advance(*witness, 4);
+  EXPECT_EQ(ReadEpoch(), 4U);
+}
+
+TEST_F(FileWitness, MarkThatWasUnderWayWhenItsFileWentIsWrittenOnceMore) {
+  auto witness = Open();
+  Advance(*witness, 1);
+  Advance(*Open(), 2);  // it is on disk, and nobody was told
+  std::filesystem::copy_file(path_, path_ + ".new");
+  std::filesystem::rename(path_ + ".new", path_);
+  Advance(*witness, 2);
+  Advance(*witness, 3);
+  EXPECT_EQ(ReadEpoch(), 3U);
+}
+
+TEST_F(FileWitness, RefusesAnotherFileInTheOnesPlace) {
+  auto witness = Open();
+  Advance(*witness, 1);
+  std::filesystem::copy_file(path_, path_ + ".old");
+  Advance(*witness, 2);
+  Advance(*witness, 3);
+  std::filesystem::rename(path_, path_ + ".away");
+  std::filesystem::copy_file(path_ + ".old", path_);
+  const Status refused = witness->Advance(MarkOf(4));
+  EXPECT_EQ(refused.code(), Code::kWitnessInvalid);
+  EXPECT_THAT(refused.error().detail(), testing::HasSubstr("stands at epoch 1"));
+  std::filesystem::remove(path_);
+  Advance(*MakeFileWitness(path_, TestSecret(1)), 3);  // another enclave's
+  EXPECT_EQ(witness->Advance(MarkOf(4)).code(), Code::kWitnessInvalid);
+  std::filesystem::rename(path_ + ".away", path_);
+  Advance(*witness, 4);
+  EXPECT_EQ(ReadEpoch(), 4U);
+}
+
+TEST_F(FileWitness, AnotherFileIsNoBetterForHavingBeenLookedAt) {
+  auto witness = Open();
+  Advance(*witness, 1);
+  std::filesystem::copy_file(path_, path_ + ".old");
+  Advance(*witness, 2);
+  std::filesystem::rename(path_ + ".old", path_);
+  EXPECT_EQ(Must(witness->Look()).epoch, 1U);
+  EXPECT_EQ(witness->Advance(MarkOf(3)).code(), Code::kWitnessInvalid);
+}
+
 }  // namespace
 }  // namespace keyclave::keys

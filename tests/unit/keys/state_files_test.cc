@@ -218,5 +218,42 @@ TEST_F(AcceptedState, DamagedOrForeignStoreIsNotAccepted) {
   EXPECT_EQ(Must(ReadFile(witness_, 1 << 20)), witness);
 }
 
+TEST_F(State, WitnessLiesWhereItIsChosen) {
+  const WitnessChoice apart{.none = false, .path = directory_.path() + "/apart"};
+  MustOk(InitState(state_, FileSealer(), apart));
+  EXPECT_FALSE(fs::exists(witness_));
+  EXPECT_EQ(ModeOf(apart.path), 0600U);
+  EXPECT_EQ(OpenCode(), Code::kWitnessMissing) << "not where it is looked for by default";
+  Must(Must(ObjectStore::Open(state_, FileSealer(), apart))
+           ->CreateToken(TestToken("t"), TestPolicy("p", 1)));
+  fs::remove(apart.path);
+  EXPECT_EQ(ObjectStore::Open(state_, FileSealer(), apart).code(), Code::kWitnessMissing);
+  MustOk(AcceptStore(state_, FileSealer(), apart));
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer(), apart).ok());
+  fs::rename(apart.path, witness_);
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer()).ok()) << "the file may move";
+}
+
+TEST_F(State, WithoutAWitnessAnyAgeIsAccepted) {
+  const WitnessChoice none{.none = true, .path = {}};
+  MustOk(InitState(state_, FileSealer(), none));
+  EXPECT_FALSE(fs::exists(witness_));
+  fs::copy_file(store_, store_ + ".yesterday");
+  Must(Must(ObjectStore::Open(state_, FileSealer(), none))
+           ->CreateToken(TestToken("t"), TestPolicy("p", 1)));
+  fs::copy_file(store_ + ".yesterday", store_, fs::copy_options::overwrite_existing);
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer(), none).ok());
+  MustOk(AcceptStore(state_, FileSealer(), none));
+  EXPECT_FALSE(fs::exists(witness_));
+  EXPECT_EQ(OpenCode(), Code::kWitnessMissing);
+}
+
+TEST(WitnessLimitTest, IsSaidWhereThereIsOne) {
+  EXPECT_THAT(WitnessLimit({}, false), testing::HasSubstr("beside the store"));
+  EXPECT_EQ(WitnessLimit({}, true), "");
+  EXPECT_EQ(WitnessLimit({.none = false, .path = "/mnt/witness"}, false), "");
+  EXPECT_THAT(WitnessLimit({.none = true, .path = {}}, false), testing::HasSubstr("no witness"));
+}
+
 }  // namespace
 }  // namespace keyclave::keys

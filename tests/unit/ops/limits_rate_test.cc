@@ -80,6 +80,34 @@ TEST_F(LimitsTest, AClockThatIsPutBackClosesABucketForItsLengthAtMost) {
   EXPECT_EQ(TakeAll(slow), 0U);
 }
 
+// Hours forward while it is counted, right again afterwards.
+TEST_F(LimitsTest, AClockThatWasAheadClosesABucketForItsLengthAtMost) {
+  const LimitRule slow = Rate(60, 60, 120);
+  clock_.wall_shift = 3 * 3600;
+  EXPECT_EQ(TakeAll(slow), 120U);
+  clock_.wall_shift = 0;
+  Crash();
+  EXPECT_EQ(TakeAll(slow), 0U);
+  clock_.Pass(std::chrono::minutes(2));
+  EXPECT_EQ(TakeAll(slow), 120U) << "not closed for three hours";
+  clock_.wall_shift = -3 * 3600;
+  clock_.Pass(std::chrono::seconds(30));
+  EXPECT_EQ(TakeAll(slow), 30U) << "while it runs no wall clock is asked";
+}
+
+// The gain is what docs/limits.md says: a restart with the clock ahead fills a bucket, once.
+TEST_F(LimitsTest, AClockThatIsSetForwardGivesNoMoreThanOneBucket) {
+  const LimitRule slow = Rate(60, 60, 120);
+  EXPECT_EQ(TakeAll(slow), 120U);
+  clock_.wall_shift = 1'000'000'000;
+  EXPECT_EQ(TakeAll(slow), 0U);
+  Crash();
+  EXPECT_EQ(TakeAll(slow), 120U);
+  EXPECT_EQ(TakeAll(slow), 0U);
+  clock_.wall_shift = 0;
+  EXPECT_EQ(TakeAll(slow), 0U);
+}
+
 TEST_F(LimitsTest, RateAndUsesTogether) {
   LimitRule rule = Rate(10, 1, 5);
   rule.uses = 8;

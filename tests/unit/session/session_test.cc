@@ -13,9 +13,12 @@ namespace {
 
 class FakeClock final : public Clock {
  public:
-  UnixTime Now() const override { return now; }
-  std::chrono::steady_clock::time_point Steady() const override { return {}; }
+  UnixTime Now() const override { return now + wall_shift; }
+  std::chrono::steady_clock::time_point Steady() const override {
+    return std::chrono::steady_clock::time_point(std::chrono::seconds(now));
+  }
   UnixTime now = 1'800'000'000;
+  UnixTime wall_shift = 0;
 };
 
 Peer UnixPeer(uint8_t key, uint32_t uid = 1000) {
@@ -184,6 +187,26 @@ TEST_F(SessionMapTest, ASessionLingersAndThenEndsOnce) {
   map_.Sweep();
   EXPECT_EQ(ended_, std::vector<uint64_t>{session->id()});
   EXPECT_NE(map_.Join(UnixPeer(1)).value(), session);
+}
+
+TEST_F(SessionMapTest, AClockThatIsPutBackKeepsNoSessionForLonger) {
+  const auto session = map_.Join(UnixPeer(1)).value();
+  map_.Leave(session);
+  clock_.wall_shift = -10'800;
+  clock_.now += 59;
+  map_.Sweep();
+  EXPECT_TRUE(ended_.empty());
+  clock_.now += 1;
+  map_.Sweep();
+  EXPECT_EQ(ended_, std::vector<uint64_t>{session->id()});
+}
+
+TEST_F(SessionMapTest, AClockThatIsSetForwardEndsNoSessionSooner) {
+  const auto session = map_.Join(UnixPeer(1)).value();
+  map_.Leave(session);
+  clock_.wall_shift = 10'800;
+  map_.Sweep();
+  EXPECT_TRUE(ended_.empty());
 }
 
 TEST_F(SessionMapTest, VisitsEverySession) {

@@ -204,5 +204,90 @@ TEST_F(SqliteStore, ReadOnlyDirectoryIsRefusedAtOpen) {
   EXPECT_TRUE(Open(false).ok());
 }
 
+TEST_F(SqliteStore, CompactingGivesBackWhatIsFree) {
+  Create();
+  const auto store = Open(false);
+  ASSERT_TRUE(store.ok());
+  const Change large{{2}, Bytes(2'000'000, 1)};
+  const Change small{{2}, ToBytes("small")};
+  ASSERT_TRUE((*store)->Commit({&large, 1}, AsBytes("head")).ok());
+  ASSERT_TRUE((*store)->Commit({&small, 1}, AsBytes("head")).ok());
+  const auto done = (*store)->Compact();
+  ASSERT_TRUE(done.ok()) << done.error().Text();
+  EXPECT_GT(done->before.unused, 1'900'000U);
+  EXPECT_LT(done->after.file, 100'000U);
+  EXPECT_EQ(done->after.log, 0U);
+  EXPECT_EQ(done->left, "");
+  EXPECT_LT(std::filesystem::file_size(path_), 100'000U);
+  EXPECT_EQ(OpenCode(), Code::kStoreLocked) << "nobody else comes in meanwhile";
+  const auto again = (*store)->Compact();
+  ASSERT_TRUE(again.ok());
+  EXPECT_THAT(again->left, testing::HasSubstr("eighth"));
+}
+
+TEST_F(SqliteStore, StructureThatWasEditedIsNoticed) {
+  Create();
+  {
+    const auto store = Open(false);
+    ASSERT_TRUE(store.ok());
+    EXPECT_TRUE((*store)->CheckStructure(false).value().empty());
+  }
+  // An entry of the index gone, and the row still there.
+  Tamper(
+      "PRAGMA writable_schema = ON; "
+      "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = "
+      "'head') WHERE name LIKE 'sqlite_autoindex_record%'");
+  const auto store = Open(false);
+  if (!store.ok()) {
+    EXPECT_EQ(store.code(), Code::kStoreCorrupt) << store.error().Text();
+    return;
+  }
+  const auto wrong = (*store)->CheckStructure(false);
+  EXPECT_TRUE(!wrong.ok() || !wrong->empty());
+}
+
+// What lies in the file now, not what was read once and kept in memory.
+TEST_F(SqliteStore, RowsThatWereEditedBeneathAreReadAsTheyAre) {
+  Create();
+  const auto store = Open(false);
+  ASSERT_TRUE(store.ok());
+  ASSERT_EQ((*store)->Read({1}).value(), ToBytes("sealed"));
+  Bytes file = ReadFile(path_, 1 << 20).value();
+  const Bytes word = ToBytes("sealed");
+  // The schema holds the word, too: the row's is the last one.
+  const auto found = std::find_end(file.begin(), file.end(), word.begin(), word.end());
+  ASSERT_NE(found, file.end());
+  *found = 'S';
+  {
+    std::fstream out(path_, std::ios::in | std::ios::out | std::ios::binary);
+    out << AsText(file);
+  }
+  const auto rows = (*store)->ReadAfter(std::nullopt, 10);
+  ASSERT_TRUE(rows.ok());
+  EXPECT_EQ(rows->front().sealed, ToBytes("Sealed"));
+}
+
+TEST_F(SqliteStore, LogThatIsToBeLeftStaysAsItIs) {
+  Create();
+  const std::string log = path_ + "-wal";
+  {
+    const auto store = Open(false);
+    const Change change{{2}, ToBytes("more")};
+    ASSERT_TRUE((*store)->Commit({&change, 1}, AsBytes("head 2")).ok());
+    std::filesystem::copy_file(path_, path_ + ".kept");
+    std::filesystem::copy_file(log, path_ + ".kept-wal");
+  }
+  const Bytes file = ReadFile(path_ + ".kept", 1 << 20).value();
+  const Bytes frames = ReadFile(path_ + ".kept-wal", 1 << 20).value();
+  ASSERT_FALSE(frames.empty());
+  {
+    const auto store = OpenSqliteStore(path_ + ".kept", false, {.vfs = nullptr, .leave_log = true});
+    ASSERT_TRUE(store.ok());
+    EXPECT_EQ((*store)->Read({2}).value(), ToBytes("more"));
+  }
+  EXPECT_EQ(ReadFile(path_ + ".kept", 1 << 20).value(), file);
+  EXPECT_EQ(ReadFile(path_ + ".kept-wal", 1 << 20).value(), frames);
+}
+
 }  // namespace
 }  // namespace keyclave::store
