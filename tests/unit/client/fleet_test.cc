@@ -48,7 +48,7 @@ TEST_F(FleetTest, WhatFailedRestsAndIsTriedAfterTheOthers) {
 TEST_F(FleetTest, WhatHasRestedComesBeforeWhatRests) {
   fleet_.Settle(1);
   fleet_.Failed(2, now_);
-  fleet_.Failed(0, now_ + 10ms);
+  fleet_.Failed(0, now_ + 1s);
   fleet_.Failed(1, now_ + kLongest);
   now_ += kLongest;
   EXPECT_EQ(Now(), (Order{2, 0, 1}));
