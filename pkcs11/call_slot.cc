@@ -87,8 +87,11 @@ Status C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO_PTR info) {
   KC_CHECK_OK(NotNull(info));
   KC_ASSIGN(const SlotPtr found, FindSlot(*module, slot));
   *info = {};
+  const client::ClientConfig& config = module->client().config();
   PutPadded(info->slotDescription,
-            "Keyclave enclave at " + module->client().config().endpoint.Text());
+            config.IsFleet()
+                ? "Keyclave fleet of " + std::to_string(config.endpoints.size()) + " endpoints"
+                : "Keyclave enclave at " + config.EndpointsText());
   PutPadded(info->manufacturerID, "Keyclave");
   info->flags = CKF_REMOVABLE_DEVICE;
   if (found->content().present) info->flags |= CKF_TOKEN_PRESENT;

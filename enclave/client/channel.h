@@ -17,9 +17,15 @@ class Channel {
 
   // Connects and does the TLS handshake. The codes of Connect; kTlsFailed, kNoExporter,
   // kChannelClosed.
-  static Result<std::unique_ptr<Channel>> Open(const ClientConfig& config,
+  // `member`: which of the configuration's endpoints, which outlives the channel.
+  static Result<std::unique_ptr<Channel>> Open(const ClientConfig& config, size_t member,
                                                std::shared_ptr<const wire::TlsIdentity> identity,
                                                FdTable& table, Deadline deadline);
+  // The same by steps that wait for nothing: it is open once Advance has said true.
+  static Result<std::unique_ptr<Channel>> Begin(const ClientConfig& config, size_t member,
+                                                std::shared_ptr<const wire::TlsIdentity> identity,
+                                                FdTable& table);
+  Result<bool> Advance();
   ~Channel();
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -38,20 +44,35 @@ class Channel {
   bool IsOurs() const { return entry_.StillThere(); }
   // Whether the enclave has neither closed it nor said anything unasked. While nobody uses it.
   bool IsQuiet() const;
+  // Whether the enclave has asked its callers to go elsewhere since this was asked last.
+  bool TakeNotice() { return pipeline_.TakeNotice(); }
   // Tells the enclave that this is the end.
   void SayGoodbye() { stream_->SayGoodbye(); }
 
+  size_t member() const { return member_; }
   const ByteArray<32>& own_spki() const { return own_spki_; }
   const ByteArray<32>& exporter() const { return binding_.exporter; }
   const ByteArray<32>& server_spki() const { return binding_.peer_spki; }
 
  private:
-  Channel(std::unique_ptr<wire::TlsStream> stream, const ByteArray<32>& own_spki, FdTable& table);
+  struct Where {
+    const Endpoint& endpoint;
+    size_t member;
+  };
+  Channel(Where where, std::unique_ptr<wire::TlsStream> stream, const ByteArray<32>& own_spki,
+          FdTable& table);
+  static Result<std::unique_ptr<Channel>> Over(Where where, wire::Fd socket,
+                                               std::shared_ptr<const wire::TlsIdentity> identity,
+                                               FdTable& table);
   Status Handshake(Deadline deadline);
+
+  const Endpoint& endpoint_;
+  const size_t member_;
 
   const std::unique_ptr<wire::TlsStream> stream_;
   const FdTable::Entry entry_;  // ends before stream_ closes the socket
   const ByteArray<32> own_spki_;
+  bool connected_ = false;
   wire::TlsBinding binding_;
   Pipeline pipeline_;
 };

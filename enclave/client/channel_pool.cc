@@ -90,6 +90,29 @@ ChannelPool::Lease ChannelPool::Add(std::shared_ptr<Channel> channel, const Wish
   return {*this, std::move(channel), number, true};
 }
 
+void ChannelPool::Put(std::shared_ptr<Channel> channel) {
+  const MutexLock lock(mutex_);
+  places_.push_back({.channel = std::move(channel), .number = ++last_number_});
+  changed_.notify_all();
+}
+
+void ChannelPool::Retire() {
+  std::vector<Place> retired;
+  {
+    const MutexLock lock(mutex_);
+    std::swap(retired, places_);
+    changed_.notify_all();
+  }
+  for (const Place& place : retired) {
+    if (place.users == 0) place.channel->SayGoodbye();
+  }
+}
+
+bool ChannelPool::empty() const {
+  const MutexLock lock(mutex_);
+  return places_.empty();
+}
+
 ChannelPool::Place* ChannelPool::Find(uint64_t number) {
   const auto found = std::find_if(places_.begin(), places_.end(),
                                   [number](const Place& place) { return place.number == number; });
@@ -132,6 +155,11 @@ Status ChannelPool::BeginTurn(Deadline deadline) {
   if (turn_taken_) return Fail(Code::kDeadline, "another thread's attestation takes too long");
   turn_taken_ = true;
   return Done{};
+}
+
+bool ChannelPool::TryTurn() {
+  const MutexLock lock(mutex_);
+  return !std::exchange(turn_taken_, true);
 }
 
 void ChannelPool::EndTurn() {

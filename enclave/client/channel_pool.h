@@ -64,10 +64,17 @@ class ChannelPool {
   // nullopt: the caller has the turn, and shall Add a new channel or end the turn. kDeadline.
   Result<std::optional<Lease>> Take(const Wish& wish, Deadline deadline);
   Lease Add(std::shared_ptr<Channel> channel, const Wish& wish);
+  // One that nobody uses yet.
+  void Put(std::shared_ptr<Channel> channel);
+  // Nobody takes any of the channels any more. Those in use end with their users.
+  void Retire();
+  bool empty() const;
   // The number of the newest channel.
   uint64_t newest() const;
 
   Status BeginTurn(Deadline deadline);
+  // Only if nobody has it.
+  bool TryTurn();
   bool turn_taken() const;
   void EndTurn();
 

@@ -13,6 +13,7 @@ bool IsRepeatable(wire::Op op) {
   switch (op) {
     case Op::kHello:
     case Op::kStatus:
+    case Op::kDrain:
     case Op::kListTokens:
     case Op::kFindObjects:
     case Op::kGetObject:
@@ -102,10 +103,20 @@ struct Client::Attempt {
   const Bytes& fields;
   Deadline deadline;
   const std::string& measurement;
+  bool makes = false;       // objects, perhaps of the session
   uint64_t newer_than = 0;  // the connections that were there when one broke
   bool renewed = false;
   bool restored = false;
 };
+
+Client::Making::Making(const Client& client)
+    : state_(client.config_.IsFleet() ? &client.Current() : nullptr) {
+  if (state_ != nullptr) state_->BeginMaking();
+}
+
+Client::Making::~Making() {
+  if (state_ != nullptr) state_->EndMaking();
+}
 
 Client::Client(ClientConfig config) : config_(std::move(config)) {}
 
@@ -134,26 +145,31 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   const ChannelPool::Wish wish{.alone = wire::TakesLong(attempt.op),
                                .once = !IsRepeatable(attempt.op),
                                .newer_than = attempt.newer_than};
-  KC_ASSIGN(State::Lease lease, state.Take(wish, attempt.deadline));
+  KC_ASSIGN(State::Lease lease, state.Take(wish, attempt.deadline, attempt.makes));
   // A connection that turns out dead: a newer one, once, if the request cannot have done anything
   // or may do it again.
   const auto lost = [&](const Error& error, bool may_have_run) -> Result<std::optional<Bytes>> {
-    lease.place.Drop();
-    const bool again = error.code() == Code::kChannelClosed && attempt.newer_than == 0 &&
-                       (!may_have_run || IsRepeatable(attempt.op));
-    if (!again) return error;
+    const bool hope = state.GiveUp(lease, error, attempt.deadline);
+    const bool harmless = !may_have_run || IsRepeatable(attempt.op);
+    if (!hope || !harmless || attempt.newer_than != 0) return error;
     attempt.newer_than = state.newest();
     return std::optional<Bytes>();
   };
-  const Status fresh = state.RenewIfDue(lease, attempt.deadline);
+  const Deadline patience =
+      attempt.newer_than == 0 ? state.Patience(attempt.deadline) : attempt.deadline;
+  const Status fresh = state.RenewIfDue(lease, patience);
   if (!fresh.ok()) return lost(fresh.error(), false);
   if (!attempt.measurement.empty())
     KC_CHECK_OK(CheckMeasurement(state.ClaimsOf(lease.channel()), attempt.measurement));
+  const Deadline until = wish.once || wish.alone ? attempt.deadline : patience;
   bool may_have_run = false;
-  auto reply = state.Exchange(lease, attempt.op, attempt.fields, attempt.deadline, may_have_run);
+  auto reply = state.Exchange(lease, attempt.op, attempt.fields, until, may_have_run);
   if (!reply.ok()) return lost(reply.error(), may_have_run);
-  state.Saw(*reply);
+  state.Saw(lease, *reply);
   if (reply->code == 0) return std::optional<Bytes>(std::move(reply->fields));
+  // A member that is cut off from the others does nothing: they may.
+  if (reply->code == static_cast<uint64_t>(Code::kFleetStale) && config_.IsFleet())
+    return lost(ReplyError(*reply), /*may_have_run=*/false);
 
   if (WantsEvidence(reply->code) && !attempt.renewed && !config_.evidence_type.empty()) {
     attempt.renewed = true;
@@ -170,17 +186,27 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   return ReplyError(*reply);
 }
 
-Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields, const std::string& measurement) {
+Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields, const std::string& measurement,
+                              bool makes) {
   State& state = Current();
   Attempt attempt{
       .op = op,
       .fields = fields,
       .deadline = std::chrono::steady_clock::now() + config_.deadline * wire::OpDeadlineFactor(op),
-      .measurement = measurement};
+      .measurement = measurement,
+      .makes = makes};
   for (;;) {
     KC_ASSIGN(std::optional<Bytes> reply, Try(state, attempt));
     if (reply.has_value()) return *std::move(reply);
   }
+}
+
+void Client::NoteObject(const wire::ObjectInfo& object) {
+  if (config_.IsFleet()) Current().NoteObject(object);
+}
+
+void Client::ForgetObject(const wire::ObjectRef& object) {
+  if (config_.IsFleet()) Current().ForgetObject(object);
 }
 
 uint64_t Client::epoch() const { return Current().epoch(); }
@@ -197,11 +223,13 @@ Status Client::Login(const wire::TokenId& token, wire::LoginState user, SecretBy
   return Done{};
 }
 
-// Forgotten first: a connection that is opened meanwhile must not log in again.
+// Forgotten first: a connection that is opened meanwhile must not log in again. If it leads to
+// another session, there is nothing to end any more.
 Status Client::Logout(const wire::TokenId& token) {
-  Current().ForgetLogin(token);
-  KC_CHECK_OK(Call<wire::Op::kLogout>(wire::LogoutRequest{token}));
-  return Done{};
+  const bool was_in = Current().ForgetLogin(token);
+  const auto done = Call<wire::Op::kLogout>(wire::LogoutRequest{token});
+  if (done.ok() || (was_in && done.code() == Code::kNotLoggedIn)) return Done{};
+  return done.error();
 }
 
 Result<SessionId> Client::Session() {

@@ -4,12 +4,16 @@
 // What holds for every Call:
 // - it returns within the deadline (times the operation's factor), also when the daemon is dead or
 // stopped;
+// - where the configuration has several endpoints (members of one fleet), all that this process
+// asks goes to one of them, its home, and to another when the home fails or is drained (fleet.h);
+// one that does not answer costs a part of the deadline, so that another is tried in time;
 // - the request was sent only after the enclave's evidence satisfied `expect` on this process's own
 // channel;
 // - the reply came on the channel of its request, and carries its id;
 // - a request that may have been executed is not sent again, unless repeating it is harmless
 // (reads, signatures,
-//   decryption); one that was surely not executed is sent again once after reconnecting;
+//   decryption); one that was surely not executed is sent again once after reconnecting; the same
+//   holds for one that a member keeps too long while there are others;
 // - evidence that is about to expire, or that the enclave calls expired or unknown, was renewed on
 // the way.
 //
@@ -33,6 +37,7 @@ struct ClientStats {
   uint64_t requests = 0;      // key and object requests, without Hello and Attest
   uint64_t connections = 0;   // opened so far
   uint64_t attestations = 0;  // Attest requests sent
+  uint64_t moves = 0;         // from one member of the fleet to another
 };
 
 // What a statement that opens a session for an owner names.
@@ -55,18 +60,27 @@ class Client {
   template <wire::Op op>
   Result<typename wire::OpTraits<op>::Reply> Call(
       const typename wire::OpTraits<op>::Request& request, const std::string& measurement = {}) {
+    using Reply = typename wire::OpTraits<op>::Reply;
+    constexpr bool kMakes = op != wire::Op::kGetObject && requires(Client & client, Reply made) {
+      client.NoteObjects(made);
+    };
+    const std::conditional_t<kMakes, Making, None> making(*this);
     KC_ASSIGN(Bytes encoded, EncodePinned(request, config_.policy_digests));
-    KC_ASSIGN(const Bytes fields, CallRaw(op, std::move(encoded), measurement));
+    KC_ASSIGN(const Bytes fields,
+              CallRaw(op, std::move(encoded), measurement, kMakes && config_.IsFleet()));
     auto reply = wire::Decode<typename wire::OpTraits<op>::Reply>(fields);
     if (!reply.ok()) return reply.error().In("reply from keyclaved");
+    if constexpr (kMakes) NoteObjects(*reply);
+    if constexpr (op == wire::Op::kDestroyObject) ForgetObject(request.object);
     return reply;
   }
 
-  // The store's epoch as of the latest reply: cached attributes are good while it stands.
+  // The home's store's epoch as of its latest reply: cached attributes are good while it and the
+  // generation stand (read that one first).
   uint64_t epoch() const;
-  // A number that changes when this process is a fork of the one before, or the enclave has
-  // restarted or ended the session: session objects are gone. Logins go on where the enclave took
-  // their tickets (never in a fork).
+  // A number that changes when this process is a fork of the one before, the enclave has restarted
+  // or ended the session, or the process has moved to another member of the fleet: session objects
+  // are gone. Logins go on where the enclave took their tickets (never in a fork).
   uint64_t generation() const;
   ClientStats stats() const;
   const ClientConfig& config() const { return config_; }
@@ -84,8 +98,30 @@ class Client {
  private:
   class State;
   struct Attempt;
-  Result<Bytes> CallRaw(wire::Op op, Bytes fields, const std::string& measurement);
+  Result<Bytes> CallRaw(wire::Op op, Bytes fields, const std::string& measurement, bool makes);
   Result<std::optional<Bytes>> Try(State& state, Attempt& attempt);
+  // While a call may make a session object. Only a fleet's business, as is what follows.
+  class Making {
+   public:
+    explicit Making(const Client& client);
+    Making(const Making&) = delete;
+    Making& operator=(const Making&) = delete;
+    ~Making();
+
+   private:
+    State* const state_;
+  };
+  struct None {
+    explicit None(const Client& /*client*/) {}
+  };
+  void NoteObjects(const wire::ObjectReply& reply) { NoteObject(reply.object); }
+  void NoteObjects(const wire::EncapsulateKeyReply& reply) { NoteObject(reply.object); }
+  void NoteObjects(const wire::KeyPairReply& reply) {
+    NoteObject(reply.public_key);
+    NoteObject(reply.private_key);
+  }
+  void NoteObject(const wire::ObjectInfo& object);
+  void ForgetObject(const wire::ObjectRef& object);
   // This process's state; made on its first use.
   State& Current() const;
 

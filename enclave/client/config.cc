@@ -32,8 +32,7 @@ Result<std::chrono::seconds> Seconds(const YamlValue& value, uint64_t min) {
   return std::chrono::seconds(seconds);
 }
 
-Result<Endpoint> ReadEndpoint(YamlMap& map) {
-  KC_ASSIGN(const YamlValue value, map.Require("endpoint"));
+Result<Endpoint> ReadEndpoint(const YamlValue& value) {
   KC_ASSIGN(const std::string text, value.AsText());
   auto endpoint = ParseEndpoint(text);
   if (!endpoint.ok()) return value.Bad(endpoint.error().detail());
@@ -43,10 +42,34 @@ Result<Endpoint> ReadEndpoint(YamlMap& map) {
   return endpoint;
 }
 
+Result<std::vector<Endpoint>> ReadEndpoints(YamlMap& map) {
+  std::vector<Endpoint> endpoints;
+  const auto list = map.Take("endpoints");
+  if (!list.has_value()) {
+    KC_ASSIGN(const YamlValue one, map.Require("endpoint"));
+    KC_ASSIGN(endpoints.emplace_back(), ReadEndpoint(one));
+    return endpoints;
+  }
+  if (map.Take("endpoint").has_value()) return list->Bad("stands in place of `endpoint`: say one");
+  KC_ASSIGN(const std::vector<YamlValue> items, list->AsList());
+  if (items.empty() || items.size() > kMaxEndpoints)
+    return list->Bad("must be 1 to " + std::to_string(kMaxEndpoints) + " endpoints");
+  for (const YamlValue& item : items) {
+    KC_ASSIGN(Endpoint endpoint, ReadEndpoint(item));
+    if (std::find(endpoints.begin(), endpoints.end(), endpoint) != endpoints.end())
+      return item.Bad("is there twice");
+    endpoints.push_back(std::move(endpoint));
+  }
+  return endpoints;
+}
+
 Status ReadSocketOwner(YamlMap& map, ClientConfig& config) {
   const auto owner = map.Take("socket_owner");
   if (!owner.has_value()) return Done{};
-  if (config.endpoint.kind != Endpoint::Kind::kUnix) {
+  const bool any_unix =
+      std::any_of(config.endpoints.begin(), config.endpoints.end(),
+                  [](const Endpoint& endpoint) { return endpoint.kind == Endpoint::Kind::kUnix; });
+  if (!any_unix) {
     return owner->Bad("is only for unix endpoints");
   }
   KC_ASSIGN(const int64_t uid, owner->AsInt(0, UINT32_MAX - 1));
@@ -170,6 +193,20 @@ Status ReadOwner(YamlMap& map, ClientConfig& config) {
 
 }  // namespace
 
+std::string ClientConfig::EndpointsText() const {
+  std::string text;
+  for (const Endpoint& endpoint : endpoints) {
+    text.append(text.empty() ? "" : ", ").append(endpoint.Text());
+  }
+  return text;
+}
+
+ClientConfig ClientConfig::At(const Endpoint& endpoint) const {
+  ClientConfig one = *this;
+  one.endpoints = {endpoint};
+  return one;
+}
+
 std::string DefaultConfigPath() {
   const char* given = ::secure_getenv("KEYCLAVE_CONFIG");
   return given != nullptr && *given != '\0' ? std::string(given) : std::string(kDefaultPath);
@@ -184,11 +221,11 @@ Result<ClientConfig> LoadClientConfig(const std::string& path) {
 Result<ClientConfig> ParseClientConfig(std::string_view text, const std::string& name) {
   KC_ASSIGN(const YamlValue document, ParseYaml(text, name));
   KC_ASSIGN(YamlMap map, document.AsMap());
-  KC_ASSIGN(Endpoint endpoint, ReadEndpoint(map));
+  KC_ASSIGN(std::vector<Endpoint> endpoints, ReadEndpoints(map));
   KC_ASSIGN(const YamlValue expect, map.Require("expect"));
   KC_ASSIGN(attest::Expression expression, attest::Expression::Parse(expect));
   ClientConfig config{.source = name,
-                      .endpoint = std::move(endpoint),
+                      .endpoints = std::move(endpoints),
                       .socket_owner = {},
                       .expect = std::move(expression),
                       .enclave_id = {},

@@ -1,6 +1,7 @@
 // client.yaml: where the enclave is, what it must prove, and how this process proves itself.
 //
 //   endpoint: unix:/run/keyclave/keyclaved.sock   # or tcp:HOST:PORT
+//   endpoints: [tcp:a:7700, tcp:b:7700]   # in its place: the members of a fleet, at most 64
 //   socket_owner: 0     # uid whose process must listen (unix only); default: 0 or the own uid
 //   expect:             # expression that the enclave's evidence must satisfy; required
 //     tee: {is: simulated}
@@ -35,6 +36,7 @@ namespace keyclave::client {
 using keyclave::Endpoint;
 
 inline constexpr size_t kMaxConnections = 256;
+inline constexpr size_t kMaxEndpoints = 64;
 
 // Only the command line reads the key.
 struct OwnerConfig {
@@ -52,8 +54,8 @@ struct Pausing {
 };
 
 struct ClientConfig {
-  std::string source;  // the file's path, for messages
-  Endpoint endpoint;
+  std::string source;               // the file's path, for messages
+  std::vector<Endpoint> endpoints;  // at least one; of several, each is a member of one fleet
   std::optional<uint32_t> socket_owner;
   attest::Expression expect;
   std::string enclave_id = {};  // empty: any that satisfies `expect`
@@ -67,7 +69,15 @@ struct ClientConfig {
   size_t max_connections = 16;
   std::chrono::microseconds spin{0};
   std::optional<OwnerConfig> owner = {};
-  const Pausing* pausing = nullptr;  // the program's, not the file's
+  // The program's, not the file's.
+  const Pausing* pausing = nullptr;
+  bool in_order = false;  // the first endpoint is preferred; default: one by chance
+
+  bool IsFleet() const { return endpoints.size() > 1; }
+  // All endpoints, for people.
+  std::string EndpointsText() const;
+  // The same with this endpoint alone.
+  ClientConfig At(const Endpoint& endpoint) const;
 };
 
 // KEYCLAVE_CONFIG if set (ignored in set-user-id programs), else /etc/keyclave/client.yaml.

@@ -74,10 +74,20 @@ Status CheckOwner(const Endpoint& endpoint, const Fd& socket, std::optional<uint
                                       " (socket_owner in client.yaml)");
 }
 
-Result<Fd> ConnectTo(const Endpoint& endpoint, const SocketAddress& address, Deadline deadline) {
+Result<Fd> NewSocket(const Endpoint& endpoint, const SocketAddress& address) {
   Fd socket = Fd::AboveStandardStreams(
       ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.ok()) return Unreachable(endpoint, errno);
+  return socket;
+}
+
+void SendAtOnce(const Fd& socket) {
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+Result<Fd> ConnectTo(const Endpoint& endpoint, const SocketAddress& address, Deadline deadline) {
+  KC_ASSIGN(Fd socket, NewSocket(endpoint, address));
   KC_ASSIGN(const int reason, ConnectOnce(socket.get(), address, deadline));
   if (reason != 0) return Unreachable(endpoint, reason);
   return socket;
@@ -111,12 +121,39 @@ Result<Fd> Connect(const Endpoint& endpoint, std::optional<uint32_t> owner, Dead
   for (size_t i = 0;; ++i) {
     auto socket = ConnectTo(endpoint, addresses[i], deadline);
     if (socket.ok()) {
-      const int on = 1;
-      ::setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+      SendAtOnce(*socket);
       return socket;
     }
     if (i + 1 == addresses.size() || socket.code() == Code::kDeadline) return socket;
   }
+}
+
+Result<Fd> BeginConnect(const Endpoint& endpoint, std::optional<uint32_t> owner) {
+  const bool is_unix = endpoint.kind == Endpoint::Kind::kUnix;
+  SocketAddress address;
+  if (is_unix) {
+    address = SocketAddress::Unix(endpoint.path);
+  } else {
+    KC_ASSIGN(const std::vector<SocketAddress> addresses, SocketAddress::Lookup(endpoint));
+    address = addresses.front();
+  }
+  KC_ASSIGN(Fd socket, NewSocket(endpoint, address));
+  const bool begun = ::connect(socket.get(), address.get(), address.size()) == 0 ||
+                     (!is_unix && (errno == EINPROGRESS || errno == EINTR));
+  if (!begun) return Unreachable(endpoint, errno);
+  if (is_unix) KC_CHECK_OK(CheckOwner(endpoint, socket, owner));
+  if (!is_unix) SendAtOnce(socket);
+  return socket;
+}
+
+Result<bool> IsConnected(const Endpoint& endpoint, int fd) {
+  pollfd one{.fd = fd, .events = POLLOUT, .revents = 0};
+  if (::poll(&one, 1, 0) == 0) return false;
+  int outcome = 0;
+  socklen_t size = sizeof(outcome);
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &outcome, &size) != 0) outcome = errno;
+  if (outcome != 0) return Unreachable(endpoint, outcome);
+  return true;
 }
 
 }  // namespace keyclave::client

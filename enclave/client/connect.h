@@ -25,4 +25,9 @@ Status WaitForAny(std::span<pollfd> any, Deadline deadline);
 Result<wire::Fd> Connect(const Endpoint& endpoint, std::optional<uint32_t> owner,
                          Deadline deadline);
 
+// The same without waiting: the socket is connected once IsConnected says so. Only the first of a
+// host's addresses is tried.
+Result<wire::Fd> BeginConnect(const Endpoint& endpoint, std::optional<uint32_t> owner);
+Result<bool> IsConnected(const Endpoint& endpoint, int fd);
+
 }  // namespace keyclave::client

@@ -1,5 +1,5 @@
 // The part of the client's state that keeps logins: the enclave's tickets, presented again to a
-// daemon that was restarted. The PIN is never kept.
+// daemon that was restarted, and to another member of the fleet. The PIN is never kept.
 #include "enclave/client/state.h"
 
 namespace keyclave::client {
@@ -7,15 +7,31 @@ namespace keyclave::client {
 void Client::State::KeepLogin(const wire::TokenId& token, Login login) {
   const MutexLock lock(mutex_);
   logins_.insert_or_assign(token, std::move(login));
+  ever_logged_in_.insert(token);
 }
 
-void Client::State::ForgetLogin(const wire::TokenId& token) {
+bool Client::State::ForgetLogin(const wire::TokenId& token) {
   const MutexLock lock(mutex_);
-  logins_.erase(token);
+  return logins_.erase(token) != 0;
+}
+
+// A session of an earlier stay still has the logins of that time, and what became of them since it
+// does not know.
+Status Client::State::EndLogins(Channel& channel, Deadline deadline) {
+  std::set<wire::TokenId> tokens;
+  {
+    const MutexLock lock(mutex_);
+    tokens = ever_logged_in_;
+  }
+  for (const wire::TokenId& token : tokens) {
+    KC_CHECK_OK(
+        channel.Exchange(wire::Op::kLogout, wire::Encode(wire::LogoutRequest{token}), deadline));
+  }
+  return Done{};
 }
 
 Result<bool> Client::State::RestoreLogins(Channel& channel, Deadline deadline) {
-  std::map<wire::TokenId, Login> logins;
+  Logins logins;
   {
     const MutexLock lock(mutex_);
     logins = logins_;

@@ -276,6 +276,10 @@ Status Pipeline::TakeFrames() {
     KC_ASSIGN(const std::optional<wire::Frame> frame, wire::TakeFrame(rest));
     if (!frame.has_value()) break;
     KC_ASSIGN(const wire::ReplyBody body, wire::ParseReply(frame->body));
+    if (frame->id == 0 && body.code == static_cast<uint64_t>(wire::Notice::kDrain)) {
+      notice_.store(true);
+      continue;
+    }
     arrived_.push_back(
         {frame->id, {.code = body.code, .epoch = body.epoch, .fields = ToBytes(body.fields)}});
   }

@@ -42,6 +42,8 @@ class Pipeline {
   // kOutOfMemory, and the codes of frames. `may_have_run`: after an error, whether the enclave may
   // have executed the request.
   Result<Reply> Exchange(wire::Op op, ByteSpan fields, const Waiting& waiting, bool& may_have_run);
+  // Whether the enclave has asked its callers to go elsewhere since this was asked last.
+  bool TakeNotice() { return notice_.load(std::memory_order_relaxed) && notice_.exchange(false); }
 
  private:
   // One caller's request; free for the next when its reply was fetched. If its caller has left, it
@@ -101,6 +103,7 @@ class Pipeline {
   Call* answered_ = nullptr;  // the first of those who sleep and shall be woken
 
   std::atomic<uint64_t> last_id_{0};
+  std::atomic<bool> notice_{false};
   Mutex mutex_;
   bool turn_taken_ KC_GUARDED_BY(mutex_) = false;
   bool readable_ KC_GUARDED_BY(mutex_) = false;  // who has the turn shall read

@@ -39,9 +39,8 @@ Result<attest::Appraised> Appraise(const ClientConfig& config, const Channel& ch
 
 }  // namespace
 
-Result<wire::HelloReply> SayHello(Channel& channel, const ByteArray<32>& nonce, bool want_evidence,
+Result<wire::HelloReply> SayHello(Channel& channel, const wire::HelloRequest& request,
                                   Deadline deadline) {
-  const wire::HelloRequest request{.nonce = nonce, .want_evidence = want_evidence};
   KC_ASSIGN(wire::HelloReply reply, Ask<wire::Op::kHello>(channel, request, deadline));
   if (reply.enclave_id.size() > kMaxName || reply.version.size() > kMaxName) {
     return Fail(Code::kBadMessage, "the enclave's id or version is too long");

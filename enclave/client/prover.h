@@ -7,8 +7,7 @@
 
 namespace keyclave::client {
 
-// Says Hello with this nonce.
-Result<wire::HelloReply> SayHello(Channel& channel, const ByteArray<32>& nonce, bool want_evidence,
+Result<wire::HelloReply> SayHello(Channel& channel, const wire::HelloRequest& request,
                                   Deadline deadline);
 
 // The enclave's evidence of a Hello against `expect`. After it succeeded, whoever holds the

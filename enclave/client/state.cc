@@ -4,15 +4,14 @@
 
 #include <thread>
 
-#include "enclave/base/hash.h"
 #include "enclave/base/log.h"
 
 namespace keyclave::client {
 namespace {
 
-constexpr std::chrono::hours kAppraisalLifetime(1);
 constexpr std::chrono::seconds kRenewalPause(5);  // after a renewal that failed
-constexpr size_t kMaxEnclaves = 16;               // runs of daemons that are remembered
+constexpr size_t kMaxEnclaves = 128;              // runs of daemons that are remembered
+constexpr int kPatience = 3;  // a member may keep a request for one part in so many of its time
 
 Deadline Now() { return std::chrono::steady_clock::now(); }
 
@@ -23,22 +22,43 @@ Client::State::State(const ClientConfig& config, State* parent)
       pid_(::getpid()),
       parent_(parent),
       fds_(2 * config.max_connections),
-      epoch_(parent == nullptr ? 0 : parent->epoch_.load()),
       generation_(parent == nullptr ? 1 : parent->generation_.load() + 1),
       spin_(config.spin),
+      fleet_(config.endpoints.size(), config.in_order),
       pool_(config.max_connections, config.pausing, std::thread::hardware_concurrency()) {}
 
 bool Client::State::IsOfThisProcess() const { return pid_ == ::getpid(); }
 
-Result<Client::State::Lease> Client::State::Take(const ChannelPool::Wish& wish, Deadline deadline) {
+Result<Client::State::Lease> Client::State::Take(const ChannelPool::Wish& wish, Deadline deadline,
+                                                 bool makes) {
+  if (fleet_.restless()) Roam(makes, deadline);
   KC_ASSIGN(std::optional<ChannelPool::Lease> place, pool_.Take(wish, deadline));
   if (!place.has_value()) {
     const Turn turn(pool_);
     KC_ASSIGN(std::shared_ptr<Channel> channel, OpenProven(deadline));
     place.emplace(pool_.Add(std::move(channel), wish));
   }
-  const uint64_t evidence = KnownOf(place->channel()).evidence;
-  return Lease{.place = *std::move(place), .evidence = evidence};
+  Enclave known = KnownOf(place->channel());
+  return Lease{
+      .place = *std::move(place), .evidence = known.evidence, .epoch = std::move(known.epoch)};
+}
+
+Deadline Client::State::Patience(Deadline deadline) const {
+  if (!fleet_.has_choice() || HoldsSessionObjects()) return deadline;
+  const Deadline now = Now();
+  return now + (deadline - now) / kPatience;
+}
+
+bool Client::State::GiveUp(Lease& lease, const Error& error, Deadline deadline) {
+  lease.place.Drop();
+  if (error.code() == Code::kChannelClosed) return true;
+  const bool refuses = error.code() == Code::kEvidenceRefused ||
+                       error.code() == Code::kEnclaveRefused || error.code() == Code::kFleetStale;
+  if (!fleet_.has_choice() || (!refuses && error.code() != Code::kDeadline)) return false;
+  const Deadline now = Now();
+  fleet_.Failed(lease.channel().member(), now);
+  if (IsAtHome(lease.channel())) pool_.Retire();
+  return now < deadline;
 }
 
 // Who is not alone has others to leave the processor to.
@@ -53,67 +73,43 @@ Result<Channel::Reply> Client::State::Exchange(Lease& lease, wire::Op op, ByteSp
   return reply;
 }
 
-Result<std::shared_ptr<Channel>> Client::State::OpenProven(Deadline deadline) {
-  if (identity_ == nullptr) {
-    KC_ASSIGN(identity_, wire::TlsIdentity::Create());
-  }
-  KC_ASSIGN(std::shared_ptr<Channel> channel, Channel::Open(config_, identity_, fds_, deadline));
-  connections_.fetch_add(1, std::memory_order_relaxed);
-  KC_CHECK_OK(ProveBoth(*channel, Prove::kIfNeeded, deadline));
-  return channel;
-}
-
 Client::State::Enclave Client::State::KnownOf(const Channel& channel) const {
   const MutexLock lock(mutex_);
   const auto found = enclaves_.find(channel.server_spki());
   return found == enclaves_.end() ? Enclave() : found->second;
 }
 
-// Whether the session is another one than before: what the enclave kept for this process is gone.
-bool Client::State::Record(const Channel& channel, const Enclave& enclave) {
+bool Client::State::IsAtHome(const Channel& channel) const {
   const MutexLock lock(mutex_);
-  const bool first = enclaves_.empty();
-  if (enclaves_.size() >= kMaxEnclaves && !enclaves_.contains(channel.server_spki())) {
-    enclaves_.clear();
-  }
-  Enclave& known = enclaves_[channel.server_spki()];
-  const bool moved = known.session != enclave.session;
-  known = enclave;
-  if (!moved) return false;
-  if (!first) {
-    generation_.fetch_add(1);
-    epoch_.store(0);
-  }
-  return !logins_.empty();
+  return home_.has_value() && home_->run == channel.server_spki();
 }
 
-Status Client::State::ProveBoth(Channel& channel, Prove prove, Deadline deadline) {
-  Enclave enclave = KnownOf(channel);
-  const auto nonce = RandomArray<32>();
-  const bool appraise = prove == Prove::kAnew || Now() >= enclave.appraised_until;
-  KC_ASSIGN(const wire::HelloReply hello, SayHello(channel, nonce, appraise, deadline));
-  const UnixTime now = SystemClock().Now();
-  if (appraise) {
-    KC_ASSIGN(const attest::Appraised appraised,
-              AppraiseEnclave(config_, channel, nonce, hello, now));
-    enclave.claims = std::make_shared<const attest::ClaimSet>(appraised.claims());
-    enclave.appraised_until = Now() + kAppraisalLifetime;
+// Whether the session is another one than was known there: what that daemon kept for this process
+// is gone.
+bool Client::State::Learn(const Channel& channel, Enclave enclave) {
+  const MutexLock lock(mutex_);
+  const ByteArray<32>& run = channel.server_spki();
+  if (enclaves_.size() >= kMaxEnclaves && !enclaves_.contains(run)) {
+    const ByteArray<32> keep = home_.has_value() ? home_->run : run;
+    std::erase_if(enclaves_, [&keep](const auto& one) { return one.first != keep; });
   }
-  uint64_t seconds = hello.session_seconds;
-  if (!config_.evidence_type.empty() && (prove == Prove::kAnew || seconds == 0)) {
-    attestations_.fetch_add(1, std::memory_order_relaxed);
-    KC_ASSIGN(const wire::AttestReply reply, ProveSelf(config_, channel, hello, now, deadline));
-    seconds = reply.session_seconds;
-    ++enclave.evidence;
-  }
-  const std::chrono::seconds life(std::min<uint64_t>(seconds, INT32_MAX));
-  enclave.id = hello.enclave_id;
-  enclave.session = hello.session;
-  enclave.session_until = Now() + life;
-  enclave.renew_at = enclave.session_until - std::min(config_.renew_before, life / 2);
-  if (!Record(channel, enclave)) return Done{};
-  KC_CHECK_OK(RestoreLogins(channel, deadline));
-  return Done{};
+  Enclave& known = enclaves_[run];
+  const bool other = known.session != enclave.session;
+  enclave.epoch = known.epoch == nullptr ? std::make_shared<Epoch>(0) : known.epoch;
+  known = std::move(enclave);
+  return other;
+}
+
+// The channel's session is the one that counts from now on. Another one's objects are gone, and so
+// is what was cached of another daemon's store.
+void Client::State::Settle(const Channel& channel) {
+  const MutexLock lock(mutex_);
+  const Enclave& enclave = enclaves_[channel.server_spki()];
+  const bool first = !home_.has_value();
+  if (!first && home_->run == channel.server_spki() && home_->session == enclave.session) return;
+  session_objects_.clear();
+  home_ = Home{.run = channel.server_spki(), .session = enclave.session, .epoch = enclave.epoch};
+  if (!first) generation_.fetch_add(1);
 }
 
 Status Client::State::RenewIfDue(Lease& lease, Deadline deadline) {
@@ -138,7 +134,9 @@ Status Client::State::Renew(Lease& lease, Deadline deadline) {
   KC_CHECK_OK(pool_.BeginTurn(deadline));
   const Turn turn(pool_);
   if (KnownOf(lease.channel()).evidence != lease.evidence) return Done{};
-  return ProveBoth(lease.channel(), Prove::kAnew, deadline);
+  KC_CHECK_OK(ProveBoth(lease.channel(), Prove::kAnew, Drained::kAccept, deadline));
+  if (IsAtHome(lease.channel())) Settle(lease.channel());
+  return Done{};
 }
 
 void Client::State::PutOffRenewal(const Channel& channel) {
@@ -147,11 +145,35 @@ void Client::State::PutOffRenewal(const Channel& channel) {
   if (found != enclaves_.end()) found->second.renew_at = Now() + kRenewalPause;
 }
 
-void Client::State::Saw(const Channel::Reply& reply) {
-  if (reply.epoch == 0) return;  // the enclave did not tell
-  uint64_t seen = epoch_.load();
-  while (seen < reply.epoch && !epoch_.compare_exchange_weak(seen, reply.epoch)) {
+void Client::State::Saw(Lease& lease, const Channel::Reply& reply) {
+  if (lease.channel().TakeNotice()) fleet_.Drains(lease.channel().member(), Now());
+  if (reply.epoch == 0 || lease.epoch == nullptr) return;  // the enclave did not tell
+  uint64_t seen = lease.epoch->load();
+  while (seen < reply.epoch && !lease.epoch->compare_exchange_weak(seen, reply.epoch)) {
   }
+}
+
+uint64_t Client::State::epoch() const {
+  const MutexLock lock(mutex_);
+  return home_.has_value() ? home_->epoch->load() : 0;
+}
+
+bool Client::State::HoldsSessionObjects() const {
+  const MutexLock lock(mutex_);
+  return !session_objects_.empty();
+}
+
+void Client::State::NoteObject(const wire::ObjectInfo& object) {
+  const Bytes* token = object.attributes.Find(CKA_TOKEN);
+  if (token == nullptr || object.attributes.IsTrue(CKA_TOKEN)) return;
+  const MutexLock lock(mutex_);
+  session_objects_.insert(object.id);
+}
+
+void Client::State::ForgetObject(const wire::ObjectRef& object) {
+  if (!object.id.has_value()) return;
+  const MutexLock lock(mutex_);
+  session_objects_.erase(*object.id);
 }
 
 std::shared_ptr<const attest::ClaimSet> Client::State::ClaimsOf(const Channel& channel) const {
@@ -166,7 +188,8 @@ SessionId Client::State::SessionOf(const Channel& channel) const {
 ClientStats Client::State::stats() const {
   return {.requests = requests_.load(),
           .connections = connections_.load(),
-          .attestations = attestations_.load()};
+          .attestations = attestations_.load(),
+          .moves = moves_.load()};
 }
 
 }  // namespace keyclave::client

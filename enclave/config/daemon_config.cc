@@ -15,6 +15,8 @@
 namespace keyclave::config {
 namespace {
 
+constexpr uint64_t kMaxDrain = 3600;  // seconds
+
 Result<std::string> AbsolutePath(const YamlValue& value) {
   auto path = value.AsText();
   if (path.ok() && !path->starts_with('/')) return value.Bad("must be an absolute path");
@@ -154,6 +156,10 @@ Status ReadLimits(YamlMap& map, DaemonConfig& config) {
     KC_ASSIGN(config.evidence_max_age, age->AsSeconds());
     if (config.evidence_max_age < 1 || config.evidence_max_age > 30 * 86400)
       return age->Bad("must be 1s to 30d");
+  }
+  if (const auto drain = map.Take("drain")) {
+    KC_ASSIGN(config.drain, drain->AsSeconds());
+    if (config.drain > kMaxDrain) return drain->Bad("must be 0s to 1h");
   }
   if (const auto allow = map.Take("allow_unlocked_memory")) {
     KC_ASSIGN(config.allow_unlocked_memory, allow->AsBool());

@@ -33,9 +33,10 @@ struct DaemonConfig {
   std::string default_policy_file;  // for tokens made by C_InitToken; empty: none can be made so
   std::string default_policy;       // its text
   uint64_t evidence_max_age = 24 * 3600;  // seconds
-  unsigned workers = 0;                   // 0: one per core
-  bool use_crypto_mb = true;              // where library and processor have it
-  unsigned spin = 0;                      // microseconds that a worker looks before it sleeps
+  uint64_t drain = 10;   // seconds that callers with another daemon have to go there before the end
+  unsigned workers = 0;  // 0: one per core
+  bool use_crypto_mb = true;  // where library and processor have it
+  unsigned spin = 0;          // microseconds that a worker looks before it sleeps
   bool allow_unlocked_memory = false;
   Limits limits;
   std::optional<FleetConfig> fleet = {};  // nullopt: the store is this daemon's own

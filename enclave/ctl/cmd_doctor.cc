@@ -49,7 +49,7 @@ struct Options {
 Result<int> Doctor(const Options& options, const Globals& globals) {
   Findings findings;
   if (const auto config = CheckClientConfig(globals.config, findings)) {
-    CheckEnclave(globals, *config, findings);
+    CheckEnclave(*config, findings);
     CheckOwnEvidence(*config, findings);
   }
   CheckModules(globals.config, findings);

@@ -1,9 +1,11 @@
 // keyclave status: is the enclave there, what is it, what has it done.
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <memory>
 
 #include "enclave/base/clock.h"
 #include "enclave/ctl/enclave_link.h"
+#include "enclave/ctl/endpoint_choice.h"
 #include "enclave/ctl/output.h"
 
 namespace keyclave::ctl {
@@ -21,11 +23,12 @@ Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& con
   }
   Json groups = Json::object();
   for (const wire::NameCount& group : status.groups) groups[group.name] = group.count;
-  Json document = {{"endpoint", config.endpoint.Text()},     {"version", status.version},
+  Json document = {{"endpoint", config.EndpointsText()},     {"version", status.version},
                    {"enclave", status.enclave_id},           {"tee", status.tee},
                    {"simulated", status.simulated},          {"warnings", status.warnings},
                    {"audit_key", ToBase64(status.audit_key)}};
   if (status.started != 0) {  // what operators are told
+    document["draining"] = status.draining.has_value();
     document["started"] = FormatTime(status.started);
     document["tokens"] = status.tokens;
     document["objects"] = status.objects;
@@ -67,18 +70,11 @@ void PrintOperatorPart(const wire::StatusReply& status) {
   Print(operations.Text());
 }
 
-Result<int> Status(const Globals& globals) {
-  KC_ASSIGN(const auto enclave, Enclave::Open(globals));
-  KC_ASSIGN(const wire::StatusReply status, enclave->Call<wire::Op::kStatus>({}));
-  const client::ClientConfig& config = enclave->client().config();
-  if (globals.json) {
-    PrintJson(StatusJson(status, config));
-    return kExitOk;
-  }
+void PrintStatus(const wire::StatusReply& status, const client::ClientConfig& config) {
   if (status.simulated) PrintSimulated();
   const bool for_operator = status.started != 0;
   Fields fields;
-  fields.Add("endpoint", config.endpoint.Text());
+  fields.Add("endpoint", config.EndpointsText());
   fields.Add("enclave", status.enclave_id);
   fields.Add("version", status.version);
   fields.Add("evidence type", status.tee);
@@ -88,6 +84,8 @@ Result<int> Status(const Globals& globals) {
     fields.Add("objects", std::to_string(status.objects));
     fields.Add("connections", std::to_string(status.connections));
     fields.Add("attested sessions", std::to_string(status.sessions));
+    if (status.draining.has_value())
+      fields.Add("draining", std::to_string(*status.draining) + " connections are to go elsewhere");
     fields.Add("epoch", std::to_string(status.epoch));
     fields.Add("root secret kept by", Harmless(status.sealing));
     fields.Add("signatures made by", Harmless(status.signing));
@@ -112,6 +110,44 @@ Result<int> Status(const Globals& globals) {
   } else {
     Print("(Operators are shown more: keyclaved.yaml, operators.)\n");
   }
+}
+
+Result<wire::StatusReply> Ask(const client::ClientConfig& config) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(config, {}));
+  return enclave->Call<wire::Op::kStatus>({});
+}
+
+// Each endpoint by itself: one that does not answer keeps nobody from seeing the others.
+int ShowEach(const std::vector<client::ClientConfig>& each, bool json) {
+  Json all = Json::array();
+  int exit_code = kExitOk;
+  for (const client::ClientConfig& config : each) {
+    const auto status = Ask(config);
+    const std::string where = config.EndpointsText();
+    if (!status.ok()) {
+      if (exit_code == kExitOk) exit_code = ExitCodeOf(status.code());
+      all.push_back({{"endpoint", where}, {"error", status.error().Text()}});
+      if (!json) Print(where + ": " + Paint(Colour::kBad, Harmless(status.error().Text())) + "\n");
+    } else if (json) {
+      all.push_back(StatusJson(*status, config));
+    } else {
+      PrintStatus(*status, config);
+    }
+    if (!json) Print("\n");
+  }
+  if (json) PrintJson({{"endpoints", all}});
+  return exit_code;
+}
+
+Result<int> Status(const std::string& endpoint, const Globals& globals) {
+  KC_ASSIGN(const std::vector<client::ClientConfig> each, EachEndpoint(globals, endpoint));
+  if (each.size() > 1) return ShowEach(each, globals.json);
+  KC_ASSIGN(const wire::StatusReply status, Ask(each.front()));
+  if (globals.json) {
+    PrintJson(StatusJson(status, each.front()));
+  } else {
+    PrintStatus(status, each.front());
+  }
   return kExitOk;
 }
 
@@ -119,11 +155,15 @@ Result<int> Status(const Globals& globals) {
 
 void AddStatus(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("status", "what the enclave is and does");
+  const auto endpoint = std::make_shared<std::string>();
+  AddEndpointOption(*command, *endpoint);
   command->footer(
       "Operators (keyclaved.yaml) are told everything, others what the handshake tells anyway.\n"
+      "Of a fleet each member is asked; --json then has them as \"endpoints\".\n"
       "Example: keyclave status --json | jq .operations");
-  command->callback(
-      [&invocation] { invocation.action = [&invocation] { return Status(invocation.globals); }; });
+  command->callback([endpoint, &invocation] {
+    invocation.action = [endpoint, &invocation] { return Status(*endpoint, invocation.globals); };
+  });
 }
 
 }  // namespace keyclave::ctl

@@ -23,7 +23,7 @@ using Findings = std::vector<Finding>;
 // KD1xx: client.yaml is there, valid, and nobody else can change it.
 std::optional<client::ClientConfig> CheckClientConfig(const std::string& path, Findings& findings);
 // KD2xx: the socket, the channel, the enclave's evidence and what it says of itself.
-void CheckEnclave(const Globals& globals, const client::ClientConfig& config, Findings& findings);
+void CheckEnclave(const client::ClientConfig& config, Findings& findings);
 // KD3xx: this user's programs can prove themselves.
 void CheckOwnEvidence(const client::ClientConfig& config, Findings& findings);
 // KD5xx: module, provider, and the OpenSSL configuration that programs get.

@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "attest/evidence.h"
 #include "enclave/base/file.h"
 #include "enclave/base/hash.h"
@@ -24,7 +26,7 @@ std::string MendOf(const Error& error) {
 
 // Whether the socket could be the daemon's; findings say what is wrong.
 bool CheckSocket(const client::ClientConfig& config, Findings& findings) {
-  const std::string& path = config.endpoint.path;
+  const std::string& path = config.endpoints.front().path;
   struct stat found {};
   if (lstat(path.c_str(), &found) != 0) {
     findings.push_back(
@@ -33,7 +35,7 @@ bool CheckSocket(const client::ClientConfig& config, Findings& findings) {
   }
   if (!S_ISSOCK(found.st_mode)) {
     findings.push_back({201, Severity::kProblem, path + " is not a socket",
-                        "set endpoint: in " + config.source + " to the daemon's listen: address"});
+                        "let " + config.source + " name the daemon's listen: address"});
     return false;
   }
   const bool owned = config.socket_owner ? found.st_uid == *config.socket_owner
@@ -80,6 +82,45 @@ void CheckOwners(Enclave& enclave, Findings& findings) {
        "there"});
 }
 
+// One endpoint; what its daemon says of itself, if it is the one that is wanted.
+std::optional<wire::StatusReply> CheckMember(const client::ClientConfig& config,
+                                             Findings& findings) {
+  const client::Endpoint& endpoint = config.endpoints.front();
+  if (endpoint.kind == client::Endpoint::Kind::kUnix && !CheckSocket(config, findings))
+    return std::nullopt;
+  const auto enclave = Enclave::Open(config, {});
+  if (!enclave.ok()) return std::nullopt;  // CheckClientConfig has told it
+  const auto claims = (*enclave)->client().EnclaveClaims();
+  if (!claims.ok()) {
+    const bool evidence = ExitCodeOf(claims.code()) != kExitUnreachable;
+    findings.push_back(
+        {evidence ? 204 : 203, Severity::kProblem, claims.error().Text(), MendOf(claims.error())});
+    return std::nullopt;
+  }
+  findings.push_back({204, Severity::kOk,
+                      "the enclave at " + endpoint.Text() + " proved what `expect` wants", ""});
+  const auto status = (*enclave)->Call<wire::Op::kStatus>({});
+  if (!status.ok()) {
+    findings.push_back({205, Severity::kProblem, status.error().Text(), MendOf(status.error())});
+    return std::nullopt;
+  }
+  if (status->simulated) {
+    findings.push_back({206, Severity::kWarning,
+                        "SIMULATED enclave: it protects no key from root on its machine",
+                        "for trying Keyclave out only"});
+  } else {
+    CheckOwners(**enclave, findings);
+  }
+  for (const std::string& warning : status->warnings) {
+    findings.push_back({207, Severity::kNote, "the daemon warns: " + warning, ""});
+  }
+  if (status->draining.has_value()) {
+    findings.push_back({210, Severity::kNote, endpoint.Text() + " is being drained",
+                        "keyclave drain --off lets it take callers again"});
+  }
+  return *status;
+}
+
 }  // namespace
 
 std::optional<client::ClientConfig> CheckClientConfig(const std::string& path, Findings& findings) {
@@ -99,40 +140,24 @@ std::optional<client::ClientConfig> CheckClientConfig(const std::string& path, F
   return std::move(config).value();
 }
 
-void CheckEnclave(const Globals& globals, const client::ClientConfig& config, Findings& findings) {
-  if (config.endpoint.kind == client::Endpoint::Kind::kUnix && !CheckSocket(config, findings)) {
-    CheckClock(SystemClock().Now(), 0, findings);
-    return;
+void CheckEnclave(const client::ClientConfig& config, Findings& findings) {
+  UnixTime started = 0;
+  std::map<std::string, std::string> enclaves;  // endpoints by id
+  for (const client::Endpoint& endpoint : config.endpoints) {
+    const auto status = CheckMember(config.At(endpoint), findings);
+    if (!status.has_value()) continue;
+    started = std::max(started, status->started);
+    std::string& where = enclaves[status->enclave_id];
+    where.append(where.empty() ? "" : ", ").append(endpoint.Text());
   }
-  const auto enclave = Enclave::Open(globals);
-  if (!enclave.ok()) return;  // CheckClientConfig has told it
-  const auto claims = (*enclave)->client().EnclaveClaims();
-  if (!claims.ok()) {
-    const bool evidence = ExitCodeOf(claims.code()) != kExitUnreachable;
-    findings.push_back(
-        {evidence ? 204 : 203, Severity::kProblem, claims.error().Text(), MendOf(claims.error())});
-    CheckClock(SystemClock().Now(), 0, findings);
-    return;
+  if (enclaves.size() > 1) {
+    std::string all;
+    for (const auto& [id, where] : enclaves)
+      all.append(all.empty() ? "" : "; ").append(id + " at " + where);
+    findings.push_back({209, Severity::kProblem, "the endpoints are different enclaves: " + all,
+                        "name one fleet's members: daemons that share a root secret and a store"});
   }
-  findings.push_back({204, Severity::kOk,
-                      "the enclave at " + config.endpoint.Text() + " proved what `expect` wants",
-                      ""});
-  const auto status = (*enclave)->Call<wire::Op::kStatus>({});
-  if (!status.ok()) {
-    findings.push_back({205, Severity::kProblem, status.error().Text(), MendOf(status.error())});
-  } else {
-    if (status->simulated) {
-      findings.push_back({206, Severity::kWarning,
-                          "SIMULATED enclave: it protects no key from root on its machine",
-                          "for trying Keyclave out only"});
-    } else {
-      CheckOwners(**enclave, findings);
-    }
-    for (const std::string& warning : status->warnings) {
-      findings.push_back({207, Severity::kNote, "the daemon warns: " + warning, ""});
-    }
-  }
-  CheckClock(SystemClock().Now(), status.ok() ? status->started : 0, findings);
+  CheckClock(SystemClock().Now(), started, findings);
 }
 
 void CheckOwnEvidence(const client::ClientConfig& config, Findings& findings) {

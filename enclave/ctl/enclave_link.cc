@@ -64,6 +64,7 @@ Result<std::unique_ptr<Enclave>> Enclave::Open(const Globals& globals, const Tok
 
 Result<std::unique_ptr<Enclave>> Enclave::Open(client::ClientConfig config,
                                                const TokenChoice& choice) {
+  config.in_order = true;  // one command after another meets the same member
   KC_ASSIGN(Signers signers, Signers::Choose(choice.owner, config.owner));
   return std::make_unique<Enclave>(std::move(config), choice, std::move(signers));
 }

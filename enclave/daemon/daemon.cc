@@ -17,6 +17,8 @@
 namespace keyclave::daemon {
 namespace {
 
+constexpr std::chrono::milliseconds kDrainLook(50);  // between two looks at who is left
+
 // The enclave's own evidence, made and verified once before anybody asks for it: a machine that
 // cannot prove itself does not start.
 Result<std::vector<wire::ClaimText>> ProveSelf(const config::DaemonConfig& config,
@@ -62,6 +64,7 @@ struct Daemon::Parts {
   Status OpenNetwork();
   void OpenMultiBuffer();
   void OnSessionEnd(const session::Session& ended) const;
+  void SendCallersAway(RecordKeeping& records);
 
   const config::DaemonConfig config;
   const std::unique_ptr<keys::RootSealer> sealer;
@@ -138,6 +141,7 @@ Status Daemon::Parts::OpenNetwork() {
   // The dispatcher needs the server's counters and the server the dispatcher: counters are what
   // both are handed.
   service = std::make_unique<ops::Service>(config, clock, *store, *sessions, *handshake, *audit);
+  handshake->draining = [this] { return sessions->drain().round() != 0; };
   handshake->collateral_grace = [this] { return service->policies.MostCollateralGrace(*store); };
   service->started = clock.Now();
   OpenMultiBuffer();
@@ -151,6 +155,16 @@ Status Daemon::Parts::OpenNetwork() {
   KC_ASSIGN(server, server::Server::Create(std::move(network), *sessions, *dispatcher, clock));
   service->server_stats = &server->stats();
   return server->Listen();
+}
+
+// Nobody waits for callers that have nowhere to go. Another signal ends it.
+void Daemon::Parts::SendCallersAway(RecordKeeping& records) {
+  session::Drain& drain = sessions->drain();
+  drain.Begin();
+  const auto until = clock.Steady() + std::chrono::seconds(config.drain);
+  if (const uint64_t count = drain.movable; count != 0)
+    Log(LogLevel::kInfo, "draining " + std::to_string(count) + " connections");
+  while (drain.movable != 0 && clock.Steady() < until && !WaitForEnd(kDrainLook)) records.Tick();
 }
 
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -195,6 +209,7 @@ Status Daemon::Serve() {
   RecordKeeping records(*parts_->service, parts_->clock);
   while (!WaitForEnd(std::chrono::seconds(1))) records.Tick();
   NotifyManager("STOPPING=1");
+  parts_->SendCallersAway(records);
   parts_->server->Stop();
   if (const Status closed = parts_->service->limits.Close(); !closed.ok())
     Log(LogLevel::kWarning,

@@ -14,7 +14,7 @@ namespace {
 client::ClientConfig AsCaller(const config::DaemonConfig& config,
                               const config::FleetConfig::Join& join) {
   client::ClientConfig caller{.source = "keyclaved.yaml",
-                              .endpoint = join.endpoint,
+                              .endpoints = {join.endpoint},
                               .socket_owner = {},
                               .expect = join.expect,
                               .enclave_id = join.enclave,

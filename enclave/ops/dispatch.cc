@@ -38,6 +38,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kHello, Anyone, Hello>(kNone, SessionNeed::kNothing),
     MakeRow<Op::kAttest, Anyone, Attest>(kNone),
     MakeRow<Op::kStatus, Anyone, ReportStatus>(kNone),
+    MakeRow<Op::kDrain, OperatorOnly, SetDrain>(kChange),
 
     MakeRow<Op::kListTokens, Anyone, ListTokens>(kNone),
     MakeRow<Op::kCreateToken, OperatorOnly, CreateToken>(kChange),

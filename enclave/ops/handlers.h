@@ -16,6 +16,7 @@ using wire::Op;
 ReplyOf<Op::kHello> Hello(Call&, const wire::HelloRequest&, const Anyone::Proof&);
 ReplyOf<Op::kAttest> Attest(Call&, const wire::AttestRequest&, const Anyone::Proof&);
 ReplyOf<Op::kStatus> ReportStatus(Call&, const wire::StatusRequest&, const Anyone::Proof&);
+ReplyOf<Op::kDrain> SetDrain(Call&, const wire::DrainRequest&, const OperatorOnly::Proof&);
 ReplyOf<Op::kRandom> Random(Call&, const wire::RandomRequest&, const Anyone::Proof&);
 ReplyOf<Op::kListMechanisms> ListMechanisms(Call&, const wire::Empty&, const Anyone::Proof&);
 

@@ -73,6 +73,8 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   reply.sealing = config::SealingName(service.config.sealing.by);
   ReportSigning(service, reply);
   if (service.fleet != nullptr) reply.fleet = service.fleet->Status();
+  const session::Drain& drain = service.sessions.drain();
+  if (drain.round() != 0) reply.draining = drain.movable.load();
   for (size_t op = 0; op < service.counts.by_op.size(); ++op) {
     const uint64_t count = service.counts.by_op[op].load(std::memory_order_relaxed);
     if (count != 0)
@@ -80,6 +82,15 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
   }
   reply.operations.push_back({"denied", service.counts.denied.load(std::memory_order_relaxed)});
   return reply;
+}
+
+ReplyOf<Op::kDrain> SetDrain(Call& call, const wire::DrainRequest& request,
+                             const OperatorOnly::Proof& /*proof*/) {
+  session::Drain& drain = call.service.sessions.drain();
+  request.on ? drain.Begin() : drain.End();
+  call.audit_fields = {{"drain", request.on ? "on" : "off"}};
+  return wire::DrainReply{.movable = drain.movable.load(),
+                          .connections = call.service.server_stats->connections.load()};
 }
 
 ReplyOf<Op::kRandom> Random(Call& /*call*/, const wire::RandomRequest& request,

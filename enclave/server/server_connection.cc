@@ -19,6 +19,7 @@ std::shared_ptr<Connection> MakeConnection(session::SessionMap& sessions, sessio
 }
 
 constexpr size_t kKeepBuffer = 2 * kReadAhead;  // bytes of an empty buffer that are kept
+constexpr std::chrono::seconds kLeftOver(1);    // without requests, in a drain
 
 // A thread of the slow pool serves everybody: it outlives a request that memory is too short for.
 Bytes HandleSlow(RequestHandler& handler, Connection& connection, const wire::Frame& request) {
@@ -48,7 +49,10 @@ ServerConnection::ServerConnection(const Services& services,
   services_.stats.connections.fetch_add(1);
 }
 
-ServerConnection::~ServerConnection() { services_.stats.connections.fetch_sub(1); }
+ServerConnection::~ServerConnection() {
+  services_.stats.connections.fetch_sub(1);
+  if (movable_) services_.sessions.drain().movable.fetch_sub(1);
+}
 
 ServerConnection::Next ServerConnection::Turn() { return After(Advance()); }
 
@@ -172,6 +176,7 @@ Status ServerConnection::Serve() {
 
 Status ServerConnection::HandleFrame(const wire::Frame& frame) {
   if (!connection_->hello_done) return HandleFirst(frame);
+  if (movable_) KC_CHECK_OK(TellDrain());
   if (services_.handler.IsSlow(frame)) return TakeSlow(frame);
   return HandleQuick(frame);
 }
@@ -192,7 +197,21 @@ Status ServerConnection::HandleFirst(const wire::Frame& frame) {
   if (!request.ok()) return Refuse(frame.id, request.code());
   if (request->op != wire::Op::kHello) return Refuse(frame.id, Code::kWrongState);
   services_.stats.requests.fetch_add(1, std::memory_order_relaxed);
-  return stream_->Write(services_.handler.Handle(*connection_, frame));
+  const uint64_t drain = services_.sessions.drain().round();
+  KC_CHECK_OK(stream_->Write(services_.handler.Handle(*connection_, frame)));
+  if (!connection_->can_move) return Done{};
+  movable_ = true;
+  services_.sessions.drain().movable.fetch_add(1);
+  told_ = drain;  // by the reply
+  return Done{};
+}
+
+// Before the reply to the request that it came with, so that the caller reads both at once.
+Status ServerConnection::TellDrain() {
+  const uint64_t drain = services_.sessions.drain().round();
+  if (drain == 0 || drain == told_) return Done{};
+  told_ = drain;
+  return stream_->Write(wire::BuildNotice(wire::Notice::kDrain));
 }
 
 Status ServerConnection::Refuse(uint64_t id, Code code) {
@@ -236,6 +255,12 @@ bool ServerConnection::Overdue(Time now) const {
   if (!slow_.empty()) return false;
   if (!in_.empty()) return now - frame_begun_ > limits.stalled;
   return now - last_request_ > limits.idle;
+}
+
+bool ServerConnection::IsLeftOver(Time now) const {
+  if (!movable_ || services_.sessions.drain().round() == 0) return false;
+  const bool quiet = in_.empty() && slow_.empty() && joined_ == 0 && stream_->queued() == 0;
+  return quiet && now - last_request_ > kLeftOver;
 }
 
 }  // namespace keyclave::server

@@ -66,6 +66,8 @@ class ServerConnection {
   Next Drain();
   // Whether it took longer than the limits allow.
   bool Overdue(Time now) const;
+  // Whether its caller was told to go elsewhere, or would be, and asks for nothing here any more.
+  bool IsLeftOver(Time now) const;
 
   int fd() const { return stream_->fd(); }
   bool WantsRead() const;
@@ -89,6 +91,7 @@ class ServerConnection {
   Status Advance();
   Status Handshake();
   Status Serve();
+  Status TellDrain();
   Status HandleFrame(const wire::Frame& frame);
   Status HandleQuick(const wire::Frame& frame);
   Status HandleFirst(const wire::Frame& frame);
@@ -116,7 +119,9 @@ class ServerConnection {
   Bytes in_;                      // decrypted, not yet handled
   std::deque<SlowRequest> slow_;  // the first one is running
   size_t slow_bytes_ = 0;
-  size_t joined_ = 0;  // requests that are in the batch
+  size_t joined_ = 0;     // requests that are in the batch
+  bool movable_ = false;  // counted as such in session::Drain
+  uint64_t told_ = 0;     // the drain that its caller knows of
   const Time opened_;
   Time last_request_;
   Time frame_begun_;

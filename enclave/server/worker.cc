@@ -18,6 +18,16 @@ constexpr uint64_t kWakeUp = 0;  // epoll's number for the eventfd
 constexpr int kMaxEvents = 64;
 constexpr int kCheckMilliseconds = 1000;  // between looks at the time limits
 
+// Ends a connection that nobody seems to need, but not on top of a request that has just come.
+auto CloseUnlessAsked(ServerConnection::Time now) {
+  return [now](ServerConnection& connection) {
+    const Next next = connection.Turn();
+    if (next != Next::kWait) return next;
+    if (connection.IsLeftOver(now)) return connection.Drain();
+    return connection.joined() != 0 ? Next::kAgain : next;
+  };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::Create(const Services& services) {
@@ -238,10 +248,16 @@ void Worker::BeginDrain() {
 void Worker::CloseOverdue(Time now) {
   const bool drained = drain_until_.has_value() && now >= *drain_until_;
   std::vector<uint64_t> overdue;
+  std::vector<uint64_t> left_over;
   for (const auto& [number, entry] : connections_) {
-    if (drained || entry.connection->Overdue(now)) overdue.push_back(number);
+    if (drained || entry.connection->Overdue(now)) {
+      overdue.push_back(number);
+    } else if (entry.connection->IsLeftOver(now)) {
+      left_over.push_back(number);
+    }
   }
   for (const uint64_t number : overdue) Close(number);
+  for (const uint64_t number : left_over) Act(number, CloseUnlessAsked(now));
 }
 
 }  // namespace keyclave::server

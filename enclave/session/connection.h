@@ -20,6 +20,7 @@ struct Connection {
   };
   std::optional<Nonce> nonce;
   bool hello_done = false;
+  bool can_move = false;  // says the caller: to another daemon, when it is told
 };
 
 }  // namespace keyclave::session

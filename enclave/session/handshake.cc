@@ -56,6 +56,8 @@ Result<wire::HelloReply> HandleHello(const HandshakeContext& context, Connection
   }
   connection.nonce = Connection::Nonce{.value = reply.nonce, .made = now};
   connection.hello_done = true;
+  connection.can_move = request.can_move.value_or(false);
+  if (connection.can_move && context.draining && context.draining()) reply.draining = true;
   return reply;
 }
 

@@ -30,6 +30,8 @@ struct HandshakeContext {
   // The most that any policy in force lets late collateral count, in seconds: asked only when that
   // matters. Without it none does.
   std::function<uint64_t()> collateral_grace = {};
+  // Whether callers that can move shall do so. Without it none shall.
+  std::function<bool()> draining = {};
 };
 
 // kEvidenceUnavailable, kEvidenceUnknownType.

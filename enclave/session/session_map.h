@@ -4,6 +4,7 @@
 #include <functional>
 #include <tuple>
 
+#include "enclave/session/drain.h"
 #include "enclave/session/session.h"
 
 namespace keyclave::session {
@@ -28,6 +29,7 @@ class SessionMap {
   size_t size() const;
   // For changes that end logins everywhere (a PIN changed, a token deleted).
   void ForEach(const std::function<void(Session&)>& visit) const;
+  Drain& drain() { return drain_; }
 
  private:
   // A process that changes its user keeps its TLS key, but must not keep what its old user proved.
@@ -42,6 +44,7 @@ class SessionMap {
   const SessionLimits limits_;
   const Clock& clock_;
   const std::function<void(const Session&)> on_end_;
+  Drain drain_;
   mutable Mutex mutex_;
   uint64_t next_id_ KC_GUARDED_BY(mutex_) = 1;
   uint64_t refused_ KC_GUARDED_BY(mutex_) = 0;  // since the last Sweep

@@ -89,6 +89,15 @@ Bytes BuildReply(uint64_t id, uint64_t epoch, ByteSpan fields) {
   return FinishFrame(std::move(out), id);
 }
 
+Bytes BuildNotice(Notice notice) {
+  CborWriter out = BeginFrame();
+  out.Array(3);
+  out.Uint(static_cast<uint64_t>(notice));
+  out.Uint(0);
+  out.Raw(Encode(Empty()));
+  return FinishFrame(std::move(out), 0);
+}
+
 Bytes BuildErrorReply(uint64_t id, uint64_t epoch, Code code, std::string_view detail) {
   ErrorFields fields;
   if (!detail.empty()) fields.detail = std::string(detail);

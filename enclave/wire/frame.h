@@ -26,6 +26,12 @@ struct Frame {
 // kBadVersion, kTruncated for a length under 9: the stream cannot be resumed after an error.
 Result<std::optional<Frame>> TakeFrame(ByteSpan& buffer);
 
+// What a daemon says unasked, in place of a reply's code and with id 0. Numbers below those of
+// errors: the stream goes on.
+enum class Notice : uint64_t {
+  kDrain = 1,  // the caller shall go to another member of the fleet
+};
+
 struct RequestBody {
   Op op{};
   ByteSpan fields;
@@ -42,6 +48,8 @@ Bytes BuildRequest(uint64_t id, Op op, ByteSpan fields);
 Bytes BuildReply(uint64_t id, uint64_t epoch, ByteSpan fields);
 // `detail` is sent to operators only; others get an empty one.
 Bytes BuildErrorReply(uint64_t id, uint64_t epoch, Code code, std::string_view detail);
+// Only for callers that said that they listen (HelloRequest::can_move).
+Bytes BuildNotice(Notice notice);
 Result<std::string> ErrorDetail(const ReplyBody& reply);
 
 }  // namespace keyclave::wire

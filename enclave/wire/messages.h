@@ -17,7 +17,8 @@ namespace keyclave::wire {
 struct HelloRequest {
   ByteArray<32> nonce{};
   bool want_evidence = false;
-  KC_FIELDS_2(nonce, want_evidence)
+  std::optional<bool> can_move = {};  // the caller has other members of the fleet to go to
+  KC_FIELDS_3(nonce, want_evidence, can_move)
 };
 struct HelloReply {
   ByteArray<32> nonce{};   // single use, for one Attest on this connection, within 60 s
@@ -31,6 +32,7 @@ struct HelloReply {
   std::optional<Bytes> runtime_claims;
   uint64_t session =
       0;  // the session's number in this run of the daemon: another one has no logins
+  std::optional<bool> draining = {};  // a caller that can move shall do so; told to no other
   template <class V>
   void Visit(V&& v) {
     v(1, nonce);
@@ -42,6 +44,7 @@ struct HelloReply {
     v(7, evidence);
     v(8, runtime_claims);
     v(9, session);
+    v(10, draining);
   }
 };
 
@@ -85,6 +88,7 @@ struct StatusReply {
   std::string sealing;                // who keeps the root secret: file, tpm …
   std::string signing;                // by what signatures are made
   std::vector<NameCount> groups;      // of signatures made together: how many of each size
+  std::optional<uint64_t> draining;   // while it does: open connections of callers that can move
   std::optional<FleetStatus> fleet = {};
   template <class V>
   void Visit(V&& v) {
@@ -105,8 +109,20 @@ struct StatusReply {
     v(15, sealing);
     v(16, signing);
     v(17, groups);
-    v(18, fleet);
+    v(18, draining);
+    v(19, fleet);
   }
+};
+
+// Sends callers that have another member of the fleet there, or takes them again.
+struct DrainRequest {
+  bool on = false;
+  KC_FIELDS_1(on)
+};
+struct DrainReply {
+  uint64_t movable = 0;      // open connections of callers that can move
+  uint64_t connections = 0;  // all that are open
+  KC_FIELDS_2(movable, connections)
 };
 
 // ---- tokens ----

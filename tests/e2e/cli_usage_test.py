@@ -5,8 +5,8 @@ import json
 
 from lab import KEYCLAVE, LabTest, main
 
-COMMANDS = ["init", "dev", "run", "status", "doctor", "token", "owner", "request", "key", "cert", "policy",
-            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store"]
+COMMANDS = ["init", "dev", "run", "status", "doctor", "drain", "token", "owner", "request", "key", "cert", "policy",
+            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store", "replica"]
 
 
 class Usage(LabTest):

@@ -40,14 +40,29 @@ class TestFolder {
   // A client that attests itself and expects a simulated enclave.
   client::ClientConfig ClientConfig(const std::string& endpoint, const std::string& more = {},
                                     const std::string& evidence = "simulated") const {
-    const std::string text =
-        "endpoint: " + endpoint + "\nexpect: {tee: {is: simulated}}\nevidence: " + evidence +
-        "\nsimulated: {key: " + File("root.key") + ", root: " + File("root.pub") + "}\n" + more;
-    return client::ParseClientConfig(text, "client.yaml").value();
+    return Parse("endpoint: " + endpoint, more, evidence);
+  }
+  // The same over a fleet, whose members it prefers as they stand here.
+  client::ClientConfig FleetConfig(const std::vector<std::string>& endpoints,
+                                   const std::string& more = {}) const {
+    std::string list;
+    for (const std::string& endpoint : endpoints)
+      list.append(list.empty() ? "" : ", ").append(endpoint);
+    client::ClientConfig config = Parse("endpoints: [" + list + "]", more, "simulated");
+    config.in_order = true;
+    return config;
   }
   client::ClientConfig ClientConfig() const { return ClientConfig("unix:" + Socket()); }
 
  private:
+  client::ClientConfig Parse(const std::string& where, const std::string& more,
+                             const std::string& evidence) const {
+    const std::string text = where + "\nexpect: {tee: {is: simulated}}\nevidence: " + evidence +
+                             "\nsimulated: {key: " + File("root.key") +
+                             ", root: " + File("root.pub") + "}\n" + more;
+    return client::ParseClientConfig(text, "client.yaml").value();
+  }
+
   std::string path_;
 };
 
@@ -95,7 +110,7 @@ class FakeHandler final : public server::RequestHandler {
 
   Bytes Handle(session::Connection& connection, const wire::Frame& request) override {
     const auto body = wire::ParseRequest(request.body);
-    if (!body.ok()) return wire::BuildErrorReply(request.id, kEpoch, body.code(), {});
+    if (!body.ok()) return wire::BuildErrorReply(request.id, epoch, body.code(), {});
     {
       const std::lock_guard lock(mutex_);
       ++counts_[body->op];
@@ -103,12 +118,12 @@ class FakeHandler final : public server::RequestHandler {
       if (refusal != refusals_.end()) {
         const Code code = refusal->second;
         refusals_.erase(refusal);
-        return wire::BuildErrorReply(request.id, kEpoch, code, "as told");
+        return wire::BuildErrorReply(request.id, epoch, code, "as told");
       }
     }
     const auto fields = Run(connection, *body);
-    if (!fields.ok()) return wire::BuildErrorReply(request.id, kEpoch, fields.code(), {});
-    return wire::BuildReply(request.id, kEpoch, *fields);
+    if (!fields.ok()) return wire::BuildErrorReply(request.id, epoch, fields.code(), {});
+    return wire::BuildReply(request.id, epoch, *fields);
   }
   // The slow operations take until the gate is open.
   bool IsSlow(const wire::Frame& request) const override {
@@ -139,6 +154,7 @@ class FakeHandler final : public server::RequestHandler {
   std::atomic<bool> demand_evidence{true};
 
   static constexpr uint64_t kEpoch = 7;
+  std::atomic<uint64_t> epoch{kEpoch};
 
  private:
   Result<Bytes> Run(session::Connection& connection, const wire::RequestBody& body) {
@@ -181,6 +197,14 @@ class FakeHandler final : public server::RequestHandler {
         gate_.wait(lock, [this] { return open_; });
         return wire::Encode(wire::Empty());
       }
+      case wire::Op::kCreateObject: {  // of the session, or as its template says
+        KC_ASSIGN(const auto request, wire::Decode<wire::CreateObjectRequest>(body.fields));
+        wire::ObjectReply reply;
+        reply.object.id = RandomArray<16>();
+        reply.object.attributes.SetBool(CKA_TOKEN, request.attributes.IsTrue(CKA_TOKEN));
+        return wire::Encode(reply);
+      }
+      case wire::Op::kDestroyObject: return wire::Encode(wire::Empty());
       case wire::Op::kCreateToken: return wire::Encode(wire::CreateTokenReply());
       case wire::Op::kListTokens: {
         if (connection.session->LoginOf(kToken) == wire::LoginState::kNone) {
@@ -225,6 +249,7 @@ class FakeDaemon {
     session::SessionLimits sessions = {};
     uint64_t evidence_max_age = 3600;
     unsigned workers = 2;
+    std::string enclave_id = "test-enclave";
   };
 
   FakeDaemon(const TestFolder& folder, Options options)
@@ -234,11 +259,12 @@ class FakeDaemon {
         handler(session::HandshakeContext{.trust = trust_,
                                           .producer = producer_,
                                           .evidence_type = "simulated",
-                                          .enclave_id = "test-enclave",
+                                          .enclave_id = options.enclave_id,
                                           .version = "1",
                                           .simulated = true,
                                           .evidence_max_age = options.evidence_max_age,
                                           .clock = clock}) {
+    handler.context().draining = [this] { return sessions_.drain().round() != 0; };
     server::ServerConfig config;
     if (options.listen.empty()) options.listen = {"unix:" + folder.Socket()};
     for (const std::string& endpoint : options.listen) {

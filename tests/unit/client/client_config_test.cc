@@ -24,7 +24,9 @@ bool Accepts(const ClientConfig& config, std::string_view type) {
 TEST(ClientConfig, DefaultsAreAsDocumented) {
   const auto config = Parse(Good());
   ASSERT_TRUE(config.ok()) << config.error().Text();
-  EXPECT_EQ(config->endpoint.path, "/run/keyclave/keyclaved.sock");
+  ASSERT_EQ(config->endpoints.size(), 1U);
+  EXPECT_EQ(config->endpoints[0].path, "/run/keyclave/keyclaved.sock");
+  EXPECT_FALSE(config->IsFleet());
   EXPECT_FALSE(config->socket_owner.has_value());
   EXPECT_TRUE(config->evidence_type.empty());
   EXPECT_FALSE(Accepts(*config, "simulated")) << "it must be asked for";
@@ -53,6 +55,31 @@ TEST(ClientConfig, EverythingCanBeSaid) {
   EXPECT_EQ(config->renew_before, std::chrono::minutes(5));
   EXPECT_EQ(config->max_connections, 4U);
   EXPECT_EQ(config->spin.count(), 50);
+}
+
+constexpr std::string_view kExpect = "\nexpect: {tee: {is: simulated}}\n";
+
+TEST(ClientConfig, AFleetHasSeveralEndpoints) {
+  const auto config = Parse("endpoints: [unix:/run/a.sock, tcp:b.example:7700, 'tcp:[::1]:7700']" +
+                            std::string(kExpect) + "socket_owner: 0\n");
+  ASSERT_TRUE(config.ok()) << config.error().Text();
+  ASSERT_EQ(config->endpoints.size(), 3U);
+  EXPECT_TRUE(config->IsFleet());
+  EXPECT_EQ(config->EndpointsText(), "unix:/run/a.sock, tcp:b.example:7700, tcp:[::1]:7700");
+  EXPECT_EQ(config->At(config->endpoints[1]).EndpointsText(), "tcp:b.example:7700");
+  const auto one = Parse("endpoints: [unix:/run/a.sock]" + std::string(kExpect));
+  ASSERT_TRUE(one.ok());
+  EXPECT_FALSE(one->IsFleet());
+}
+
+TEST(ClientConfig, AFleetHasAtMost64Members) {
+  std::string list;
+  for (int port = 1; port <= 64; ++port) list += "\n- tcp:host:" + std::to_string(port);
+  EXPECT_TRUE(Parse("endpoints:" + list + std::string(kExpect)).ok());
+  const auto more = Parse("endpoints:" + list + "\n- tcp:host:65" + std::string(kExpect));
+  ASSERT_FALSE(more.ok());
+  EXPECT_EQ(more.code(), Code::kConfigBadValue);
+  EXPECT_NE(more.error().Text().find("64"), std::string::npos);
 }
 
 TEST(ClientConfig, ReleaseKeysAndPinnedPolicies) {
@@ -109,6 +136,15 @@ TEST(ClientConfig, EveryMistakeNamesItsPlace) {
       {"endpoint: tcp:127.0.0.1:0\nexpect: {tee: {is: simulated}}\n", Code::kConfigBadValue,
        "port"},
       {"endpoint: tcp:127.0.0.1:7\nexpect: {tee: {is: simulated}}\nsocket_owner: 1\n",
+       Code::kConfigBadValue, "unix"},
+      {"endpoints: []\nexpect: {tee: {is: simulated}}\n", Code::kConfigBadValue, "c.yaml:1"},
+      {"endpoints: unix:/s\nexpect: {tee: {is: simulated}}\n", Code::kConfigWrongType, "c.yaml:1"},
+      {"endpoints:\n- unix:/s\n- unix:/s\nexpect: {tee: {is: simulated}}\n", Code::kConfigBadValue,
+       "c.yaml:3"},
+      {"endpoints:\n- unix:/s\n- tcp:h:0\nexpect: {tee: {is: simulated}}\n", Code::kConfigBadValue,
+       "c.yaml:3"},
+      {Good() + "endpoints: [unix:/s]\n", Code::kConfigBadValue, "c.yaml:3"},
+      {"endpoints: [tcp:a:1, tcp:b:1]\nexpect: {tee: {is: simulated}}\nsocket_owner: 1\n",
        Code::kConfigBadValue, "unix"},
       {"endpoint: [unix:/s]\nexpect: {tee: {is: simulated}}\n", Code::kConfigWrongType, "c.yaml:1"},
   };

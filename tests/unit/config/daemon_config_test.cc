@@ -54,6 +54,9 @@ TEST_F(DaemonConfigTest, ReadsAndCompletes) {
   EXPECT_EQ(config->socket_mode, 0660U);
   EXPECT_EQ(config->operators, (std::vector<uint32_t>{0, 33}));
   EXPECT_EQ(config->evidence_max_age, 5400U);
+  EXPECT_EQ(config->drain, 10U);
+  EXPECT_EQ(Parse("drain: 0s\n")->drain, 0U);
+  EXPECT_EQ(Parse("drain: 1h\n")->drain, 3600U);
   EXPECT_EQ(config->limits.sessions, 7U);
   EXPECT_EQ(config->limits.connections, 1024U);
   EXPECT_EQ(config->trust.accepted_types, std::vector<std::string>{"simulated"});
@@ -82,6 +85,7 @@ TEST_F(DaemonConfigTest, RefusesMistakesWithTheirPlace) {
   Refuses("socket_mode: \"77777\"\n", Code::kConfigBadValue, "socket_mode");
   Refuses("evidence_max_age: 0s\n", Code::kConfigBadValue, "evidence_max_age");
   Refuses("evidence_max_age: 31d\n", Code::kConfigBadValue, "evidence_max_age");
+  Refuses("drain: 61m\n", Code::kConfigBadValue, "drain");
   Refuses("limits: {connections: 0}\n", Code::kConfigBadValue, "connections");
   Refuses("limits: {colour: 1}\n", Code::kConfigUnknownKey, "colour");
   Refuses("accept: [sev-snp-of-tomorrow]\n", Code::kConfigBadValue, "simulated");

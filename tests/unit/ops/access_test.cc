@@ -248,5 +248,23 @@ TEST_F(AccessTest, NothingRunsBeforeHello) {
   EXPECT_EQ(Run<wire::Op::kStatus>(caller, {}).code(), Code::kWrongState);
 }
 
+TEST_F(AccessTest, OperatorsDrain) {
+  const auto root = Connect(0);
+  const auto stranger = Connect(4711);
+  session::Drain& drain = sessions_->drain();
+  EXPECT_EQ(Run<wire::Op::kDrain>(*stranger, {.on = true}).code(), Code::kOperatorOnly);
+  EXPECT_EQ(drain.round(), 0U);
+  EXPECT_FALSE(Run<wire::Op::kStatus>(*root, {})->draining.has_value());
+  drain.movable = 3;
+  const auto begun = Run<wire::Op::kDrain>(*root, {.on = true});
+  ASSERT_TRUE(begun.ok()) << begun.error().Text();
+  EXPECT_EQ(begun->movable, 3U);
+  EXPECT_NE(drain.round(), 0U);
+  EXPECT_EQ(Run<wire::Op::kStatus>(*root, {})->draining, 3U);
+  EXPECT_FALSE(Run<wire::Op::kStatus>(*stranger, {})->draining.has_value());
+  EXPECT_TRUE(Run<wire::Op::kDrain>(*root, {.on = false}).ok());
+  EXPECT_EQ(drain.round(), 0U);
+}
+
 }  // namespace
 }  // namespace keyclave::ops

@@ -38,7 +38,7 @@ TEST(DispatchTable, EveryChangeIsAudited) {
         wire::Op::kSetPin, wire::Op::kCreateObject, wire::Op::kCopyObject, wire::Op::kDestroyObject,
         wire::Op::kSetAttributes, wire::Op::kGenerateKey, wire::Op::kGenerateKeyPair,
         wire::Op::kImportKey, wire::Op::kCertify, wire::Op::kUnwrapKey, wire::Op::kDeriveKey,
-        wire::Op::kApplyPolicy}) {
+        wire::Op::kApplyPolicy, wire::Op::kDrain}) {
     EXPECT_EQ(FindRow(op)->audit, AuditClass::kChange) << wire::OpName(op);
   }
   EXPECT_EQ(FindRow(wire::Op::kWrapKey)->audit, AuditClass::kRelease);

@@ -211,9 +211,14 @@ class Client::State {};
 
 Client::Client(ClientConfig config) : config_(std::move(config)) {}
 Client::~Client() = default;
-Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields, const std::string& /*measurement*/) {
+Result<Bytes> Client::CallRaw(wire::Op op, Bytes fields, const std::string& /*measurement*/,
+                              bool /*makes*/) {
   return FakeEnclave::Get().Answer(op, fields);
 }
+Client::Making::Making(const Client& /*client*/) : state_(nullptr) {}
+Client::Making::~Making() = default;
+void Client::NoteObject(const wire::ObjectInfo& /*object*/) {}
+void Client::ForgetObject(const wire::ObjectRef& /*object*/) {}
 uint64_t Client::epoch() const { return FakeEnclave::Get().epoch(); }
 uint64_t Client::generation() const { return FakeEnclave::Get().generation(); }
 Status Client::Login(const wire::TokenId& token, wire::LoginState user, SecretBytes pin) {
