@@ -8,6 +8,8 @@ std::vector<RecordKey> ObjectStore::Impl::RecordKeys() const {
   std::vector<RecordKey> keys;
   const ReaderLock lock(state_mutex);
   keys.reserve(objects.size() + usage_count);
+  keys.push_back(AuditMarkKey(member));
+  keys.push_back(FleetRecordKey());
   for (const auto& [token, state] : tokens) {
     keys.push_back(TokenRecordKey(token));
     for (const auto& [name, policy] : state.policies) keys.push_back(PolicyRecordKey(token, name));

@@ -25,8 +25,9 @@ Result<Bytes> EnforceAndHandle(Call& call, ByteSpan fields) {
 
 template <wire::Op op, class Permission, auto handler>
 constexpr Row MakeRow(AuditClass audit, SessionNeed need = SessionNeed::kHello) {
-  return {op, need, audit, !std::is_same_v<Permission, Anyone>,
-          &EnforceAndHandle<op, Permission, handler>};
+  constexpr bool kTouchesObjects =
+      !std::is_same_v<Permission, Anyone> && !std::is_same_v<Permission, OperatorOnly>;
+  return {op, need, audit, kTouchesObjects, &EnforceAndHandle<op, Permission, handler>};
 }
 
 constexpr auto kNone = AuditClass::kNone;
@@ -153,7 +154,7 @@ Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
 
 Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
   // Whoever was cut off for long may have missed a revocation.
-  if (row.is_guarded && call.service.fleet != nullptr && call.service.fleet->IsStale())
+  if (row.touches_objects && call.service.fleet != nullptr && call.service.fleet->IsStale())
     return Fail(Code::kFleetStale);
   // What cannot be recorded is not done.
   if (row.audit != AuditClass::kNone) KC_CHECK_OK(call.service.audit.EnsureRoom());

@@ -25,7 +25,7 @@ struct Row {
   wire::Op op;
   SessionNeed need;
   AuditClass audit;
-  bool is_guarded;  // by any permission
+  bool touches_objects;  // and is not for whoever cannot be sure what was revoked
   Result<Bytes> (*run)(Call&,
                        ByteSpan fields);  // decodes, enforces the permission, handles, encodes
 };

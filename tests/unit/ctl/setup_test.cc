@@ -53,7 +53,7 @@ TEST_F(Setup, WritesWhatDaemonAndClientRead) {
   EXPECT_FALSE(daemon->default_policy.empty());
   const auto client = client::LoadClientConfig(plan_.places.ClientConfig());
   ASSERT_TRUE(client.ok()) << client.error().Text();
-  EXPECT_EQ(client->endpoint.path, plan_.places.socket);
+  EXPECT_EQ(client->endpoints.front().path, plan_.places.socket);
   EXPECT_EQ(client->socket_owner, getuid());
   EXPECT_EQ(client->evidence_type, "simulated");
 }
