@@ -174,12 +174,12 @@ TEST_F(ServerTest, ACallerThatVanishesDuringASlowRequestIsForgotten) {
   }
   EXPECT_TRUE(Eventually([&] { return daemon_.server->stats().connections == 0; }));
   EXPECT_EQ(daemon_.sessions().size(), 1U);
-  daemon_.clock.AdvanceTime(100);
+  daemon_.clock.AdvanceSteady(100);
   daemon_.sessions().Sweep();
   EXPECT_EQ(daemon_.sessions().size(), 1U) << "the request in progress still uses it";
   daemon_.handler.SetGate(true);
   EXPECT_TRUE(Eventually([&] {
-    daemon_.clock.AdvanceTime(100);
+    daemon_.clock.AdvanceSteady(100);
     daemon_.sessions().Sweep();
     return daemon_.sessions().size() == 0;
   }));
