@@ -108,11 +108,11 @@ Result<int> Check(const CheckOptions& options, const Globals& globals) {
 }
 
 Json SizeJson(const wire::StoreSize& size) {
-  return {{"file", size.file}, {"log", size.log}, {"unused", size.unused}};
+  return {{"file", size.store}, {"log", size.log}, {"unused", size.unused}};
 }
 
 std::string SizeText(const wire::StoreSize& size) {
-  return std::to_string(size.file) + " bytes (" + std::to_string(size.unused) + " unused), log " +
+  return std::to_string(size.store) + " bytes (" + std::to_string(size.unused) + " unused), log " +
          std::to_string(size.log) + " bytes";
 }
 

@@ -33,10 +33,10 @@ struct CheckStoreReply {
 
 // In bytes.
 struct StoreSize {
-  uint64_t file = 0;
+  uint64_t store = 0;
   uint64_t log = 0;     // of the write-ahead log
   uint64_t unused = 0;  // of the file
-  KC_FIELDS_3(file, log, unused)
+  KC_FIELDS_3(store, log, unused)
 };
 using CompactStoreRequest = Empty;
 struct CompactStoreReply {
