@@ -131,6 +131,11 @@ Status ObjectStore::Remove(const wire::ObjectId& id) {
 
 void ObjectStore::RemoveSessionObjects(uint64_t session) {
   if (session == 0) return;
+  // Most sessions have none, and need not wait for a commit that is under way.
+  {
+    const ReaderLock lock(impl_->state_mutex);
+    if (!impl_->session_objects.contains(session)) return;
+  }
   const MutexLock writing(impl_->write_mutex);
   std::vector<ObjectPtr> doomed;
   {
