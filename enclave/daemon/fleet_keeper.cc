@@ -52,8 +52,9 @@ keys::OpenOptions FleetKeeper::Options(keys::Progress progress) {
   options.share = [this](std::unique_ptr<store::Store> copy,
                          const ByteArray<16>& enclave_id) -> Result<std::unique_ptr<store::Store>> {
     rows_ = std::make_shared<fleet::SharedRows>(etcd_, config_.prefix, enclave_id);
-    return std::unique_ptr<store::Store>(
-        std::make_unique<fleet::FleetStore>(std::move(copy), rows_, position_file_));
+    auto made = std::make_unique<fleet::FleetStore>(std::move(copy), rows_, position_file_);
+    shared_ = made.get();
+    return std::unique_ptr<store::Store>(std::move(made));
   };
   return options;
 }
@@ -153,19 +154,10 @@ Status PublishStore(const config::DaemonConfig& config, const keys::RootSealer& 
                     const Clock& clock) {
   KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper,
             FleetKeeper::Create(*config.fleet, config.state, clock));
-  fleet::FleetStore* shared = nullptr;
-  keys::OpenOptions options = keeper->Options({});
-  options.share = [&shared, share = options.share](
-                      std::unique_ptr<store::Store> copy,
-                      const ByteArray<16>& enclave_id) -> Result<std::unique_ptr<store::Store>> {
-    KC_ASSIGN(auto made, share(std::move(copy), enclave_id));
-    shared = static_cast<fleet::FleetStore*>(made.get());  // Options makes no other
-    return made;
-  };
   // Opened whole: what is published has been checked, its age against the witness too.
   KC_ASSIGN(const auto store,
-            keys::ObjectStore::Open(config.state, sealer, WitnessOf(config), options));
-  return shared->Publish();
+            keys::ObjectStore::Open(config.state, sealer, WitnessOf(config), keeper->Options({})));
+  return keeper->Publish();
 }
 
 }  // namespace keyclave::daemon

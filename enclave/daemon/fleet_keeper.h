@@ -26,6 +26,8 @@ class FleetKeeper final : public ops::FleetView {
   // asked the daemon to end meanwhile. What the store says about a shared store that is not the
   // continuation of this machine's copy.
   Result<bool> CatchUp(keys::ObjectStore& store);
+  // Begins a fleet with what this store has. kStoreExists.
+  keyclave::Status Publish() { return shared_->Publish(); }
   // Watches until Stop.
   void Start(keys::ObjectStore& store);
   void Stop();
@@ -46,6 +48,7 @@ class FleetKeeper final : public ops::FleetView {
   const std::shared_ptr<fleet::Etcd> etcd_;
   const Clock& clock_;
   std::shared_ptr<fleet::SharedRows> rows_;  // from Options on
+  fleet::FleetStore* shared_ = nullptr;      // the vault's, made by what Options gives
   int64_t revision_ = 0;                     // at which the last look found nothing more
   std::atomic<int64_t> contact_;             // steady, nanoseconds: the last that succeeded
   std::thread thread_;

@@ -48,6 +48,7 @@ struct Http::Handle {
   std::array<char, CURL_ERROR_SIZE> error{};
   const Piece* piece = nullptr;
   bool enough = false;
+  CURLcode refused = CURLE_OK;  // the first option that was: nothing is sent without it
 
   Handle() = default;
   Handle(const Handle&) = delete;
@@ -59,7 +60,9 @@ struct Http::Handle {
 
   template <class T>
   void Set(CURLoption option, T value) {
-    curl_easy_setopt(curl, option, value);  // NOLINT(cppcoreguidelines-pro-type-vararg)
+    const CURLcode code =
+        curl_easy_setopt(curl, option, value);  // NOLINT(cppcoreguidelines-pro-type-vararg)
+    if (refused == CURLE_OK) refused = code;
   }
 
   // curl takes any other number than what it gave as an error: how a stream ends.
@@ -70,6 +73,7 @@ struct Http::Handle {
   }
 
   std::optional<HttpFailure> Run(const Piece& to) {
+    if (refused != CURLE_OK) return HttpFailure{.why = curl_easy_strerror(refused), .sent = false};
     piece = &to;
     enough = false;
     error.front() = '\0';
@@ -79,10 +83,11 @@ struct Http::Handle {
     const char* text = error.front() == '\0' ? curl_easy_strerror(code) : error.data();
     return HttpFailure{.why = text, .sent = !IsBeforeSending(code)};
   }
-  bool TimedOut(const HttpFailure& /*failure*/) const {
-    long connected = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &connected);  // NOLINT(*-vararg)
-    return connected != 0;
+  // Of the answer; 0: there was none.
+  long Status() const {
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);  // NOLINT(*-vararg)
+    return status;
   }
 };
 
@@ -107,6 +112,7 @@ void Http::Return(HandlePtr handle) {
 void Http::Prepare(Handle& handle, size_t host, const std::string& path, const std::string& body,
                    Deadline deadline) const {
   curl_easy_reset(handle.curl);
+  handle.refused = handle.curl == nullptr ? CURLE_FAILED_INIT : CURLE_OK;
   const long time = MillisecondsUntil(deadline);
   handle.Set(CURLOPT_URL, (config_.endpoints[host] + path).c_str());
   handle.Set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -122,6 +128,8 @@ void Http::Prepare(Handle& handle, size_t host, const std::string& path, const s
   handle.Set(CURLOPT_TCP_KEEPIDLE, kKeepAlive);
   handle.Set(CURLOPT_TCP_KEEPINTVL, kKeepAlive);
   handle.Set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+  // The system's own authorities, which Debian's curl has as its default folder, are not asked.
+  handle.Set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   if (!config_.ca_file.empty()) handle.Set(CURLOPT_CAINFO, config_.ca_file.c_str());
   if (!config_.certificate_file.empty()) {
     handle.Set(CURLOPT_SSLCERT, config_.certificate_file.c_str());
@@ -142,7 +150,7 @@ std::optional<HttpFailure> Http::Post(size_t host, const std::string& path, cons
     if (!too_large) reply.body.append(bytes);
     return !too_large;
   });
-  curl_easy_getinfo(handle->curl, CURLINFO_RESPONSE_CODE, &reply.status);  // NOLINT(*-vararg)
+  reply.status = handle->Status();
   if (too_large) failure = HttpFailure{.why = "a reply beyond all bounds", .sent = true};
   Return(std::move(handle));
   return failure;
@@ -154,10 +162,14 @@ std::optional<HttpFailure> Http::Stream(size_t host, const std::string& path,
   HandlePtr handle = Take();
   Prepare(*handle, host, path, body, deadline);
   std::optional<HttpFailure> failure = handle->Run(piece);
-  // A stream that began and is silent until the deadline is in order.
-  if (failure.has_value() && handle->TimedOut(*failure) &&
-      std::chrono::steady_clock::now() >= deadline)
+  // One that began and is silent until the deadline is in order; one that ends before is not.
+  const bool is_over = std::chrono::steady_clock::now() >= deadline;
+  if (failure.has_value() && handle->Status() != 0 && is_over) {
     failure.reset();
+  } else if (!failure.has_value() && !handle->enough && !is_over) {
+    failure = HttpFailure{
+        .why = "the stream ended, HTTP status " + std::to_string(handle->Status()), .sent = true};
+  }
   Return(std::move(handle));
   return failure;
 }

@@ -35,8 +35,8 @@ Result<Vault::Impl::Found> Vault::Impl::VerifyNews(const store::News& news) {
   std::vector<RowIndex::Entry> entries;
   for (const auto& [id, sealed] : rows) {
     const RowIndex::Entry* known = index.Find(id);
-    KC_ASSIGN(const RowTag tag, TagOf(*sealed));
-    if (known != nullptr && known->tag == tag) continue;
+    const Result<RowTag> tag = TagOf(*sealed);
+    if (known != nullptr && tag.ok() && known->tag == *tag) continue;
     Result<OpenedRow> opened = sealer.Open(id, *sealed);
     if (!opened.ok() && opened.code() == Code::kStoreNewer) return opened.error();
     if (!opened.ok())

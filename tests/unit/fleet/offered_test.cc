@@ -63,6 +63,14 @@ Snapshot Edited(const History& history) {
   return Renewed(std::move(offered), history.now);
 }
 
+Snapshot Cut(const History& history) {
+  Snapshot offered = history.now;
+  for (const Bytes& key : RowKeys(offered)) {
+    if (!history.seen.values.contains(key)) offered.values[key].bytes.resize(5);
+  }
+  return Renewed(std::move(offered), history.now);
+}
+
 Snapshot Swapped(const History& history) {
   Snapshot offered = history.now;
   const auto keys = RowKeys(offered);
@@ -149,6 +157,7 @@ std::vector<Offer> Offers() {
       {"an edited head", EditedHead, kCorrupt, kCorrupt, "head"},
       {"another enclave's head", ForeignHead, Code::kStoreForeign, Code::kStoreForeign, "enclave"},
       {"an edited row", Edited, kCorrupt, kCorrupt, "edited"},
+      {"rows that end too early", Cut, kCorrupt, kCorrupt, "edited"},
       {"two rows exchanged", Swapped, kCorrupt, kCorrupt, "swapped"},
       {"old rows under the new head", OldRowsUnderTheNewHead, kCorrupt, kCorrupt, ""},
       {"new rows under an old head", NewRowsUnderTheOldHead, kOld, kOld, "epoch"},
