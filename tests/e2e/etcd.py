@@ -14,8 +14,8 @@ from lab import end_process, free_port, need, wait_until
 class Etcd:
     """`size` members, each a process of its own; clients need a certificate of `ca`."""
 
-    def __init__(self, lab, size=3):
-        self.lab, self.dir = lab, lab.dir / "etcd"
+    def __init__(self, lab, size=3, name="etcd"):
+        self.lab, self.name, self.dir = lab, name, lab.dir / name
         self.dir.mkdir()
         self.ca, self.certificate, self.key = (self.dir / name for name in ("ca.pem", "client.pem", "client-key.pem"))
         self._make_certificates()
@@ -56,7 +56,7 @@ class Etcd:
                    "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                    "--initial-cluster", cluster, "--initial-cluster-token", "test", *tls, "--client-cert-auth", "--peer-client-cert-auth",
                    "--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap", "--log-level", "error"]
-        with open(self.lab.dir / f"etcd{number}.log", "ab") as out:
+        with open(self.lab.dir / f"{self.name}{number}.log", "ab") as out:
             self.processes[number] = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out,
                                                       stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]})
         if wait:
@@ -67,6 +67,17 @@ class Etcd:
         done = subprocess.run([need("curl"), "-sS", "--max-time", "3", "--cacert", self.ca, "--cert", self.certificate, "--key", self.key,
                                "--data", json.dumps(body), self.url(number) + path], capture_output=True, text=True, check=False)
         return json.loads(done.stdout) if done.returncode == 0 and done.stdout.startswith("{") else None
+
+    def snapshot(self, number=0):
+        """All keys and their values, as whoever owns the cluster reads them."""
+        return {one["key"]: one["value"] for one in self.ask(number, "/v3/kv/range", {"key": "AA==", "range_end": "AA=="})["kvs"]}
+
+    def put_back(self, values, number=0):
+        """In one transaction, as nobody but the cluster's owner would: these values, and no others."""
+        puts = [{"request_put": {"key": key, "value": value}} for key, value in values.items()]
+        gone = [{"request_delete_range": {"key": key}} for key in self.snapshot(number).keys() - values.keys()]
+        answer = self.ask(number, "/v3/kv/txn", {"success": puts + gone})
+        assert answer and answer.get("succeeded"), answer
 
     def wait_for(self, number):
         def healthy():

@@ -3,14 +3,16 @@
 """Several daemons share one store in a real etcd cluster of three, over TLS with client certificates: what one changes the
 others have within a moment; whatever is cut, stopped or killed, no more than a limit is used, and in the end all are the same."""
 
+import base64
 import concurrent.futures
 import contextlib
 import json
 import signal
 import unittest
 
-from etcd_fleet import Fleet
-from lab import KEYCLAVED, PERMISSIVE_POLICY, main, wait_until
+from etcd import Etcd, Link
+from etcd_fleet import Fleet, fleet_config
+from lab import KEYCLAVED, PERMISSIVE_POLICY, Lab, main, wait_until
 
 SIGNED = "Verified OK"
 
@@ -23,7 +25,7 @@ def counted(uses):
 class FleetTest(unittest.TestCase):
     def found(self, **options):
         self.fleet = Fleet(self, **options)
-        self.a, self.b, self.c = self.fleet.members
+        self.a, self.b, self.c = (*self.fleet.members, None)[:3]
         self.etcd = self.fleet.etcd
         self.a.make_token("web")
         self.a.write("message", "message")
@@ -76,6 +78,49 @@ class FleetTest(unittest.TestCase):
         process = self.a.run([KEYCLAVED, "--config", self.a.config], check=False)
         self.assertEqual(process.returncode, 1)
         self.assertIn("a copy of a fleet's store", process.stderr)
+
+    def test_who_owns_etcd_puts_nothing_back_unnoticed(self):
+        self.found(size=2)
+        self.generate(self.a, "one")
+        self.everybody_has("one")
+        old = self.etcd.snapshot()
+        self.generate(self.a, "two")
+        self.everybody_has("one", "two")
+        new = self.etcd.snapshot()
+        head = next(key for key in new if base64.b64decode(key).endswith(b"/0/head"))
+        offers = {"rolled back": old, "damaged or edited": {**new, head: new[head][:-8] + "AAAAAAA="},
+                  "no store here": {key: value for key, value in new.items() if key != head}}
+        for said, offer in offers.items():
+            self.etcd.put_back(offer)
+            for member in self.fleet.members:
+                wait_until(lambda: said in self.fleet_status(member)["trouble"], f"{member.name} to say: {said}")
+                self.assertTrue(self.signs(member, "two"), "what it has it uses")
+            self.assertNotEqual(self.generate(self.b, "three", check=False).returncode, 0)
+            # A daemon that starts believes it as little.
+            self.a.kill_daemon()
+            process = self.a.run([KEYCLAVED, "--config", self.a.config], check=False)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn(said, process.stderr)
+            self.etcd.put_back(new)
+            self.a.start_daemon()
+            wait_until(lambda: self.generate(self.b, f"after {said}", check=False).returncode == 0, "changes to go on")
+            new = self.etcd.snapshot()
+
+    def test_etcd_is_believed_by_the_named_authority_and_believes_members_by_theirs(self):
+        base = Lab(start=False)
+        self.addCleanup(base.close)
+        etcd, other = Etcd(base, size=1), Etcd(base, size=1, name="other")
+        right = base.config.read_text() + fleet_config("m0", [Link(base, etcd.ports[0][0])], etcd, "10m")
+        without = "".join(line for line in right.splitlines(keepends=True) if "certificate:" not in line and "    key: /" not in line)
+        for text in (right.replace(str(etcd.ca), str(other.ca)), right.replace(str(etcd.certificate), str(other.certificate)).replace(
+                str(etcd.key), str(other.key)), without):
+            base.config.write_text(text)
+            process = base.run([KEYCLAVED, "--config", base.config, "--publish"], check=False)
+            self.assertEqual(process.returncode, 1, text)
+            self.assertIn("etcd", process.stderr)
+        self.assertNotIn("kvs", etcd.ask(0, "/v3/kv/range", {"key": "AA==", "range_end": "AA=="}))
+        base.config.write_text(right)
+        base.run([KEYCLAVED, "--config", base.config, "--publish"])
 
     def test_without_etcd_keys_are_used_and_nothing_is_changed(self):
         self.found()
