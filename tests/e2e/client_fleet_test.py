@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # ctest: TIMEOUT=900 RUN_SERIAL
-"""Callers over a fleet of three daemons: nginx under continuous handshakes loses none while members are killed, stopped,
+"""Callers over a fleet of three daemons that share their store in etcd: nginx under continuous handshakes loses none while members are killed, stopped,
 drained and restarted; nothing is done twice that must be done once."""
 
 import contextlib
@@ -24,7 +24,7 @@ class ClientFleet(LabTest):
     def setUpClass(cls):
         super().setUpClass()
         make_keys(cls.lab, kinds={"p256": "ec:p256", "other": "ec:p256"})
-        cls.members = make_fleet(cls.lab, MEMBERS)
+        cls.etcd, cls.members = make_fleet(cls.lab, MEMBERS)
 
     def serve(self, name):
         server = Nginx(self.lab, name=name).configure(self.lab.dir / "p256.crt", self.lab.dir / "p256.key").start()
@@ -68,6 +68,20 @@ class ClientFleet(LabTest):
                 self.wait_for_answers(served)
                 member.process.send_signal(signal.SIGCONT)
 
+    def test_no_handshake_is_lost_when_members_of_etcd_are_killed_or_cut_off(self):
+        with self.load(self.serve("partition")) as served:
+            for number in range(len(self.etcd.processes)):
+                self.wait_for_answers(served)
+                self.etcd.kill(number)
+                self.wait_for_answers(served)
+                self.etcd.start(number)
+            for member in self.members:
+                for link in member.links:
+                    link.cut()
+                self.wait_for_answers(served)
+                for link in member.links:
+                    link.heal()
+
     def test_a_rolling_restart_signs_once_for_each_handshake(self):
         """What each member has signed is asked when all have left it; nobody signs there afterwards."""
         before = sum(member.signatures() for member in self.members)
@@ -107,9 +121,12 @@ class ClientFleet(LabTest):
         wait_until(lambda: self.sign() and drained.signatures() > before, "a signature of the member")
 
     def made_of(self, label):
-        """How many members have the key."""
-        return sum(label in [one["label"] for one in member.cli("key", "list", "--token", TOKEN, json=True)["objects"]]
-                   for member in self.members)
+        """How many keys of this label there are; every member comes to say the same."""
+        def counts():
+            listed = [member.cli("key", "list", "--token", TOKEN, json=True)["objects"] for member in self.members]
+            return {sum((one["label"], one["class"]) == (label, "private key") for one in objects) for objects in listed}
+        wait_until(lambda: len(counts()) == 1, "all members to agree")
+        return counts().pop()
 
     @contextlib.contextmanager
     def keys_being_made(self, prefix):

@@ -6,7 +6,7 @@ import shutil
 import unittest
 
 from etcd import Etcd
-from etcd_fleet import fleet_config
+from fleet import fleet_config
 from lab import KEYCLAVED, PERMISSIVE_POLICY, Lab, free_port, main, wait_until
 
 JOIN_POLICY = """\
@@ -36,9 +36,7 @@ class Joining(unittest.TestCase):
         self.enclave = self.first.cli("status", json=True)["enclave"]
 
     def fleet(self, member):
-        class Direct:
-            port = self.etcd.ports[0][0]
-        return fleet_config(member, [Direct], self.etcd, "10m")
+        return fleet_config(member, [self.etcd.ports[0][0]], self.etcd)
 
     def with_port(self, text, port):
         """keyclaved.yaml with another address beside the socket."""

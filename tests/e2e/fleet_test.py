@@ -10,8 +10,8 @@ import json
 import signal
 import unittest
 
-from etcd import Etcd, Link
-from etcd_fleet import Fleet, fleet_config
+from etcd import Etcd
+from fleet import fleet_config, make_fleet
 from lab import KEYCLAVED, PERMISSIVE_POLICY, Lab, main, wait_until
 
 SIGNED = "Verified OK"
@@ -23,12 +23,16 @@ def counted(uses):
 
 
 class FleetTest(unittest.TestCase):
-    def found(self, **options):
-        self.fleet = Fleet(self, **options)
-        self.a, self.b, self.c = (*self.fleet.members, None)[:3]
-        self.etcd = self.fleet.etcd
-        self.a.make_token("web")
-        self.a.write("message", "message")
+    def found(self, size=3, **options):
+        self.lab = Lab(start=False)
+        self.addCleanup(self.lab.close)
+        self.etcd, self.members = make_fleet(self.lab, size, **options)
+        self.a, self.b, self.c = (*self.members, None)[:3]
+        self.make_token("web")
+        self.message = self.lab.write("message", "message")
+
+    def make_token(self, label, policy=PERMISSIVE_POLICY):
+        self.a.cli("token", "create", label, "--policy", self.lab.write(f"policy-{label}.yaml", policy))
 
     def generate(self, member, label, *more, check=True):
         return member.cli("key", "generate", "--token", "web", "--type", "ec:p256", "--label", label, *more, check=check)
@@ -40,14 +44,14 @@ class FleetTest(unittest.TestCase):
 
     def sign(self, member, label, token="web"):
         """The finished command."""
-        return member.openssl("dgst", "-sha256", "-sign", f"pkcs11:token={token};object={label};type=private", self.a.dir / "message",
+        return member.openssl("dgst", "-sha256", "-sign", f"pkcs11:token={token};object={label};type=private", self.message,
                               check=False, text=False)
 
     def signs(self, member, label, token="web"):
         return self.sign(member, label, token).returncode == 0
 
     def everybody_has(self, *labels):
-        for member in self.fleet.members:
+        for member in self.members:
             wait_until(lambda: self.labels(member) >= set(labels), f"{member.name} to have {labels}")
 
     def fleet_status(self, member):
@@ -57,25 +61,25 @@ class FleetTest(unittest.TestCase):
         self.found()
         self.generate(self.a, "one")
         self.everybody_has("one")
-        for member in self.fleet.members:
-            self.assertTrue(self.signs(member, "one"), member.log_text())
+        for member in self.members:
+            self.assertTrue(self.signs(member, "one"), member.log.read_text())
         # A policy that one member is told holds everywhere.
         nobody = PERMISSIVE_POLICY.replace("version: 1", "version: 2").replace("sign, ", "")
-        self.b.cli("policy", "apply", self.b.write("p2.yaml", nobody), "--token", "web", "--yes")
-        for member in self.fleet.members:
+        self.b.cli("policy", "apply", self.lab.write("p2.yaml", nobody), "--token", "web", "--yes")
+        for member in self.members:
             wait_until(lambda: not self.signs(member, "one"), "the policy to be everywhere")
         status = self.fleet_status(self.c)
         self.assertEqual((status["member"], status["stale"], status["trouble"]), ("m2", False, ""))
 
     def test_there_is_one_store_and_none_beside_it(self):
         self.found()
-        self.a.stop()
-        process = self.a.run([KEYCLAVED, "--config", self.a.config, "--publish"], check=False)
+        self.a.end()
+        process = self.a.keyclaved("--publish", check=False)
         self.assertEqual(process.returncode, 1)
         self.assertIn("there is a store here already", process.stderr)
         alone = self.a.config.read_text().partition("fleet:\n")[0]
         self.a.config.write_text(alone)
-        process = self.a.run([KEYCLAVED, "--config", self.a.config], check=False)
+        process = self.a.keyclaved(check=False)
         self.assertEqual(process.returncode, 1)
         self.assertIn("a copy of a fleet's store", process.stderr)
 
@@ -92,17 +96,17 @@ class FleetTest(unittest.TestCase):
                   "no store here": {key: value for key, value in new.items() if key != head}}
         for said, offer in offers.items():
             self.etcd.put_back(offer)
-            for member in self.fleet.members:
+            for member in self.members:
                 wait_until(lambda: said in self.fleet_status(member)["trouble"], f"{member.name} to say: {said}")
                 self.assertTrue(self.signs(member, "two"), "what it has it uses")
             self.assertNotEqual(self.generate(self.b, "three", check=False).returncode, 0)
             # A daemon that starts believes it as little.
-            self.a.kill_daemon()
-            process = self.a.run([KEYCLAVED, "--config", self.a.config], check=False)
+            self.a.end(signal.SIGKILL)
+            process = self.a.keyclaved(check=False)
             self.assertEqual(process.returncode, 1)
             self.assertIn(said, process.stderr)
             self.etcd.put_back(new)
-            self.a.start_daemon()
+            self.a.start()
             wait_until(lambda: self.generate(self.b, f"after {said}", check=False).returncode == 0, "changes to go on")
             new = self.etcd.snapshot()
 
@@ -110,7 +114,7 @@ class FleetTest(unittest.TestCase):
         base = Lab(start=False)
         self.addCleanup(base.close)
         etcd, other = Etcd(base, size=1), Etcd(base, size=1, name="other")
-        right = base.config.read_text() + fleet_config("m0", [Link(base, etcd.ports[0][0])], etcd, "10m")
+        right = base.config.read_text() + fleet_config("m0", [etcd.ports[0][0]], etcd)
         without = "".join(line for line in right.splitlines(keepends=True) if "certificate:" not in line and "    key: /" not in line)
         for text in (right.replace(str(etcd.ca), str(other.ca)), right.replace(str(etcd.certificate), str(other.certificate)).replace(
                 str(etcd.key), str(other.key)), without):
@@ -127,8 +131,8 @@ class FleetTest(unittest.TestCase):
         self.generate(self.a, "one")
         self.everybody_has("one")
         self.etcd.pause()
-        for member in self.fleet.members:
-            self.assertTrue(self.signs(member, "one"), member.log_text())
+        for member in self.members:
+            self.assertTrue(self.signs(member, "one"), member.log.read_text())
         refused = self.generate(self.b, "two", check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("fleet's store", refused.stderr)
@@ -164,9 +168,9 @@ class FleetTest(unittest.TestCase):
 
     def test_a_limit_holds_over_all_members_whatever_is_cut(self):
         self.found()
-        self.a.make_token("counted", counted(120))
+        self.make_token("counted", counted(120))
         self.a.cli("key", "generate", "--token", "counted", "--type", "ec:p256", "--label", "k")
-        for member in self.fleet.members:
+        for member in self.members:
             wait_until(lambda: self.signs(member, "k", "counted"), "the key")
 
         def use(member, times):
@@ -175,23 +179,23 @@ class FleetTest(unittest.TestCase):
             return sum(process.returncode == 0 for process in done)
         said = {}
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            first = list(pool.map(use, self.fleet.members, [15] * 3))
+            first = list(pool.map(use, self.members, [15] * 3))
             self.assertEqual(sum(first), 45, said)
             for link in self.b.links:
                 link.cut()
             self.etcd.kill(self.etcd.leader())
-            self.c.kill_daemon()
-            self.c.start_daemon()
-            second = list(pool.map(use, self.fleet.members, [60] * 3))
+            self.c.end(signal.SIGKILL)
+            self.c.start()
+            second = list(pool.map(use, self.members, [60] * 3))
             for link in self.b.links:
                 link.heal()
             wait_until(lambda: not self.fleet_status(self.b)["trouble"], "b to be back")
-            third = list(pool.map(use, self.fleet.members, [60] * 3))
+            third = list(pool.map(use, self.members, [60] * 3))
         used = sum(first + second + third)
         used += 3  # with which the members were waited for
         self.assertLessEqual(used, 120)
         self.assertGreaterEqual(used, 100, "what a crash and a cut lose is a block or two")
-        self.assertFalse(any(self.signs(member, "k", "counted") for member in self.fleet.members))
+        self.assertFalse(any(self.signs(member, "k", "counted") for member in self.members))
 
     def test_what_was_acknowledged_is_there_whoever_is_killed(self):
         self.found()
@@ -203,14 +207,14 @@ class FleetTest(unittest.TestCase):
                 if self.generate(member, label, check=False).returncode == 0:
                     made.append(label)
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            working = [pool.submit(make, member) for member in self.fleet.members]
+            working = [pool.submit(make, member) for member in self.members]
             for victim in (self.b, self.c, self.b):
                 known = len(made)
                 wait_until(lambda: len(made) > known + 4 or all(work.done() for work in working), "some keys")
-                victim.kill_daemon(signal.SIGKILL)
+                victim.end(signal.SIGKILL)
                 with contextlib.suppress(AssertionError):
                     self.etcd.kill(self.etcd.leader())
-                victim.start_daemon()
+                victim.start()
                 for number, process in enumerate(self.etcd.processes):
                     if process.poll() is not None:
                         self.etcd.start(number)
@@ -219,7 +223,7 @@ class FleetTest(unittest.TestCase):
         self.assertGreater(len(made), 25)
         self.everybody_has(*made)
         everything = [sorted((one["id"], one["label"]) for one in member.cli("key", "list", "--token", "web", json=True)["objects"])
-                      for member in self.fleet.members]
+                      for member in self.members]
         self.assertEqual(everything[0], everything[1])
         self.assertEqual(everything[0], everything[2])
 
