@@ -246,6 +246,10 @@ CK_RV ToRv(Code code) {
     case Code::kStoreUnreachable:
     case Code::kStoreMoved:
     case Code::kFleetStale:
+    case Code::kFleetRemoved:
+    case Code::kMemberUnknown:
+    case Code::kMemberSelf:
+    case Code::kMemberWithoutKey:
     case Code::kAuditBroken:
     case Code::kAuditUnavailable: return CKR_DEVICE_ERROR;
 

@@ -75,7 +75,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kLiftRevocation:
     case Op::kCompactStore:
     case Op::kFoundFleet:
-    case Op::kJoinFleet: return false;
+    case Op::kJoinFleet:
+    case Op::kRemoveMember: return false;
   }
   return false;
 }
@@ -167,9 +168,10 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   if (!reply.ok()) return lost(reply.error(), may_have_run);
   state.Saw(lease, *reply);
   if (reply->code == 0) return std::optional<Bytes>(std::move(reply->fields));
-  // A member that is cut off from the others does nothing: they may.
-  if (reply->code == static_cast<uint64_t>(Code::kFleetStale) && config_.IsFleet())
-    return lost(ReplyError(*reply), /*may_have_run=*/false);
+  // A member that is cut off from the others, or was removed, does nothing: they may.
+  const bool is_out = reply->code == static_cast<uint64_t>(Code::kFleetStale) ||
+                      reply->code == static_cast<uint64_t>(Code::kFleetRemoved);
+  if (is_out && config_.IsFleet()) return lost(ReplyError(*reply), /*may_have_run=*/false);
 
   if (WantsEvidence(reply->code) && !attempt.renewed && !config_.evidence_type.empty()) {
     attempt.renewed = true;

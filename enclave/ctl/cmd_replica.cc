@@ -30,23 +30,60 @@ std::string ClaimOf(const wire::FleetMember& member, std::string_view name) {
   return found == member.claims.end() ? "" : found->value;
 }
 
+std::string GenerationText(uint64_t generation, uint64_t older_rows) {
+  return "Generation " + std::to_string(generation) +
+         " of the root secret seals what is written; " +
+         (older_rows == 0 ? "no row is" : std::to_string(older_rows) + " rows are still") +
+         " sealed under an older one.\n";
+}
+
+struct RemoveOptions {
+  TokenChoice token;
+  std::string member;
+};
+
+Result<int> Remove(const RemoveOptions& options, const Globals& globals) {
+  KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
+  KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
+  KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kRemoveMember>({token.id, options.member}));
+  if (!reply) return enclave->WriteRequests(globals.json);
+  if (globals.json) {
+    PrintJson({{"removed", options.member},
+               {"generation", reply->generation},
+               {"older_rows", reply->older_rows}});
+  } else {
+    Print(Harmless(options.member) + " is no member any more. " +
+          GenerationText(reply->generation, reply->older_rows) +
+          "Whether it may join again is what the policy of the fleet's object says.\n");
+  }
+  return kExitOk;
+}
+
 Result<int> List(const Globals& globals) {
   KC_ASSIGN(const auto enclave, Enclave::Open(globals));
   KC_ASSIGN(const wire::ListMembersReply reply, enclave->Call<wire::Op::kListMembers>({}));
   Json list = Json::array();
-  Table table({"NAME", "SINCE", "TEE", "MEASUREMENT"});
+  Table table({"NAME", "SINCE", "TEE", "MEASUREMENT", "KEY"});
   for (const wire::FleetMember& member : reply.members) {
     Json claims = Json::object();
     for (const wire::ClaimText& claim : member.claims) claims[claim.name] = claim.value;
-    list.push_back(
-        {{"name", member.name}, {"joined", FormatTime(member.joined)}, {"claims", claims}});
+    list.push_back({{"name", member.name},
+                    {"joined", FormatTime(member.joined)},
+                    {"claims", claims},
+                    {"has_key", member.key.has_value()}});
     table.Add({Harmless(member.name), FormatTime(member.joined), Harmless(ClaimOf(member, "tee")),
-               Harmless(ClaimOf(member, "measurement"))});
+               Harmless(ClaimOf(member, "measurement")), member.key.has_value() ? "yes" : "no"});
   }
   if (globals.json) {
-    PrintJson({{"founded", reply.object.has_value()}, {"members", list}});
+    PrintJson({{"founded", reply.object.has_value()},
+               {"members", list},
+               {"generation", reply.generation.value_or(1)},
+               {"older_rows", reply.older_rows.value_or(0)}});
+  } else if (table.empty()) {
+    Print("No fleet was founded.\n");
   } else {
-    Print(table.empty() ? "No fleet was founded.\n" : table.Text());
+    Print(table.Text() + "\n" +
+          GenerationText(reply.generation.value_or(1), reply.older_rows.value_or(0)));
   }
   return kExitOk;
 }
@@ -60,7 +97,8 @@ void AddReplica(CLI::App& app, Invocation& invocation) {
       "docs/fleet.md has the whole way. Examples:\n"
       "  keyclave token create fleet --policy join.yaml --owner ops=ops.pub\n"
       "  keyclave replica found --token fleet\n"
-      "  keyclave replica list");
+      "  keyclave replica list\n"
+      "  keyclave replica remove host-c --token fleet --owner ops=ops.pem");
 
   auto choice = std::make_shared<TokenChoice>();
   CLI::App* found = group->add_subcommand(
@@ -68,6 +106,18 @@ void AddReplica(CLI::App& app, Invocation& invocation) {
   AddTokenOptions(*found, *choice);
   found->callback([choice, &invocation] {
     invocation.action = [choice, &invocation] { return Found(*choice, invocation.globals); };
+  });
+
+  auto removed = std::make_shared<RemoveOptions>();
+  CLI::App* remove = group->add_subcommand(
+      "remove", "take a member out, and keep from it what is written from now on");
+  remove->add_option("member", removed->member, "as keyclave replica list shows it")
+      ->required()
+      ->type_name("NAME");
+  AddTokenOptions(*remove, removed->token);
+  AddChangeOptions(*remove, removed->token.owner);
+  remove->callback([removed, &invocation] {
+    invocation.action = [removed, &invocation] { return Remove(*removed, invocation.globals); };
   });
 
   CLI::App* list = group->add_subcommand("list", "who has joined, with what it proved then");

@@ -129,6 +129,12 @@ Status Describe(const wire::RemoveOwnerRequest& request, Lines& lines) {
   return Done{};
 }
 
+Status Describe(const wire::RemoveMemberRequest& request, Lines& lines) {
+  lines.push_back("take member " + Harmless(request.member) +
+                  " out of the fleet, and begin another generation of the root secret");
+  return Done{};
+}
+
 Status Describe(const wire::ApproveRequest& request, Lines& lines) {
   lines.push_back("approve " + Harmless(request.operation) + " with object " +
                   ToHex(request.object));
@@ -176,6 +182,7 @@ Status DescribeRequest(const wire::Statement& statement, Lines& lines) {
     case Op::kCertify: return DescribeAs<Op::kCertify>(statement, lines);
     case Op::kSetOwner: return DescribeAs<Op::kSetOwner>(statement, lines);
     case Op::kRemoveOwner: return DescribeAs<Op::kRemoveOwner>(statement, lines);
+    case Op::kRemoveMember: return DescribeAs<Op::kRemoveMember>(statement, lines);
     case Op::kApprove: return DescribeAs<Op::kApprove>(statement, lines);
     case Op::kRevoke: return DescribeAs<Op::kRevoke>(statement, lines);
     case Op::kLiftRevocation: return DescribeAs<Op::kLiftRevocation>(statement, lines);

@@ -92,7 +92,12 @@ Status Daemon::Parts::OpenStore(const keys::WitnessChoice& witness) {
   KC_ASSIGN(store, keys::ObjectStore::Open(config.state, *sealer, witness, options));
   if (fleet == nullptr) return Done{};
   KC_ASSIGN(const bool caught_up, fleet->CatchUp(*store));
-  return caught_up ? Status() : Fail(Code::kStoreUnreachable, "ended while it waited");
+  if (!caught_up) return Fail(Code::kStoreUnreachable, "ended while it waited");
+  // Only so the others can give this machine what they get when a member leaves.
+  if (const Status announced = store->AnnounceMember(); !announced.ok())
+    Log(LogLevel::kWarning,
+        "the others do not know this machine's key: " + announced.error().Text());
+  return Done{};
 }
 
 Status Daemon::Parts::OpenState() {

@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::chrono::seconds kLook{1};  // without news: how long until the next look
 constexpr std::chrono::milliseconds kRetry{250};
+constexpr size_t kResealed = 90;                   // rows of one commit: one transaction of etcd's
+constexpr std::chrono::milliseconds kBetween{20};  // two such commits: for everybody else's
+// Nobody seals rows anew for so long: then this member does.
+constexpr std::chrono::seconds kTakeOver{2};
 
 int64_t Nanoseconds(std::chrono::steady_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -74,6 +78,10 @@ void FleetKeeper::Note(const Result<bool>& looked) {
     before = std::exchange(trouble_, looked.ok() ? "" : looked.error().Text());
   }
   if (looked.ok()) contact_.store(Nanoseconds(clock_.Steady()));
+  if (!looked.ok() && looked.code() == Code::kFleetRemoved) {
+    removed_.store(true);
+    return Log(LogLevel::kError, looked.error().Text() + "; no key is used here any more");
+  }
   if (looked.ok() && !before.empty())
     Log(LogLevel::kInfo, "the fleet's store is there again; everything is up to date");
   if (!looked.ok() && before.empty())
@@ -114,23 +122,53 @@ void FleetKeeper::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-bool FleetKeeper::Go(bool rests) {
+bool FleetKeeper::Go(std::chrono::milliseconds rest) {
   const MutexLock lock(mutex_);
-  if (!stopping_ && rests) changed_.wait_for(mutex_, kRetry);
+  if (!stopping_ && rest != rest.zero()) changed_.wait_for(mutex_, rest);
   return !stopping_;
+}
+
+// Members do not agree on who does it: they see that it goes on, or that it does not. Where two
+// begin at once, one of them is first, and the other sees that.
+bool FleetKeeper::Reseal(keys::ObjectStore& store) {
+  const uint64_t older = store.generation().older_rows;
+  const int64_t now = Nanoseconds(clock_.Steady());
+  if (older != older_rows_) {
+    older_rows_ = older;
+    older_since_ = now;
+  }
+  if (older != 0 && !reseals_ && now - older_since_ < std::chrono::nanoseconds(kTakeOver).count())
+    return false;
+  const Result<size_t> done = store.Reseal(kResealed);
+  reseals_ = done.ok() && *done != 0;
+  if (!done.ok() && done.code() != Code::kStoreMoved)
+    Log(LogLevel::kWarning, "rows are not sealed anew: " + done.error().Text());
+  if (!done.ok()) older_since_ = now;
+  return reseals_;
 }
 
 void FleetKeeper::Run(keys::ObjectStore& store) {
   for (bool woken = false;;) {
     const Result<bool> looked = Look(store);
     Note(looked);
+    if (removed_.load()) return;
+    if (looked.ok() && Reseal(store)) {
+      if (!Go(kBetween)) return;
+      continue;
+    }
     // Who is woken for nothing, or cannot look, takes it slowly.
     const bool may_watch = looked.ok() && (*looked || !woken);
     const Result<bool> watched = may_watch ? rows_->Wait(revision_, kLook) : Result<bool>(false);
     woken = watched.ok() && *watched;
     const bool rests = !may_watch || !watched.ok();
-    if (!Go(rests)) return;
+    if (!Go(rests ? kRetry : kRetry.zero())) return;
   }
+}
+
+keyclave::Status FleetKeeper::MayServe() const {
+  if (removed_.load(std::memory_order_relaxed)) return Fail(Code::kFleetRemoved);
+  if (IsStale()) return Fail(Code::kFleetStale);
+  return Done{};
 }
 
 bool FleetKeeper::IsStale() const {

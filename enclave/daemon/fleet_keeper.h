@@ -32,7 +32,7 @@ class FleetKeeper final : public ops::FleetView {
   void Start(keys::ObjectStore& store);
   void Stop();
 
-  bool IsStale() const override;
+  keyclave::Status MayServe() const override;
   wire::FleetStatus Status() const override;
 
  private:
@@ -41,7 +41,10 @@ class FleetKeeper final : public ops::FleetView {
   void Run(keys::ObjectStore& store);
   Result<bool> Look(keys::ObjectStore& store);
   void Note(const Result<bool>& looked) KC_EXCLUDES(mutex_);
-  bool Go(bool rests) KC_EXCLUDES(mutex_);  // false: it is to stop
+  bool IsStale() const;
+  // Seals some rows of older generations anew, where no other member does. Whether it goes on.
+  bool Reseal(keys::ObjectStore& store);
+  bool Go(std::chrono::milliseconds rest) KC_EXCLUDES(mutex_);  // false: it is to stop
 
   const config::FleetConfig config_;
   const std::string position_file_;
@@ -51,6 +54,10 @@ class FleetKeeper final : public ops::FleetView {
   fleet::FleetStore* shared_ = nullptr;      // the vault's, made by what Options gives
   int64_t revision_ = 0;                     // at which the last look found nothing more
   std::atomic<int64_t> contact_;             // steady, nanoseconds: the last that succeeded
+  std::atomic<bool> removed_{false};         // the others have gone on without this member
+  uint64_t older_rows_ = 0;                  // of older generations, when it was looked last
+  int64_t older_since_ = 0;                  // steady, nanoseconds: as many since then
+  bool reseals_ = false;                     // this member does
   std::thread thread_;
 
   mutable Mutex mutex_;

@@ -28,8 +28,10 @@ constexpr size_t kSlots = 2;
 
 class FileWitness final : public Witness {
  public:
-  FileWitness(std::string path, SecretBytes key, std::shared_ptr<MonotonicCounter> counter)
-      : path_(std::move(path)), key_(std::move(key)), counter_(std::move(counter)) {}
+  // Of the keys the first one makes marks, and all of them are taken.
+  FileWitness(std::string path, std::vector<SecretBytes> keys,
+              std::shared_ptr<MonotonicCounter> counter)
+      : path_(std::move(path)), counter_(std::move(counter)), keys_(std::move(keys)) {}
   ~FileWitness() override {
     if (fd_ >= 0) close(fd_);
   }
@@ -38,6 +40,11 @@ class FileWitness final : public Witness {
 
   std::string Name() const override {
     return counter_ == nullptr ? path_ : path_ + " and " + counter_->Name();
+  }
+
+  void UseGeneration(const SecretBytes& secret) override KC_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    keys_.insert(keys_.begin(), KeySchedule(secret).WitnessKey());
   }
 
   Result<Mark> Read() override KC_EXCLUDES(mutex_) {
@@ -82,7 +89,7 @@ class FileWitness final : public Witness {
     KC_ASSIGN(const uint64_t next_count, NextCount());
     const CountedMark next{mark, next_count};
     const size_t slot = 1 - newest_slot_;
-    Bytes block = EncodeMark(key_, next);
+    Bytes block = EncodeMark(keys_.front(), next);
     block.resize(kSlotSize);
     KC_CHECK_OK(WriteAt(block, slot * kSlotSize));
     KC_CHECK_OK(CountTo(next.count));
@@ -151,7 +158,7 @@ class FileWitness final : public Witness {
       KC_ASSIGN(const uint64_t count, counter_->Read());
       first.count = count + 1;
     }
-    Bytes file = EncodeMark(key_, first);
+    Bytes file = EncodeMark(keys_.front(), first);
     file.resize(kSlots * kSlotSize);
     KC_CHECK_OK(WriteNewFile(path_, file, 0600));
     KC_CHECK_OK(CountTo(first.count));
@@ -179,7 +186,7 @@ class FileWitness final : public Witness {
       Bytes bytes(kMarkSize);
       const ssize_t got = pread(fd_, bytes.data(), bytes.size(), SlotOffset(slot));
       if (got < 0) return ErrnoError(path_);
-      const auto found = ParseMark(key_, ByteSpan(bytes).first(static_cast<size_t>(got)));
+      const auto found = ParseMarkOfAny(ByteSpan(bytes).first(static_cast<size_t>(got)));
       if (!found.ok() || (newest.has_value() && found->mark.epoch <= newest->mark.mark.epoch))
         continue;
       newest = Found{*found, slot};
@@ -190,6 +197,12 @@ class FileWitness final : public Witness {
                       ": it holds no mark of this enclave; put it back from where store.db "
                       "came");
     return *newest;
+  }
+
+  Result<CountedMark> ParseMarkOfAny(ByteSpan bytes) KC_REQUIRES(mutex_) {
+    Result<CountedMark> found = ParseMark(keys_.front(), bytes);
+    for (size_t i = 1; i < keys_.size() && !found.ok(); ++i) found = ParseMark(keys_[i], bytes);
+    return found;
   }
 
   // At the start: the counter stands where the newest mark says, or a crash kept it one behind.
@@ -257,9 +270,9 @@ class FileWitness final : public Witness {
   static off_t SlotOffset(size_t slot) { return static_cast<off_t>(slot * kSlotSize); }
 
   const std::string path_;
-  const SecretBytes key_;
   const std::shared_ptr<MonotonicCounter> counter_;
   Mutex mutex_;
+  std::vector<SecretBytes> keys_ KC_GUARDED_BY(mutex_);
   int fd_ KC_GUARDED_BY(mutex_) = -1;
   std::optional<CountedMark> newest_ KC_GUARDED_BY(mutex_);
   size_t newest_slot_ KC_GUARDED_BY(mutex_) = 0;
@@ -269,10 +282,13 @@ class FileWitness final : public Witness {
 
 }  // namespace
 
-std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& root_secret,
+std::unique_ptr<Witness> MakeFileWitness(std::string path, const RootKeyring& keyring,
                                          std::shared_ptr<MonotonicCounter> counter) {
-  return std::make_unique<FileWitness>(std::move(path), KeySchedule(root_secret).WitnessKey(),
-                                       std::move(counter));
+  std::vector<SecretBytes> keys;
+  for (auto one = keyring.secrets.rbegin(); one != keyring.secrets.rend(); ++one) {
+    if (one->first >= keyring.oldest) keys.push_back(KeySchedule(one->second).WitnessKey());
+  }
+  return std::make_unique<FileWitness>(std::move(path), std::move(keys), std::move(counter));
 }
 
 }  // namespace keyclave::keys

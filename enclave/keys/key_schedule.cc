@@ -102,4 +102,31 @@ SecretBytes KeySchedule::RecordKey(const SecretBytes& token_key, const store::Ro
   return Expand(token_key, "record", {row, BigEndian(version)}, kKeySize);
 }
 
+KeyGenerations::KeyGenerations(const RootKeyring& keyring)
+    : first_(std::make_shared<const Generation>(Generation{0, KeySchedule(keyring.first())})),
+      oldest_(keyring.oldest) {
+  for (const auto& [number, secret] : keyring.secrets) {
+    if (number != kFirstGeneration) Add(number, secret);
+  }
+}
+
+// The first one, which most enclaves have alone, is asked for without a lock.
+std::shared_ptr<const KeyGenerations::Generation> KeyGenerations::Find(uint32_t number) const {
+  if (number == kFirstGeneration) return first_;
+  const ReaderLock lock(mutex_);
+  const auto found = later_.find(number);
+  return found == later_.end() ? nullptr : found->second;
+}
+
+void KeyGenerations::Add(uint32_t number, const SecretBytes& secret) {
+  KeySchedule keys(secret);
+  const WriterLock lock(mutex_);
+  later_[number] = std::make_shared<const Generation>(Generation{++last_serial_, std::move(keys)});
+}
+
+void KeyGenerations::Remove(uint32_t number) {
+  const WriterLock lock(mutex_);
+  later_.erase(number);
+}
+
 }  // namespace keyclave::keys

@@ -86,6 +86,14 @@ RecordChange FleetChange(const FleetRecord& fleet) {
   return {{FleetRecordKey(), 0, {}, wire::Encode(fleet)}};
 }
 
+// The first half of the SHA-256 of its name.
+TokenRecord MemberRecord(const wire::FleetMember& member) {
+  TokenRecord record{.type = RecordType::kMember, .id = {}, .body = wire::Encode(member)};
+  const ByteArray<32> digest = Sha256(AsBytes(member.name));
+  std::copy_n(digest.begin(), record.id.size(), record.id.begin());
+  return record;
+}
+
 RecordChange Removal(const RecordKey& key) { return {{key, 0, {}, {}}, true}; }
 
 Result<Token> ParseToken(const Record& record) {

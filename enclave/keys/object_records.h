@@ -24,6 +24,7 @@ RecordKey AuditMarkKey(std::string_view member);
 RecordChange AuditMarkChange(const AuditMark& mark, std::string_view member);
 RecordKey FleetRecordKey();
 RecordChange FleetChange(const FleetRecord& fleet);
+TokenRecord MemberRecord(const wire::FleetMember& member);
 RecordChange Removal(const RecordKey& key);
 
 // kStoreCorrupt: a record that was sealed by us and says something else than we would.

@@ -5,6 +5,7 @@
 
 #include "enclave/base/hash.h"
 #include "enclave/keys/key_schedule.h"
+#include "enclave/keys/member_key.h"
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/object_store_impl.h"
 #include "enclave/keys/root_file.h"
@@ -94,15 +95,15 @@ ObjectStore::~ObjectStore() = default;
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store::Store> store,
                                                            std::unique_ptr<Witness> witness,
-                                                           SecretBytes root_secret, bool create,
+                                                           const RootKeyring& keyring, bool create,
                                                            const OpenOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->member = options.member;
+  impl->member_key = keyring.member_key.Clone();
   if (create) {
-    KC_ASSIGN(impl->vault,
-              Vault::Create(std::move(store), std::move(witness), std::move(root_secret)));
+    KC_ASSIGN(impl->vault, Vault::Create(std::move(store), std::move(witness), keyring));
   } else {
-    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), std::move(root_secret), options));
+    KC_CHECK_OK(impl->Load(std::move(store), std::move(witness), keyring, options));
   }
   impl->Start();
   return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(impl)));
@@ -111,7 +112,8 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::OpenWith(std::unique_ptr<store
 Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& directory,
                                                        const RootSealer& sealer,
                                                        const WitnessChoice& choice,
-                                                       const OpenOptions& options) {
+                                                       const OpenOptions& given) {
+  OpenOptions options = given;
   const std::string root_path = StateFiles::Root(directory);
   const std::string store_path = StateFiles::Store(directory);
   if (IsThere(store_path) && !IsThere(root_path))
@@ -127,13 +129,20 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(const std::string& direct
         store_path +
             " is a copy of a fleet's store, and keyclaved.yaml has no fleet: what is changed "
             "here alone would part it from the others");
-  KC_ASSIGN(SecretBytes secret, ReadRootSecret(root_path, sealer));
+  KC_ASSIGN(RootKeyring keyring, ReadRootSecret(root_path, sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(store_path, false));
   if (options.share) {
-    KC_ASSIGN(store, options.share(std::move(store), KeySchedule(secret).EnclaveId()));
+    options.save_keyring = [root_path, &sealer](const RootKeyring& next) {
+      return ReplaceRootSecret(root_path, sealer, next);
+    };
+    KC_ASSIGN(store, options.share(std::move(store), KeySchedule(keyring.first()).EnclaveId()));
+    if (keyring.member_key.empty()) {
+      keyring.member_key = NewMemberKey();
+      KC_CHECK_OK(options.save_keyring(keyring));
+    }
   }
-  auto witness = MakeWitness(choice, directory, secret, sealer.Counter());
-  auto opened = OpenWith(std::move(store), std::move(witness), std::move(secret), false, options);
+  auto witness = MakeWitness(choice, directory, keyring, sealer.Counter());
+  auto opened = OpenWith(std::move(store), std::move(witness), keyring, false, options);
   if (!opened.ok()) return opened.error().In(store_path);
   return opened;
 }

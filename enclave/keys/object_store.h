@@ -183,12 +183,15 @@ struct OpenOptions {
       std::unique_ptr<store::Store> copy, const ByteArray<16>& enclave_id)>;
   Share share = {};
   bool is_copy = false;  // of what a fleet shares, opened without the others
+  // Where the generations of the root secret are kept that come while the store is open.
+  std::function<Status(const RootKeyring&)> save_keyring = {};
 };
 
 class ObjectStore {
  public:
   // kStoreMissing, kStoreLocked, kStoreForeign, kStoreCorrupt, kStoreRolledBack, kWitnessMissing.
-  // kSealingKeyUnavailable; see state_files.h for what lies in the directory.
+  // kSealingKeyUnavailable; see state_files.h for what lies in the directory. `sealer` lives as
+  // long as the store.
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& directory,
                                                    const RootSealer& sealer,
                                                    const WitnessChoice& witness = {},
@@ -196,7 +199,7 @@ class ObjectStore {
   // For tests: any store and witness.
   static Result<std::unique_ptr<ObjectStore>> OpenWith(std::unique_ptr<store::Store> store,
                                                        std::unique_ptr<Witness> witness,
-                                                       SecretBytes root_secret, bool create,
+                                                       const RootKeyring& keyring, bool create,
                                                        const OpenOptions& options = {});
   ~ObjectStore();
 
@@ -286,6 +289,20 @@ class ObjectStore {
   std::optional<wire::ObjectId> fleet_object() const;
   Result<ObjectPtr> FoundFleet(NewObject object, const TokenRecord& first_member);
   Vault::HandOver GiveHandOver() const;
+  Result<std::vector<wire::FleetMember>> Members() const;  // by name
+  Status PutMember(const wire::FleetMember& member);
+  // SubjectPublicKeyInfo of this machine's own key; kWrongState: it has none.
+  Result<Bytes> MemberPublicKey() const;
+  // Says it to the others, in this member's record, unless they know it.
+  Status AnnounceMember();
+  // Takes a member's record out and begins a generation of the root secret that the others get, in
+  // one commit. kMemberUnknown, kMemberSelf, kMemberWithoutKey; kWrongState: there is no fleet, or
+  // this machine is none of it.
+  Result<Vault::GenerationCount> RemoveMember(const std::string& name);
+  Vault::GenerationCount generation() const;
+  // Seals some rows of older generations anew; once there are none, forgets those generations.
+  // How many rows it were. kStoreMoved: another member was first.
+  Result<size_t> Reseal(size_t limit);
 
   // Of no epoch.
   std::optional<AuditMark> audit_mark() const;

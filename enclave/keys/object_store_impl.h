@@ -30,7 +30,7 @@ struct ObjectStore::Impl {
   static constexpr int kMaxRetries = 64;  // each follows a commit of another member
 
   Status Load(std::unique_ptr<store::Store> store, std::unique_ptr<Witness> witness,
-              SecretBytes root_secret, const OpenOptions& options);
+              const RootKeyring& keyring, const OpenOptions& options);
   void Start();
 
   // For a change that is in the vault (or needs none) and is being applied.
@@ -88,7 +88,7 @@ struct ObjectStore::Impl {
                     const std::vector<TokenRecord>& removed) KC_REQUIRES(state_mutex);
   void SetUsage(const Usage& usage) KC_REQUIRES(state_mutex);
   void DropUsages(const wire::ObjectId& object) KC_REQUIRES(state_mutex);
-  // The removals of what is counted of an object.
+  // The departures of what is counted of an object.
   void AddUsageRemovals(const Object& object, std::vector<RecordChange>& changes) const
       KC_EXCLUDES(state_mutex);
 
@@ -110,7 +110,14 @@ struct ObjectStore::Impl {
   void ForEachVisible(Pointer (Impl::*wake)(Slot) const, const Search& search,
                       const Take& take) const KC_EXCLUDES(state_mutex);
 
-  std::string member;  // of a fleet: its name
+  // The change that takes this member out and begins the next generation.
+  struct Departure;
+  Result<Departure> PrepareDeparture(const std::string& name,
+                                     const std::vector<wire::FleetMember>& members,
+                                     const wire::TokenId& token);
+
+  std::string member;      // of a fleet: its name
+  SecretBytes member_key;  // and its own key; empty: it has none
   std::unique_ptr<Vault> vault;
   KeyCache cache{kCachedKeys};
   mutable RecentCache<Object> recent{kCachedObjects};

@@ -1,5 +1,7 @@
 // Reading everything back at the start: each record is genuine by itself, and all of them together
 // are what the vault says; here they are put where they belong.
+#include "enclave/keys/key_schedule.h"
+#include "enclave/keys/member_key.h"
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/object_store_impl.h"
 #include "enclave/keys/record_batch.h"
@@ -33,13 +35,19 @@ Error Orphan(std::string_view what) {
 }  // namespace
 
 Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
-                               std::unique_ptr<Witness> witness, SecretBytes root_secret,
+                               std::unique_ptr<Witness> witness, const RootKeyring& keyring,
                                const OpenOptions& options) {
   Loaded loaded;
+  GenerationKeeper keeper;
+  keeper.save = options.save_keyring;
+  keeper.unwrap = [this, id = KeySchedule(keyring.first()).EnclaveId()](uint32_t generation,
+                                                                        ByteSpan body) {
+    return UnwrapGeneration({id, generation, member}, member_key, body);
+  };
   KC_ASSIGN(vault, Vault::Open(
-                       std::move(store), std::move(witness), std::move(root_secret),
+                       std::move(store), std::move(witness), keyring,
                        [&](const Record& record) { return loaded.Take(record); }, options.progress,
-                       options.is_copy));
+                       options.is_copy, std::move(keeper)));
   const WriterLock lock(state_mutex);
   RecordBatch& others = loaded.others;
   const auto mark = others.audit_marks.find(AuditMarkKey(member).id);

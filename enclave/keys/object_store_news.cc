@@ -11,11 +11,13 @@ struct ObjectStore::Impl::ReadNews {
   RecordBatch others;
   std::vector<ObjectPtr> objects;
   std::vector<RecordKey> removed;
+  bool is_empty = false;
 };
 
 Result<bool> ObjectStore::Impl::Refresh() {
   return vault->Refresh([this](Vault::News news) -> Result<std::function<void()>> {
     auto read = std::make_shared<ReadNews>();
+    read->is_empty = news.changed.empty() && news.removed.empty();
     for (const Record& record : news.changed) {
       if (record.key.type != RecordType::kObject) {
         KC_CHECK_OK(read->others.Take(record));
@@ -30,6 +32,8 @@ Result<bool> ObjectStore::Impl::Refresh() {
 }
 
 void ObjectStore::Impl::Apply(const ReadNews& news) {
+  // Rows that were sealed under another generation, and say what they said.
+  if (news.is_empty) return;
   {
     const WriterLock lock(state_mutex);
     for (const Token& token : news.others.tokens) {

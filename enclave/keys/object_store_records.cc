@@ -103,33 +103,4 @@ uint64_t ObjectStore::RulesGeneration(const wire::TokenId& token) const {
   return state == impl_->tokens.end() ? 0 : state->second.rules_generation;
 }
 
-std::optional<wire::ObjectId> ObjectStore::fleet_object() const {
-  const ReaderLock lock(impl_->state_mutex);
-  return impl_->fleet_object;
-}
-
-// Later an operator could decide about keys that others have put here.
-Result<ObjectPtr> ObjectStore::FoundFleet(NewObject object, const TokenRecord& first_member) {
-  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Result<ObjectPtr> {
-    if (fleet_object().has_value()) return Fail(Code::kStoreExists, "there is a fleet already");
-    if (Tokens().size() != 1 || object_count() != 0)
-      return Fail(
-          Code::kWrongState,
-          "a fleet is founded while its own token is all that the enclave has: who may join "
-          "it may use every key");
-    KC_ASSIGN(const ObjectPtr made, impl_->PrepareInsert(object));
-    KC_ASSIGN(const auto digest, Impl::PolicyDigestOf(*made));
-    KC_CHECK_OK(impl_->vault->Commit({ObjectChange(*made, {}, digest), FleetChange({made->id}),
-                                      TokenRecordChange(made->token, first_member)}));
-    const WriterLock lock(impl_->state_mutex);
-    impl_->AddObject(made);
-    impl_->fleet_object = made->id;
-    impl_->ApplyRecords(made->token, {first_member}, {});
-    impl_->Moved();
-    return made;
-  });
-}
-
-Vault::HandOver ObjectStore::GiveHandOver() const { return impl_->vault->GiveHandOver(); }
-
 }  // namespace keyclave::keys

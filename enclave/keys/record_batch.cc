@@ -36,6 +36,7 @@ Status RecordBatch::Take(const Record& record) {
       KC_ASSIGN(audit_marks[record.key.id], ParseAuditMark(record));
       return Done{};
     }
+    case RecordType::kGeneration: return Done{};  // the vault's own
     case RecordType::kObject:
     case RecordType::kTombstone: break;
   }

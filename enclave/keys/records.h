@@ -13,8 +13,10 @@
 
 namespace keyclave::keys {
 
-inline constexpr uint8_t kRowFormat = 1;
-inline constexpr uint8_t kHeadFormat = 1;
+// Format 1, of rows and of heads, is from before there were generations: it is of the first one,
+// and still opened.
+inline constexpr uint8_t kRowFormat = 2;
+inline constexpr uint8_t kHeadFormat = 2;
 inline constexpr uint8_t kMarkFormat = 2;
 inline constexpr size_t kMaxBody = size_t{8} << 20;  // bytes
 // Bodies are padded to a multiple of this, so that a row's size says little about what is in it.
@@ -27,6 +29,8 @@ struct RowHeader {
   bool tombstone = false;
   uint64_t version = 0;
   ByteArray<32> policy_digest{};
+  // Of the root secret, that seals the row: in clear before the header, and authenticated with it.
+  uint32_t generation = kFirstGeneration;
 };
 Bytes EncodeRowHeader(const RowHeader& header);
 Result<RowHeader> ParseRowHeader(ByteSpan bytes);  // kTruncated, kTrailingBytes, kMalformed
@@ -34,43 +38,55 @@ Result<RowHeader> ParseRowHeader(ByteSpan bytes);  // kTruncated, kTrailingBytes
 Bytes PadBody(ByteSpan body);
 Result<Bytes> UnpadBody(ByteSpan padded);
 
-using RowTag = ByteArray<16>;  // the AEAD tag of the body: stands for the row in the head's digest
+// Stands for a row in the head's digest: under a head of format 2 the first half of the SHA-256 of
+// the row as it lies, under one of format 1 the AEAD tag of its body. (A tag says nothing to
+// somebody who has the key, as a member has who was removed.)
+using RowTag = ByteArray<16>;
+Result<RowTag> TagOf(ByteSpan sealed_row, uint8_t head_format = kHeadFormat);  // kTruncated
+
 struct OpenedRow {
   RowHeader header;
   Bytes body;
-  RowTag tag{};
 };
 
 // Seals and opens rows. Keeps each token's key, so that a row costs two derivations.
 class RowSealer {
  public:
-  explicit RowSealer(const KeySchedule& keys) : keys_(keys), row_id_key_(keys.RowIdKey()) {}
+  explicit RowSealer(const KeyGenerations& keys)
+      : keys_(keys), row_id_key_(keys.names().RowIdKey()) {}
 
   store::RowId IdOf(const RecordKey& key) const;
   Result<Bytes> Seal(const store::RowId& row, const RowHeader& header, ByteSpan body);
-  // kSealFailed; kStoreNewer for a row format above ours.
+  // kSealFailed, also for a generation that is not there or seals nothing any more; kStoreNewer for
+  // a row format above ours.
   Result<OpenedRow> Open(const store::RowId& row, ByteSpan sealed);
 
  private:
-  SecretBytes RecordKeyOf(const ByteArray<16>& token, const store::RowId& row, uint64_t version)
-      KC_EXCLUDES(mutex_);
+  using Generation = KeyGenerations::Generation;
+  SecretBytes RecordKeyOf(const Generation& generation, const RowHeader& header,
+                          const store::RowId& row) KC_EXCLUDES(mutex_);
 
-  const KeySchedule& keys_;
+  const KeyGenerations& keys_;
   const SecretBytes row_id_key_;
   Mutex mutex_;
-  std::map<ByteArray<16>, SecretBytes> token_keys_ KC_GUARDED_BY(mutex_);
+  // By the serial of the generation, and token.
+  std::map<std::pair<uint64_t, ByteArray<16>>, SecretBytes> token_keys_ KC_GUARDED_BY(mutex_);
 };
-// The last bytes of a sealed row. kTruncated.
-Result<RowTag> TagOf(ByteSpan sealed_row);
 
 struct Head {
   uint64_t epoch = 0;
   uint64_t rows = 0;  // live ones and tombstones
   ByteArray<32> digest{};
+  uint32_t generation = kFirstGeneration;  // of the root secret, that seals what is written now
+  uint8_t format = kHeadFormat;            // as it was read: TagOf
 };
-Result<Bytes> SealHead(const KeySchedule& keys, const Head& head);
-// kStoreForeign if it names another enclave, kStoreNewer, kStoreCorrupt.
-Result<Head> OpenHead(const KeySchedule& keys, ByteSpan sealed);
+// In the newest format. kInternal for a generation that is not there.
+Result<Bytes> SealHead(const KeyGenerations& keys, const Head& head);
+// kStoreForeign if it names another enclave, kStoreNewer, kStoreRolledBack (of a generation that
+// seals nothing any more), kStoreCorrupt.
+Result<Head> OpenHead(const KeyGenerations& keys, ByteSpan sealed);
+// The generation that a head says it is of, before anything is believed. As OpenHead.
+Result<uint32_t> GenerationOfHead(const KeyGenerations& keys, ByteSpan sealed);
 
 // A mark with its HMAC: kMarkSize bytes. Parse: kTruncated, kTrailingBytes, kMalformed,
 // kSealFailed.

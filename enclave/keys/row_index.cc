@@ -23,7 +23,23 @@ void PutEntry(const RowIndex::Entry& entry, Bytes& text) {
 
 }  // namespace
 
-RowIndex::RowIndex() : buckets_(kBuckets), bucket_digests_(kBuckets), group_digests_(kGroups) {}
+RowIndex::Entry EntryOf(const store::RowId& row, const RowHeader& header, const RowTag& tag) {
+  const bool is_fixed = header.key.type == RecordType::kGeneration;
+  return {row, header.version, tag, header.tombstone,
+          is_fixed ? RowIndex::kNoGeneration : header.generation};
+}
+
+RowIndex::RowIndex(uint8_t head_format)
+    : head_format_(head_format),
+      buckets_(kBuckets),
+      bucket_digests_(kBuckets),
+      group_digests_(kGroups) {}
+
+uint64_t RowIndex::CountBefore(uint32_t generation) const {
+  uint64_t count = 0;
+  for (const auto& [number, rows] : of_generation_) count += number < generation ? rows : 0;
+  return count;
+}
 
 size_t RowIndex::BucketOf(const store::RowId& id) {
   return static_cast<size_t>(id[0]) << 4 | static_cast<size_t>(id[1] >> 4);
@@ -83,6 +99,7 @@ void RowIndex::Reserve(uint64_t rows) {
 
 void RowIndex::Load(const Entry& entry) {
   buckets_[BucketOf(entry.id)].push_back(entry);
+  ++of_generation_[entry.generation];
   ++size_;
 }
 
@@ -159,7 +176,9 @@ RowIndex::Delta RowIndex::Prepare(std::vector<Entry> changed) const {
 void RowIndex::Put(const Entry& entry) {
   std::vector<Entry>& entries = buckets_[BucketOf(entry.id)];
   const auto place = std::lower_bound(entries.begin(), entries.end(), entry.id, IdBelow);
+  ++of_generation_[entry.generation];
   if (place != entries.end() && place->id == entry.id) {
+    --of_generation_[place->generation];
     *place = entry;
     return;
   }

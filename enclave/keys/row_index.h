@@ -1,5 +1,5 @@
-// What every row of the store has to be: its id, version and AEAD tag, and one digest over all of
-// them, which the sealed head holds.
+// What every row of the store has to be: its id, version and tag (TagOf), and one digest over all
+// of them, which the sealed head holds.
 //
 // The digest is a tree of SHA-256 over canonical encodings: rows fall into 4096 buckets by the
 // first 12 bits of their ids (ids are keyed hashes, so buckets fill evenly), 64 buckets make a
@@ -26,10 +26,14 @@ class RowIndex {
     store::RowId id{};
     uint64_t version = 0;
     RowTag tag{};
-    bool tombstone = false;  // not in the digest: the tag stands for it
+    bool tombstone = false;  // not in the digest: the tag stands for it, and for the generation
+    uint32_t generation = kFirstGeneration;  // kNoGeneration: it is never sealed anew
   };
+  static constexpr uint32_t kNoGeneration = UINT32_MAX;
 
-  RowIndex();
+  // For tags that are made as heads of this format want them.
+  explicit RowIndex(uint8_t head_format = kHeadFormat);
+  uint8_t head_format() const { return head_format_; }
 
   // Fills an empty index: Load each row in any order, then FinishLoading. kStoreCorrupt if an id
   // came twice. Reserve, before, takes the memory for so many rows at once.
@@ -41,6 +45,7 @@ class RowIndex {
   // Those above `id` (without it all), by id, at most `limit`.
   std::vector<Entry> After(const std::optional<store::RowId>& id, size_t limit) const;
   size_t size() const { return size_; }
+  uint64_t CountBefore(uint32_t generation) const;  // rows of older ones
   const ByteArray<32>& digest() const { return root_; }
 
   // What changes when rows are added or replaced: made without touching the index, applied by
@@ -69,11 +74,15 @@ class RowIndex {
   template <class DigestOfGroup>
   static ByteArray<32> DigestRoot(const DigestOfGroup& digest_of);
 
-  std::vector<std::vector<Entry>> buckets_;  // each sorted by id
+  uint8_t head_format_;
+  std::map<uint32_t, uint64_t> of_generation_;  // how many rows
+  std::vector<std::vector<Entry>> buckets_;     // each sorted by id
   std::vector<ByteArray<32>> bucket_digests_;
   std::vector<ByteArray<32>> group_digests_;
   ByteArray<32> root_{};
   size_t size_ = 0;
 };
+
+RowIndex::Entry EntryOf(const store::RowId& row, const RowHeader& header, const RowTag& tag);
 
 }  // namespace keyclave::keys

@@ -27,7 +27,7 @@ unsigned ThreadsFor(uint64_t rows) {
 // Without threads the caller's own does the work.
 class Loader {
  public:
-  Loader(const KeySchedule& keys, RowIndex& index, const Vault::Visit& visit, unsigned threads)
+  Loader(const KeyGenerations& keys, RowIndex& index, const Vault::Visit& visit, unsigned threads)
       : keys_(keys), index_(index), visit_(visit), own_sealer_(keys) {
     for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
   }
@@ -108,7 +108,8 @@ class Loader {
         return Fail(Code::kStoreCorrupt,
                     "row " + ToHex(row.id) + " was edited or swapped with another");
       const RowHeader& header = opened->header;
-      entries.push_back({row.id, header.version, opened->tag, header.tombstone});
+      KC_ASSIGN(const RowTag tag, TagOf(row.sealed, index_.head_format()));
+      entries.push_back(EntryOf(row.id, header, tag));
       if (header.tombstone) continue;
       KC_CHECK_OK(
           visit_({header.key, header.version, header.policy_digest, std::move(opened->body)}));
@@ -118,7 +119,7 @@ class Loader {
     return Done{};
   }
 
-  const KeySchedule& keys_;
+  const KeyGenerations& keys_;
   RowIndex& index_;
   const Vault::Visit& visit_;
   RowSealer own_sealer_;
@@ -133,7 +134,7 @@ class Loader {
 
 }  // namespace
 
-Status LoadRows(store::Store& store, const KeySchedule& keys, uint64_t expected, RowIndex& index,
+Status LoadRows(store::Store& store, const KeyGenerations& keys, uint64_t expected, RowIndex& index,
                 const Vault::Visit& visit, const Progress& progress) {
   index.Reserve(expected);
   Loader loader(keys, index, visit, ThreadsFor(expected));

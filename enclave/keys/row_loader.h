@@ -10,7 +10,7 @@ namespace keyclave::keys {
 // finished, and every live record was visited. kStoreCorrupt, kStoreNewer, the store's error, or
 // the first that `visit` has answered: then what was visited must not be used.
 // `expected`: how many rows there should be, for `progress` and for the number of threads.
-Status LoadRows(store::Store& store, const KeySchedule& keys, uint64_t expected, RowIndex& index,
+Status LoadRows(store::Store& store, const KeyGenerations& keys, uint64_t expected, RowIndex& index,
                 const Vault::Visit& visit, const Progress& progress);
 
 }  // namespace keyclave::keys

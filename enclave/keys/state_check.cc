@@ -43,12 +43,12 @@ class StateCheck {
  public:
   // `is_copy`: of what a fleet shares.
   StateCheck(std::unique_ptr<store::Store> store, std::unique_ptr<Witness> witness,
-             const SecretBytes& root_secret, bool is_copy, const Progress& progress)
+             const RootKeyring& keyring, bool is_copy, const Progress& progress)
       : is_copy_(is_copy),
         store_(std::move(store)),
         witness_(std::move(witness)),
-        root_secret_(root_secret),
-        keys_(root_secret),
+        keyring_(keyring),
+        keys_(keyring),
         sealer_(keys_),
         progress_(progress) {}
 
@@ -82,14 +82,15 @@ class StateCheck {
   }
 
   void CheckRows() {
-    RowIndex index;
+    RowIndex index(head_.has_value() ? head_->format : kHeadFormat);
     uint64_t rows = 0;
     uint64_t damaged = 0;
     const Status read = store_->ForEach([&](const store::RowId& row, ByteSpan sealed) -> Status {
       if (progress_ && ++rows % 256 == 0) progress_(rows, head_.has_value() ? head_->rows : rows);
       const Result<OpenedRow> opened = sealer_.Open(row, sealed);
       if (opened.ok()) {
-        index.Load({row, opened->header.version, opened->tag, opened->header.tombstone});
+        KC_ASSIGN(const RowTag tag, TagOf(sealed, index.head_format()));
+        index.Load(EntryOf(row, opened->header, tag));
       } else if (++damaged <= kMostFindings) {
         StoreFinding finding = FindingOf(opened.error());
         finding.row = ToHex(row);
@@ -139,16 +140,16 @@ class StateCheck {
     auto seen = std::make_unique<SeenWitness>(seen_, witness_->Remembers(), witness_->Name());
     OpenOptions options;
     options.is_copy = is_copy_;
-    const auto loaded = ObjectStore::OpenWith(std::move(store_), std::move(seen),
-                                              root_secret_.Clone(), false, options);
+    const auto loaded =
+        ObjectStore::OpenWith(std::move(store_), std::move(seen), keyring_, false, options);
     if (!loaded.ok()) Add(loaded.error());
   }
 
   const bool is_copy_;
   std::unique_ptr<store::Store> store_;
   const std::unique_ptr<Witness> witness_;
-  const SecretBytes& root_secret_;
-  const KeySchedule keys_;
+  const RootKeyring& keyring_;
+  const KeyGenerations keys_;
   RowSealer sealer_;
   const Progress& progress_;
   std::optional<Head> head_;
@@ -162,14 +163,14 @@ class StateCheck {
 Result<std::vector<StoreFinding>> CheckState(const std::string& directory, const RootSealer& sealer,
                                              const WitnessChoice& witness,
                                              const Progress& progress) {
-  KC_ASSIGN(const SecretBytes secret, ReadRootSecret(StateFiles::Root(directory), sealer));
+  KC_ASSIGN(const RootKeyring keyring, ReadRootSecret(StateFiles::Root(directory), sealer));
   const std::string path = StateFiles::Store(directory);
   auto store = store::OpenSqliteStore(path, false, {.vfs = nullptr, .leave_log = HasLog(path)});
   if (!store.ok() && (store.code() == Code::kStoreCorrupt || store.code() == Code::kStoreNewer))
     return std::vector<StoreFinding>{FindingOf(store.error())};
   if (!store.ok()) return store.error();
   StateCheck check(std::move(store).value(),
-                   MakeWitness(witness, directory, secret, sealer.Counter()), secret,
+                   MakeWitness(witness, directory, keyring, sealer.Counter()), keyring,
                    IsThere(StateFiles::Position(directory)), progress);
   return check.Run();
 }

@@ -55,6 +55,7 @@ class AcceptingWitness final : public Witness {
   std::string Name() const override { return path_; }
   Result<Mark> Read() override { return Mark{}; }
   bool Remembers() const override { return false; }
+  void UseGeneration(const SecretBytes& secret) override { fresh_->UseGeneration(secret); }
   Status Advance(const Mark& mark) override {
     if (unlink(path_.c_str()) != 0 && errno != ENOENT) return ErrnoError(path_);
     return fresh_->Advance(mark);
@@ -67,7 +68,7 @@ class AcceptingWitness final : public Witness {
 
 // Directory (0700), counter and root secret; nothing of it was there before.
 Status Begin(const std::string& directory, const RootSealer& sealer, const WitnessChoice& choice,
-             const SecretBytes& secret, Leftovers& leftovers) {
+             const RootKeyring& keyring, Leftovers& leftovers) {
   if (mkdir(directory.c_str(), 0700) == 0) {
     leftovers.Made(directory);
   } else if (errno != EEXIST) {
@@ -81,7 +82,7 @@ Status Begin(const std::string& directory, const RootSealer& sealer, const Witne
     leftovers.Made(counter);
   }
   const std::string root = StateFiles::Root(directory);
-  KC_CHECK_OK(WriteRootSecret(root, sealer, secret));
+  KC_CHECK_OK(WriteRootSecret(root, sealer, keyring));
   leftovers.Made(root);
   return Done{};
 }
@@ -109,39 +110,36 @@ Status InitState(const std::string& directory, const RootSealer& sealer,
   leftovers.Made(path);
   auto witness = MakeWitness(choice, directory, secret, sealer.Counter());
   // Closed before the leftovers go, which takes the write-ahead log away.
-  KC_ASSIGN(const auto vault,
-            Vault::Create(std::move(store), std::move(witness), std::move(secret)));
+  KC_ASSIGN(const auto vault, Vault::Create(std::move(store), std::move(witness), secret));
   leftovers.Keep();
   return Done{};
 }
 
 Status JoinState(const std::string& directory, const RootSealer& sealer,
-                 const WitnessChoice& choice, const SecretBytes& root_secret,
-                 const Witness::Mark& mark, const FillStore& fill) {
+                 const WitnessChoice& choice, const RootKeyring& keyring, const Witness::Mark& mark,
+                 const FillStore& fill) {
   Leftovers leftovers;
-  KC_CHECK_OK(Begin(directory, sealer, choice, root_secret, leftovers));
+  KC_CHECK_OK(Begin(directory, sealer, choice, keyring, leftovers));
   const std::string path = StateFiles::Store(directory);
   KC_ASSIGN(auto store, store::OpenSqliteStore(path, true));
   leftovers.Made(path);
   leftovers.Made(StateFiles::Position(directory));
   KC_CHECK_OK(fill(std::move(store)));
-  const auto witness = [&] {
-    return MakeWitness(choice, directory, root_secret, sealer.Counter());
-  };
+  const auto witness = [&] { return MakeWitness(choice, directory, keyring, sealer.Counter()); };
   leftovers.Made(choice.PathIn(directory));
   KC_CHECK_OK(witness()->Advance(mark));
   KC_ASSIGN(store, store::OpenSqliteStore(path, false));
   OpenOptions options;
   options.is_copy = true;
-  KC_ASSIGN(const auto opened, ObjectStore::OpenWith(std::move(store), witness(),
-                                                     root_secret.Clone(), false, options));
+  KC_ASSIGN(const auto opened,
+            ObjectStore::OpenWith(std::move(store), witness(), keyring, false, options));
   leftovers.Keep();
   return Done{};
 }
 
 Status AcceptStore(const std::string& directory, const RootSealer& sealer,
                    const WitnessChoice& choice) {
-  KC_ASSIGN(SecretBytes secret, ReadRootSecret(StateFiles::Root(directory), sealer));
+  KC_ASSIGN(const RootKeyring keyring, ReadRootSecret(StateFiles::Root(directory), sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(StateFiles::Store(directory), false));
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
   if (counter != nullptr) {
@@ -150,9 +148,9 @@ Status AcceptStore(const std::string& directory, const RootSealer& sealer,
     if (!value.ok()) return value.error();
   }
   auto accepting = std::make_unique<AcceptingWitness>(
-      choice.PathIn(directory), MakeWitness(choice, directory, secret, counter));
-  KC_ASSIGN(const auto opened, ObjectStore::OpenWith(std::move(store), std::move(accepting),
-                                                     std::move(secret), false));
+      choice.PathIn(directory), MakeWitness(choice, directory, keyring, counter));
+  KC_ASSIGN(const auto opened,
+            ObjectStore::OpenWith(std::move(store), std::move(accepting), keyring, false));
   return Done{};
 }
 

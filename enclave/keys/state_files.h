@@ -21,11 +21,11 @@ Status InitState(const std::string& directory, const RootSealer& sealer,
                  const WitnessChoice& witness = {});
 // kStoreExists if any of it is there.
 Status CheckNoState(const std::string& directory, const WitnessChoice& witness = {});
-// The same for a machine that joins a fleet: root secret and mark are what a member gave, and
+// The same for a machine that joins a fleet: keyring and mark are what a member gave, and
 // `fill` puts into the empty store what the fleet shares. All of it is checked as at a start.
 using FillStore = std::function<Status(std::unique_ptr<store::Store>)>;
 Status JoinState(const std::string& directory, const RootSealer& sealer,
-                 const WitnessChoice& witness, const SecretBytes& root_secret,
+                 const WitnessChoice& witness, const RootKeyring& keyring,
                  const Witness::Mark& mark, const FillStore& fill);
 // For an operator who restored a backup, or lost the witness, and says that this store.db is to
 // count as the newest: checks everything but its age, then makes the witness anew. What happened

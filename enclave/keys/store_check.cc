@@ -30,6 +30,7 @@ std::string_view TypeName(RecordType type) {
     case RecordType::kRevocation: return "revocation";
     case RecordType::kApproval: return "approval";
     case RecordType::kMember: return "member";
+    case RecordType::kGeneration: return "generation of the root secret";
     case RecordType::kTombstone: break;
   }
   return "record";

@@ -21,10 +21,11 @@ Status Vault::Impl::CreateHead() {
     return Fail(Code::kStoreExists, "the store has rows");
   }));
   KC_CHECK_OK(index.FinishLoading());
-  head = {1, 0, index.digest()};
+  head = {1, 0, index.digest(), keyring.newest()};
   KC_ASSIGN(head_bytes, SealHead(keys, head));
   KC_CHECK_OK(store->Commit({}, head_bytes));
   epoch.store(head.epoch);
+  generation.store(head.generation);
   return witness->Advance(Newest());
 }
 
@@ -32,8 +33,12 @@ Status Vault::Impl::LoadHead() {
   const MutexLock lock(commit_mutex);
   KC_ASSIGN(head_bytes, store->ReadHead());
   if (head_bytes.empty()) return Fail(Code::kStoreCorrupt, "the head is missing");
+  // A machine that stopped between a new generation's commit and its own root.key finds it here.
+  KC_CHECK_OK(LearnGenerations(head_bytes, [this](const auto& row) { return store->Read(row); }));
   KC_ASSIGN(head, OpenHead(keys, head_bytes));
   epoch.store(head.epoch);
+  generation.store(head.generation);
+  index = RowIndex(head.format);
   return CompareWithWitness();
 }
 
@@ -122,17 +127,19 @@ Result<RowHeader> Vault::Impl::HeaderOf(const RecordChange& change, const store:
   return header;
 }
 
-Result<Vault::Impl::Sealed> Vault::Impl::SealAll(const std::vector<RecordChange>& changes) {
+Result<Vault::Impl::Sealed> Vault::Impl::SealAll(const std::vector<RecordChange>& changes,
+                                                 uint32_t now) {
   Sealed sealed;
   std::set<store::RowId> rows;
   for (const RecordChange& change : changes) {
     const store::RowId row = sealer.IdOf(change.record.key);
     if (!rows.insert(row).second) return Fail(Code::kInternal, "a record twice in one commit");
-    KC_ASSIGN(const RowHeader header, HeaderOf(change, row));
+    KC_ASSIGN(RowHeader header, HeaderOf(change, row));
+    header.generation = change.record.key.type == RecordType::kGeneration ? kFirstGeneration : now;
     KC_ASSIGN(Bytes bytes,
               sealer.Seal(row, header, change.remove ? ByteSpan() : ByteSpan(change.record.body)));
     KC_ASSIGN(const RowTag tag, TagOf(bytes));
-    sealed.entries.push_back({row, header.version, tag, header.tombstone});
+    sealed.entries.push_back(EntryOf(row, header, tag));
     sealed.changes.push_back({row, std::move(bytes)});
   }
   return sealed;
@@ -149,17 +156,27 @@ Status Vault::Impl::CommitOrFindOut(const Sealed& sealed, const Bytes& new_head)
   return committed.error();
 }
 
-Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
-  const MutexLock lock(commit_mutex);
+Status Vault::Impl::BeginCommit() {
   if (outcome_unknown)
     return Fail(Code::kStoreIo,
                 "it is not known whether an earlier change is in the store; restart keyclaved");
   KC_CHECK_OK(CatchUpWitness());
-  KC_ASSIGN(const Sealed sealed, SealAll(changes));
+  return UseFormat(kHeadFormat);
+}
+
+Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
+  const MutexLock lock(commit_mutex);
+  KC_CHECK_OK(BeginCommit());
+  KC_ASSIGN(const Sealed sealed, SealAll(changes, head.generation));
+  return FinishCommit(sealed, head.generation);
+}
+
+Status Vault::Impl::FinishCommit(const Sealed& sealed, uint32_t of, const SecretBytes* fresh) {
   const RowIndex::Delta delta = index.Prepare(sealed.entries);
-  const Head next{head.epoch + 1, delta.size, delta.root};
+  const Head next{head.epoch + 1, delta.size, delta.root, of};
   KC_ASSIGN(Bytes next_bytes, SealHead(keys, next));
   KC_CHECK_OK(CommitOrFindOut(sealed, next_bytes));
+  if (fresh != nullptr) witness->UseGeneration(*fresh);
   Advance(delta, next, std::move(next_bytes));
   return Done{};
 }
@@ -172,25 +189,28 @@ void Vault::Impl::Advance(const RowIndex::Delta& delta, const Head& next, Bytes 
   head = next;
   head_bytes = std::move(next_bytes);
   epoch.store(next.epoch);
+  generation.store(next.generation);
   AdvanceWitness();
 }
 
-std::optional<RowIndex::Entry> Vault::Impl::FindEntry(const store::RowId& row) {
+std::optional<Vault::Impl::Known> Vault::Impl::FindEntry(const store::RowId& row) {
   const ReaderLock lock(index_mutex);
   const RowIndex::Entry* entry = index.Find(row);
   if (entry == nullptr || entry->tombstone) return std::nullopt;
-  return *entry;
+  return Known{*entry, index.head_format()};
 }
 
 // nullopt: the row is not the one that the index says, as a commit in flight can make it seem.
 Result<std::optional<Record>> Vault::Impl::TryRead(const RecordKey& key, const store::RowId& row) {
-  const std::optional<RowIndex::Entry> entry = FindEntry(row);
-  if (!entry.has_value()) return Fail(Code::kNotFound, "record");
+  const std::optional<Known> known = FindEntry(row);
+  if (!known.has_value()) return Fail(Code::kNotFound, "record");
   const Result<Bytes> sealed = store->Read(row);
   if (!sealed.ok() && sealed.code() == Code::kNotFound) return std::optional<Record>();
   KC_CHECK_OK(sealed.ok() ? Status() : Status(sealed.error()));
+  const Result<RowTag> tag = TagOf(*sealed, known->head_format);
+  if (!tag.ok() || *tag != known->entry.tag) return std::optional<Record>();
   Result<OpenedRow> opened = sealer.Open(row, *sealed);
-  if (!opened.ok() || opened->header.version != entry->version || opened->tag != entry->tag)
+  if (!opened.ok() || opened->header.version != known->entry.version)
     return std::optional<Record>();
   return std::optional<Record>(
       Record{key, opened->header.version, opened->header.policy_digest, std::move(opened->body)});
@@ -234,7 +254,8 @@ std::vector<Error> Vault::Impl::CheckHead() {
         Code::kStoreCorrupt,
         "the head is not the one of epoch " + std::to_string(head.epoch) + " that was written"));
   }
-  if (index.digest() != head.digest || index.size() != head.rows)
+  const bool comparable = index.head_format() == head.format;
+  if (comparable && (index.digest() != head.digest || index.size() != head.rows))
     wrong.push_back(Fail(Code::kInternal, "the head is not that of the rows in memory"));
   if (!witness->Remembers()) return wrong;
   const Result<Witness::Mark> mark = witness->Look();
@@ -253,19 +274,22 @@ Vault::~Vault() = default;
 
 Result<std::unique_ptr<Vault>> Vault::Create(std::unique_ptr<store::Store> store,
                                              std::unique_ptr<Witness> witness,
-                                             SecretBytes root_secret) {
-  if (root_secret.size() != kRootSecretSize) return Fail(Code::kRootSecretInvalid);
-  auto impl = std::make_unique<Impl>(std::move(store), std::move(witness), root_secret);
+                                             const RootKeyring& keyring) {
+  if (!keyring.IsValid()) return Fail(Code::kRootSecretInvalid);
+  auto impl =
+      std::make_unique<Impl>(std::move(store), std::move(witness), keyring, GenerationKeeper());
   KC_CHECK_OK(impl->CreateHead());
   return std::unique_ptr<Vault>(new Vault(std::move(impl)));
 }
 
 Result<std::unique_ptr<Vault>> Vault::Open(std::unique_ptr<store::Store> store,
                                            std::unique_ptr<Witness> witness,
-                                           SecretBytes root_secret, const Visit& visit,
-                                           const Progress& progress, bool is_copy) {
-  if (root_secret.size() != kRootSecretSize) return Fail(Code::kRootSecretInvalid);
-  auto impl = std::make_unique<Impl>(std::move(store), std::move(witness), root_secret);
+                                           const RootKeyring& keyring, const Visit& visit,
+                                           const Progress& progress, bool is_copy,
+                                           GenerationKeeper keeper) {
+  if (!keyring.IsValid()) return Fail(Code::kRootSecretInvalid);
+  auto impl =
+      std::make_unique<Impl>(std::move(store), std::move(witness), keyring, std::move(keeper));
   impl->is_copy = is_copy || impl->store->IsShared();
   KC_CHECK_OK(impl->LoadHead());
   KC_CHECK_OK(impl->Load(visit, progress));
@@ -280,7 +304,7 @@ Result<Record> Vault::Read(const RecordKey& key) { return impl_->Read(key); }
 Result<bool> Vault::Refresh(const TakeNews& take) { return impl_->Refresh(take); }
 Vault::HandOver Vault::GiveHandOver() const {
   const MutexLock lock(impl_->commit_mutex);
-  return {impl_->root.Clone(), impl_->Newest()};
+  return {impl_->keyring.Shareable(), impl_->Newest()};
 }
 Result<Vault::Slice> Vault::ReadSlice(const std::optional<store::RowId>& after, size_t limit) {
   return impl_->ReadSlice(after, limit);
@@ -297,10 +321,12 @@ uint64_t Vault::row_count() const {
 }
 Result<Vault::FoundRow> Vault::OpenRow(const store::Row& row) {
   KC_ASSIGN(const OpenedRow opened, impl_->sealer.Open(row.id, row.sealed));
-  return FoundRow{opened.header.key, opened.header.version, opened.tag};
+  const ReaderLock lock(impl_->index_mutex);
+  KC_ASSIGN(const RowTag tag, TagOf(row.sealed, impl_->index.head_format()));
+  return FoundRow{opened.header.key, opened.header.version, tag};
 }
 SecretBytes Vault::DeriveKey(std::string_view label, size_t size) const {
-  return impl_->keys.PurposeKey(label, size);
+  return impl_->keys.names().PurposeKey(label, size);
 }
 
 }  // namespace keyclave::keys

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "enclave/base/mutex.h"
+#include "enclave/keys/root_keyring.h"
 #include "enclave/keys/root_sealer.h"
 #include "enclave/store/store.h"
 
@@ -26,7 +27,8 @@ enum class RecordType : uint8_t {
   kHistory = 8,
   kRevocation = 9,
   kApproval = 10,
-  kMember = 11  // of the fleet
+  kMember = 11,     // of the fleet
+  kGeneration = 12  // of the root secret: its secret, encrypted to each member
 };
 
 struct RecordKey {
@@ -63,16 +65,28 @@ class Witness {
   virtual Result<Mark> Look() { return Read(); }
   // Whether what Read says means anything: where it does not, any age of the store is accepted.
   virtual bool Remembers() const { return true; }
+  // From now on marks are made under this generation of the root secret.
+  virtual void UseGeneration(const SecretBytes& /*secret*/) {}
   virtual std::string Name() const = 0;
 };
-// `path` holds the mark and its HMAC under a key derived from the root secret. With a counter of
+// `path` holds the mark and its HMAC under a key derived from the newest generation of the root
+// secret; marks of generations that seal nothing any more are not taken. With a counter of
 // the platform's each mark also names the value that the counter has from then on, so that a file
 // of yesterday is noticed too.
-std::unique_ptr<Witness> MakeFileWitness(std::string path, const SecretBytes& root_secret,
+std::unique_ptr<Witness> MakeFileWitness(std::string path, const RootKeyring& keyring,
                                          std::shared_ptr<MonotonicCounter> counter = nullptr);
 
 // How far something long has come: `done` of `all`.
 using Progress = std::function<void(uint64_t done, uint64_t all)>;
+
+// How a vault comes by generations of the root secret that it was not opened with.
+struct GenerationKeeper {
+  // The secret out of the body of a generation's record (member_key.h).
+  using Unwrap = std::function<Result<SecretBytes>(uint32_t generation, ByteSpan body)>;
+  Unwrap unwrap = {};
+  // Puts the keyring where the next start finds it: before anything is believed that needs it.
+  std::function<Status(const RootKeyring&)> save = {};
+};
 
 class Vault {
  public:
@@ -85,11 +99,12 @@ class Vault {
   // kStoreForeign, kStoreCorrupt, kStoreNewer, kStoreRolledBack, kWitnessMissing, kWitnessInvalid.
   static Result<std::unique_ptr<Vault>> Create(std::unique_ptr<store::Store> store,
                                                std::unique_ptr<Witness> witness,
-                                               SecretBytes root_secret);
+                                               const RootKeyring& keyring);
   static Result<std::unique_ptr<Vault>> Open(std::unique_ptr<store::Store> store,
                                              std::unique_ptr<Witness> witness,
-                                             SecretBytes root_secret, const Visit& visit,
-                                             const Progress& progress = {}, bool is_copy = false);
+                                             const RootKeyring& keyring, const Visit& visit,
+                                             const Progress& progress = {}, bool is_copy = false,
+                                             GenerationKeeper keeper = {});
   ~Vault();
 
   const ByteArray<16>& enclave_id() const;
@@ -113,13 +128,31 @@ class Vault {
   // False: there was nothing. What `take` says; kStoreUnreachable; kStoreRolledBack, kStoreCorrupt,
   // kStoreForeign: the shared store is not the continuation of what this vault has seen.
   Result<bool> Refresh(const TakeNews& take);
-  // What a machine needs to become a member of this enclave's fleet: the root secret, and the
-  // newest state that it must not take an older one for.
+  // What a machine needs to become a member of this enclave's fleet: the root secret in all its
+  // generations, and the newest state that it must not take an older one for.
   struct HandOver {
-    SecretBytes root_secret;
+    RootKeyring keyring;
     Witness::Mark mark;
   };
   HandOver GiveHandOver() const;
+
+  // The generation that seals what is written now, and how many rows are sealed under older ones.
+  struct GenerationCount {
+    uint32_t generation = kFirstGeneration;
+    uint64_t older_rows = 0;
+  };
+  GenerationCount generation() const;
+  // As Commit; from this commit on everything is sealed under this new generation, the next one
+  // (else kStoreMoved), of which `changes` has the record. kObjectLimit: there are too many at
+  // once.
+  Status BeginGeneration(uint32_t generation, const SecretBytes& secret,
+                         std::vector<RecordChange> changes);
+  // Seals up to `limit` rows of older generations anew: no record becomes another by it, nor
+  // another version. How many it were. As Commit.
+  Result<size_t> Reseal(size_t limit);
+  // Once no row is of an older generation: forgets those between the first and the newest, and
+  // takes nothing any more that somebody seals under one of them, or under the first.
+  Status RetireGenerations();
   // For checking the store while it is in use (store_check.h).
   struct KnownRow {
     store::RowId id{};

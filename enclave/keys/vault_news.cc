@@ -14,6 +14,12 @@ struct Vault::Impl::Found {
 };
 
 Result<Head> Vault::Impl::OpenNewHead(const store::News& news) {
+  KC_CHECK_OK(LearnGenerations(news.head, [&](const store::RowId& id) -> Result<Bytes> {
+    for (auto row = news.rows.rbegin(); row != news.rows.rend(); ++row) {
+      if (row->id == id) return *row->sealed;
+    }
+    return store->Read(id);
+  }));
   KC_ASSIGN(const Head next, OpenHead(keys, news.head));
   const std::string both = "the fleet's store is at epoch " + std::to_string(next.epoch) +
                            ", and this member has seen epoch " + std::to_string(head.epoch);
@@ -23,27 +29,37 @@ Result<Head> Vault::Impl::OpenNewHead(const store::News& news) {
   if (next.epoch == head.epoch)
     return Fail(Code::kStoreRolledBack,
                 both + " in another state: two histories part before it" + std::string(kMend));
+  // Somebody who left the fleet has the secrets of before, and could seal a head under them.
+  if (next.generation < keyring.newest() || next.format < head.format)
+    return Fail(Code::kStoreRolledBack, both + ", which is of generation " +
+                                            std::to_string(next.generation) +
+                                            " of the root secret: nobody seals under it since "
+                                            "generation " +
+                                            std::to_string(keyring.newest()));
   return next;
 }
 
 Result<Vault::Impl::Found> Vault::Impl::VerifyNews(const store::News& news) {
   Found found;
   KC_ASSIGN(found.head, OpenNewHead(news));
+  KC_CHECK_OK(UseFormat(found.head.format));
   // A row may come twice: from where it was staged, and from its place. The later one counts.
   std::map<store::RowId, const Bytes*> rows;
   for (const store::Change& row : news.rows) rows[row.id] = &*row.sealed;
   std::vector<RowIndex::Entry> entries;
   for (const auto& [id, sealed] : rows) {
     const RowIndex::Entry* known = index.Find(id);
-    const Result<RowTag> tag = TagOf(*sealed);
+    const Result<RowTag> tag = TagOf(*sealed, found.head.format);
     if (known != nullptr && tag.ok() && known->tag == *tag) continue;
     Result<OpenedRow> opened = sealer.Open(id, *sealed);
     if (!opened.ok() && opened.code() == Code::kStoreNewer) return opened.error();
-    if (!opened.ok())
+    if (!opened.ok() || !tag.ok())
       return Fail(Code::kStoreCorrupt, "row " + ToHex(id) + " was edited or swapped with another");
     found.rows.rows.push_back({id, *sealed});
     const RowHeader& header = opened->header;
-    entries.push_back({id, header.version, opened->tag, header.tombstone});
+    entries.push_back(EntryOf(id, header, *tag));
+    // Sealed anew under another generation: the record is what it was.
+    if (known != nullptr && known->version == header.version) continue;
     if (header.tombstone) {
       found.news.removed.push_back(header.key);
     } else {

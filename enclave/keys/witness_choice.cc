@@ -20,10 +20,10 @@ std::string WitnessChoice::PathIn(const std::string& directory) const {
 }
 
 std::unique_ptr<Witness> MakeWitness(const WitnessChoice& choice, const std::string& directory,
-                                     const SecretBytes& root_secret,
+                                     const RootKeyring& keyring,
                                      std::shared_ptr<MonotonicCounter> counter) {
   if (choice.none) return std::make_unique<NoWitness>();
-  return MakeFileWitness(choice.PathIn(directory), root_secret, std::move(counter));
+  return MakeFileWitness(choice.PathIn(directory), keyring, std::move(counter));
 }
 
 std::string WitnessLimit(const WitnessChoice& choice, bool is_counted) {

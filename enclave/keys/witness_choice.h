@@ -14,7 +14,7 @@ struct WitnessChoice {
 
 // With a counter of the platform's the file's marks are counted by it.
 std::unique_ptr<Witness> MakeWitness(const WitnessChoice& choice, const std::string& directory,
-                                     const SecretBytes& root_secret,
+                                     const RootKeyring& keyring,
                                      std::shared_ptr<MonotonicCounter> counter);
 // What a rollback can do unnoticed, for operators; empty where the witness lies apart from the
 // state, or is counted.

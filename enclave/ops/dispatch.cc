@@ -108,6 +108,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kFoundFleet, OperatorOnly, FoundFleet>(kChange),
     MakeRow<Op::kJoinFleet, JoinTheFleet, JoinFleet>(kRelease),
     MakeRow<Op::kListMembers, AuditReader, ListMembers>(kNone),
+    MakeRow<Op::kRemoveMember, OwnersOf, RemoveMember>(kChange),
 };
 
 bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
@@ -153,9 +154,9 @@ Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
 }
 
 Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
-  // Whoever was cut off for long may have missed a revocation.
-  if (row.touches_objects && call.service.fleet != nullptr && call.service.fleet->IsStale())
-    return Fail(Code::kFleetStale);
+  // Whoever was cut off for long may have missed a revocation; who was removed gets none any more.
+  if (row.touches_objects && call.service.fleet != nullptr)
+    KC_CHECK_OK(call.service.fleet->MayServe());
   // What cannot be recorded is not done.
   if (row.audit != AuditClass::kNone) KC_CHECK_OK(call.service.audit.EnsureRoom());
   auto reply = row.run(call, fields);

@@ -6,7 +6,8 @@
 // refusal can be explained.
 #include <algorithm>
 
-#include "enclave/base/hash.h"
+#include "enclave/keys/member_key.h"
+#include "enclave/keys/object_records.h"
 #include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
 
@@ -22,27 +23,6 @@ bool IsName(std::string_view text) {
            one == '.' || one == '_' || one == '-';
   };
   return !text.empty() && text.size() <= kMaxName && std::all_of(text.begin(), text.end(), fits);
-}
-
-keys::TokenRecord RecordOf(const wire::FleetMember& member) {
-  keys::TokenRecord record{.type = keys::RecordType::kMember, .id = {}, .body = Encode(member)};
-  const ByteArray<32> digest = Sha256(AsBytes(member.name));
-  std::copy_n(digest.begin(), record.id.size(), record.id.begin());
-  return record;
-}
-
-Result<std::vector<wire::FleetMember>> MembersOf(const Call& call) {
-  std::vector<wire::FleetMember> members;
-  const auto id = call.service.store.fleet_object();
-  if (!id.has_value()) return members;
-  KC_ASSIGN(const keys::ObjectPtr object, call.service.store.Get(*id));
-  for (const keys::TokenRecord& record :
-       call.service.store.TokenRecords(object->token, keys::RecordType::kMember)) {
-    KC_ASSIGN(members.emplace_back(), wire::Decode<wire::FleetMember>(record.body));
-  }
-  std::sort(members.begin(), members.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
-  return members;
 }
 
 std::vector<wire::ClaimText> ClaimsOf(const attest::ClaimSet& claims) {
@@ -73,9 +53,11 @@ ReplyOf<Op::kFoundFleet> FoundFleet(Call& call, const wire::FoundFleetRequest& r
   attributes.SetBool(CKA_PRIVATE, false);
   attributes.SetBool(CKA_MODIFIABLE, false);
   attributes.SetBool(CKA_DESTROYABLE, false);
-  const wire::FleetMember first{call.service.fleet->Status().member, call.now, call.service.claims};
+  KC_ASSIGN(Bytes key, call.service.store.MemberPublicKey());
+  const wire::FleetMember first{call.service.fleet->Status().member, call.now, call.service.claims,
+                                std::move(key)};
   KC_ASSIGN(const keys::ObjectPtr made,
-            call.service.store.FoundFleet(std::move(object), RecordOf(first)));
+            call.service.store.FoundFleet(std::move(object), keys::MemberRecord(first)));
   call.audit_fields = {{"object", ToHex(made->id)}, {"token", token.Serial()}};
   return wire::Empty{};
 }
@@ -86,29 +68,60 @@ ReplyOf<Op::kJoinFleet> JoinFleet(Call& call, const wire::JoinFleetRequest& requ
   if (!IsName(request.member))
     return Fail(Code::kInvalidArgument,
                 "a member's name is of letters, digits, dots, hyphens and underscores");
-  KC_ASSIGN(const std::vector<wire::FleetMember> members, MembersOf(call));
+  if (request.key.has_value()) KC_CHECK_OK(keys::CheckMemberPublicKey(*request.key));
+  KC_ASSIGN(const std::vector<wire::FleetMember> members, call.service.store.Members());
   const bool is_new = std::none_of(members.begin(), members.end(), [&](const auto& member) {
     return member.name == request.member;
   });
   if (is_new && members.size() >= kMaxMembers)
     return Fail(Code::kObjectLimit, "1024 members at most");
   const wire::FleetMember joining{request.member, call.now,
-                                  ClaimsOf(call.session.identity()->claims)};
-  KC_CHECK_OK(call.service.store.ChangeTokenRecords(proof.object().token, {RecordOf(joining)}));
+                                  ClaimsOf(call.session.identity()->claims), request.key};
+  KC_CHECK_OK(call.service.store.PutMember(joining));
   keys::Vault::HandOver given = call.service.store.GiveHandOver();
   call.audit_fields = {{"what", "root secret"},
                        {"member", request.member},
                        {"permit", std::to_string(proof.permit())}};
-  return wire::JoinFleetReply{.root_secret = std::move(given.root_secret),
-                              .epoch = given.mark.epoch,
-                              .head_digest = given.mark.head_digest};
+  wire::JoinFleetReply reply{.root_secret = given.keyring.first().Clone(),
+                             .epoch = given.mark.epoch,
+                             .head_digest = given.mark.head_digest};
+  if (given.keyring.newest() == keys::kFirstGeneration) return reply;
+  reply.oldest = given.keyring.oldest;
+  reply.generations.emplace();
+  for (auto& [number, secret] : given.keyring.secrets) {
+    if (number != keys::kFirstGeneration) reply.generations->push_back({number, std::move(secret)});
+  }
+  return reply;
+}
+
+// Who is to leave does not decide about it, and neither does an operator: the fleet's owners sign.
+ReplyOf<Op::kRemoveMember> RemoveMember(Call& call, const wire::RemoveMemberRequest& request,
+                                        const AuthorizedToken& proof) {
+  const keys::Token& token = proof.token();
+  const auto id = call.service.store.fleet_object();
+  if (!id.has_value() || call.service.fleet == nullptr)
+    return Fail(Code::kWrongState, "this enclave is no member of a fleet that was founded");
+  KC_ASSIGN(const keys::ObjectPtr object, call.service.store.Get(*id));
+  if (object->token != token.id)
+    return Fail(Code::kInvalidArgument, token.label +
+                                            " is not the token that the fleet was founded "
+                                            "with");
+  KC_CHECK_OK(RequireHighestQuorum(call, token));
+  KC_ASSIGN(const auto count, call.service.store.RemoveMember(request.member));
+  call.audit_fields = {{"token", token.Serial()},
+                       {"member", request.member},
+                       {"generation", std::to_string(count.generation)}};
+  return wire::RemoveMemberReply{.generation = count.generation, .older_rows = count.older_rows};
 }
 
 ReplyOf<Op::kListMembers> ListMembers(Call& call, const wire::ListMembersRequest& /*request*/,
                                       const AuditReader::Proof& /*proof*/) {
-  KC_ASSIGN(std::vector<wire::FleetMember> members, MembersOf(call));
+  KC_ASSIGN(std::vector<wire::FleetMember> members, call.service.store.Members());
+  const auto count = call.service.store.generation();
   return wire::ListMembersReply{.object = call.service.store.fleet_object(),
-                                .members = std::move(members)};
+                                .members = std::move(members),
+                                .generation = count.generation,
+                                .older_rows = count.older_rows};
 }
 
 }  // namespace keyclave::ops

@@ -8,8 +8,9 @@ namespace keyclave::ops {
 class FleetView {
  public:
   virtual ~FleetView() = default;
-  // Cut off for longer than the configuration allows: a revocation may have been missed.
-  virtual bool IsStale() const = 0;
+  // kFleetStale: cut off for longer than the configuration allows; a revocation may have been
+  // missed. kFleetRemoved: the others have gone on without this member.
+  virtual keyclave::Status MayServe() const = 0;
   virtual wire::FleetStatus Status() const = 0;
 };
 

@@ -129,6 +129,8 @@ ReplyOf<Op::kLiftRevocation> LiftRevocation(Call&, const wire::LiftRevocationReq
 ReplyOf<Op::kFoundFleet> FoundFleet(Call&, const wire::FoundFleetRequest&,
                                     const OperatorOnly::Proof&);
 ReplyOf<Op::kJoinFleet> JoinFleet(Call&, const wire::JoinFleetRequest&, const JoinTheFleet::Proof&);
+ReplyOf<Op::kRemoveMember> RemoveMember(Call&, const wire::RemoveMemberRequest&,
+                                        const AuthorizedToken&);
 ReplyOf<Op::kListMembers> ListMembers(Call&, const wire::ListMembersRequest&,
                                       const AuditReader::Proof&);
 

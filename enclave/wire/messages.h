@@ -3,6 +3,7 @@
 #pragma once
 
 #include "enclave/wire/admin_messages.h"
+#include "enclave/wire/fleet_messages.h"
 #include "enclave/wire/key_attestation.h"
 #include "enclave/wire/key_messages.h"
 #include "enclave/wire/store_messages.h"
@@ -346,40 +347,6 @@ struct AttestKeyRequest {
 struct AttestKeyReply {
   KeyAttestation attestation;
   KC_FIELDS_1(attestation)
-};
-
-// ---- the fleet ----
-
-// Whom the token's default policy permits to `join` has the root secret, and with it all keys.
-struct FoundFleetRequest {
-  TokenId token{};
-  KC_FIELDS_1(token)
-};
-using FoundFleetReply = Empty;
-
-struct JoinFleetRequest {
-  std::string member;  // how the others call it
-  KC_FIELDS_1(member)
-};
-struct JoinFleetReply {
-  SecretBytes root_secret;
-  // The newest state that this member knows: the one that joins takes none that is older.
-  uint64_t epoch = 0;
-  ByteArray<32> head_digest{};
-  KC_FIELDS_3(root_secret, epoch, head_digest)
-};
-
-struct FleetMember {
-  std::string name;
-  int64_t joined = 0;             // Unix seconds
-  std::vector<ClaimText> claims;  // what it proved then
-  KC_FIELDS_3(name, joined, claims)
-};
-using ListMembersRequest = Empty;
-struct ListMembersReply {
-  std::optional<ObjectId> object;  // whose policy says who may join; absent: it is no fleet
-  std::vector<FleetMember> members;
-  KC_FIELDS_2(object, members)
 };
 
 // Request type -> Op and reply type: what the client's Call<Request> and the daemon's dispatch

@@ -10,7 +10,7 @@ constexpr Op kLong[] = {
     Op::kAttestKey,   Op::kRelease,      Op::kIssueCertificate, Op::kApplyPolicy, Op::kReadAudit,
     Op::kAuditHead,   Op::kAdminister,   Op::kSetOwner,         Op::kRemoveOwner, Op::kApplySet,
     Op::kApprove,     Op::kRevoke,       Op::kLiftRevocation,   Op::kCheckStore,  Op::kCompactStore,
-    Op::kFoundFleet,  Op::kJoinFleet,
+    Op::kFoundFleet,  Op::kJoinFleet,    Op::kRemoveMember,
 };
 
 }  // namespace

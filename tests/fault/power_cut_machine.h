@@ -79,7 +79,7 @@ class Machine {
   Result<std::unique_ptr<keys::ObjectStore>> Open() {
     KC_ASSIGN(auto store, store::OpenSqliteStore(store_path(), false, {.vfs = vfs_.name()}));
     return keys::ObjectStore::OpenWith(
-        std::move(store), keys::MakeFileWitness(witness_path(), secret_), secret_.Clone(), false);
+        std::move(store), keys::MakeFileWitness(witness_path(), secret_), secret_, false);
   }
 
  private:
@@ -87,7 +87,7 @@ class Machine {
   const std::string state_ = directory_.path() + "/state";
   fakes::PowerCutDisk disk_;
   fakes::PowerCutVfs vfs_;
-  SecretBytes secret_;
+  keys::RootKeyring secret_;
   std::vector<wire::TokenId> tokens_;
   struct stat witness_ {};
 };

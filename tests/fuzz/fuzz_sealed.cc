@@ -63,9 +63,9 @@ void CheckRecord(Door door, ByteSpan bytes) {
 }
 
 void Knock(Door door, ByteSpan bytes) {
-  static const KeySchedule kKeys(FixedSecret());
+  static const KeyGenerations kKeys(FixedSecret());
   static RowSealer sealer(kKeys);
-  static const SecretBytes kWitnessKey = kKeys.WitnessKey();
+  static const SecretBytes kWitnessKey = kKeys.names().WitnessKey();
   switch (door) {
     case Door::kRow: return CheckRow(sealer, bytes);
     case Door::kHead: static_cast<void>(OpenHead(kKeys, bytes).ok()); return;
@@ -86,7 +86,7 @@ void WriteSeed(const std::string& directory, Door door, std::string_view name, B
 }
 
 void WriteSeeds(const std::string& directory) {
-  const KeySchedule keys(FixedSecret());
+  const KeyGenerations keys(FixedSecret());
   RowSealer sealer(keys);
   Object object;
   object.token = FixedKey().token;
@@ -105,14 +105,14 @@ void WriteSeeds(const std::string& directory) {
   WriteSeed(directory, Door::kRow, "row",
             sealer.Seal(sealer.IdOf(FixedKey()), header, record.body).value());
   WriteSeed(directory, Door::kHead, "head", SealHead(keys, {7, 3, {}}).value());
-  WriteSeed(directory, Door::kMark, "mark", EncodeMark(keys.WitnessKey(), {{7, {}}, 0}));
+  WriteSeed(directory, Door::kMark, "mark", EncodeMark(keys.names().WitnessKey(), {{7, {}}, 0}));
   WriteSeed(directory, Door::kRowHeader, "row_header", EncodeRowHeader(header));
   WriteSeed(directory, Door::kBody, "body", PadBody(ToBytes("body")));
   WriteSeed(directory, Door::kToken, "token", TokenChange(token).record.body);
   WriteSeed(directory, Door::kPolicy, "policy", PolicyChange({}, {"p", 1, "x", {}}).record.body);
   WriteSeed(directory, Door::kObject, "object", record.body);
   WriteSeed(directory, Door::kRoot, "root",
-            AsBytes("keyclave-root-secret 2\nenclave " + ToHex(keys.EnclaveId()) +
+            AsBytes("keyclave-root-secret 2\nenclave " + ToHex(keys.names().EnclaveId()) +
                     "\nsealing file\nsealed " + std::string(64, '0') + "\n"));
 }
 

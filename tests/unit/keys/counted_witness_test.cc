@@ -165,7 +165,7 @@ TEST_F(CountedWitness, SealingOfAnotherKindIsNamed) {
 }
 
 TEST_F(CountedWitness, MarkWithACountNeedsTheCounter) {
-  const SecretBytes secret = Must(ReadRootSecret(StateFiles::Root(state_), sealer_));
+  const RootKeyring secret = Must(ReadRootSecret(StateFiles::Root(state_), sealer_));
   const auto read = MakeFileWitness(StateFiles::Witness(state_), secret)->Read();
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.code(), Code::kWitnessInvalid);
@@ -175,7 +175,7 @@ TEST_F(CountedWitness, LookingCountsNothing) {
   Change();
   --Count();  // as a crash leaves it
   const uint64_t before = Count();
-  const SecretBytes secret = Must(ReadRootSecret(StateFiles::Root(state_), sealer_));
+  const RootKeyring secret = Must(ReadRootSecret(StateFiles::Root(state_), sealer_));
   const auto witness = MakeFileWitness(StateFiles::Witness(state_), secret, sealer_.Counter());
   EXPECT_EQ(Must(witness->Look()).epoch, 2U);
   EXPECT_EQ(Count(), before);

@@ -39,7 +39,7 @@ TEST(KeySchedule, DerivesWhatRfc5869Says) {
 }
 
 TEST(KeySchedule, NamesRowsByAKeyedHash) {
-  const KeySchedule keys(TestSecret());
+  const KeyGenerations keys(TestSecret());
   const RowSealer sealer(keys);
   RecordKey key{RecordType::kObject, {}, {}};
   key.token.fill(0x11);

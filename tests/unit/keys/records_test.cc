@@ -26,7 +26,7 @@ void ExpectOnlyWhole(const Bytes& whole, const Parse& parse) {
 
 class Records : public testing::Test {
  protected:
-  const KeySchedule keys_{TestSecret()};
+  const KeyGenerations keys_{TestSecret()};
   RowSealer sealer_{keys_};
 };
 
@@ -97,10 +97,10 @@ TEST_F(Records, RowOpensOnlyWholeAndUnderItsOwnId) {
   const OpenedRow opened = Must(sealer_.Open(row, sealed));
   EXPECT_EQ(opened.body, ToBytes("the body"));
   EXPECT_EQ(opened.header.version, 3U);
-  EXPECT_EQ(opened.tag, Must(TagOf(sealed)));
+  EXPECT_EQ(opened.header.generation, kFirstGeneration);
   ExpectOnlyWhole(sealed, [&](ByteSpan bytes) { return sealer_.Open(row, bytes); });
   EXPECT_EQ(sealer_.Open(sealer_.IdOf(TestKey(8)), sealed).code(), Code::kSealFailed);
-  const KeySchedule other_keys(TestSecret(1));
+  const KeyGenerations other_keys(TestSecret(1));
   EXPECT_EQ(RowSealer(other_keys).Open(row, sealed).code(), Code::kSealFailed);
 }
 
@@ -111,7 +111,7 @@ TEST_F(Records, RowsPartsCannotBeMixed) {
   const Bytes third = Must(sealer_.Seal(row, header, AsBytes("third")));
   header.version = 4;
   const Bytes fourth = Must(sealer_.Seal(row, header, AsBytes("fourth")));
-  constexpr size_t kFirstPart = 1 + 74 + 28;
+  constexpr size_t kFirstPart = 1 + 4 + 74 + 28;
   Bytes mixed = ToBytes(ByteSpan(third).first(kFirstPart));
   mixed.insert(mixed.end(), fourth.begin() + kFirstPart, fourth.end());
   EXPECT_EQ(sealer_.Open(row, mixed).code(), Code::kSealFailed);
@@ -120,7 +120,7 @@ TEST_F(Records, RowsPartsCannotBeMixed) {
 TEST_F(Records, RowOfANewerFormatIsNewer) {
   const store::RowId row = sealer_.IdOf(TestKey(7));
   Bytes sealed = Must(sealer_.Seal(row, TestHeader(), {}));
-  sealed[0] = 2;
+  sealed[0] = 3;
   EXPECT_EQ(sealer_.Open(row, sealed).code(), Code::kStoreNewer);
 }
 
@@ -153,24 +153,25 @@ TEST_F(Records, HeadOpensOnlyWhole) {
 
 TEST_F(Records, HeadSaysWhyItIsRefused) {
   const Bytes sealed = Must(SealHead(keys_, {41, 1000, {}}));
-  EXPECT_EQ(OpenHead(KeySchedule(TestSecret(1)), sealed).code(), Code::kStoreForeign);
+  EXPECT_EQ(OpenHead(KeyGenerations(TestSecret(1)), sealed).code(), Code::kStoreForeign);
   Bytes newer = sealed;
-  newer[4] = 2;
+  newer[4] = 3;
   EXPECT_EQ(OpenHead(keys_, newer).code(), Code::kStoreNewer);
   Bytes other_epoch = sealed;
-  other_epoch[5 + 16 + 7] ^= 1;
+  other_epoch[5 + 16 + 4 + 7] ^= 1;
   EXPECT_EQ(OpenHead(keys_, other_epoch).code(), Code::kStoreCorrupt);
 }
 
 TEST_F(Records, MarkOpensOnlyWhole) {
   const Witness::Mark mark{57, Sha256(AsBytes("head"))};
-  const Bytes encoded = EncodeMark(keys_.WitnessKey(), {mark, 4711});
+  const Bytes encoded = EncodeMark(keys_.names().WitnessKey(), {mark, 4711});
   EXPECT_EQ(encoded.size(), kMarkSize);
-  const auto parsed = Must(ParseMark(keys_.WitnessKey(), encoded));
+  const auto parsed = Must(ParseMark(keys_.names().WitnessKey(), encoded));
   EXPECT_EQ(parsed.mark.epoch, 57U);
   EXPECT_EQ(parsed.mark.head_digest, mark.head_digest);
   EXPECT_EQ(parsed.count, 4711U);
-  ExpectOnlyWhole(encoded, [&](ByteSpan bytes) { return ParseMark(keys_.WitnessKey(), bytes); });
+  ExpectOnlyWhole(encoded,
+                  [&](ByteSpan bytes) { return ParseMark(keys_.names().WitnessKey(), bytes); });
   EXPECT_EQ(ParseMark(KeySchedule(TestSecret(1)).WitnessKey(), encoded).code(), Code::kSealFailed);
 }
 

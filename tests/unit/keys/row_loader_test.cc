@@ -41,7 +41,7 @@ class RowLoaderTest : public testing::Test {
                     [&](uint64_t done, uint64_t all) { progress_.emplace_back(done, all); });
   }
 
-  const KeySchedule keys_{TestSecret()};
+  const KeyGenerations keys_{TestSecret()};
   std::unique_ptr<store::Store> store_ = store::MakeMemoryStore();
   RowIndex index_;
   Mutex mutex_;

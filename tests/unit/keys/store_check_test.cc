@@ -71,7 +71,7 @@ class CheckedStore : public testing::Test {
     EXPECT_NE(findings[0].mend, "");
   }
 
-  const KeySchedule keys_{TestSecret()};
+  const KeyGenerations keys_{TestSecret()};
   RowSealer sealer_{keys_};
   std::shared_ptr<fakes::FaultControl> faults_ = std::make_shared<fakes::FaultControl>();
   std::shared_ptr<fakes::WitnessControl> witness_ = std::make_shared<fakes::WitnessControl>();

@@ -59,7 +59,7 @@ class Tampering : public testing::Test {
     sqlite3_close(db);
   }
   static store::RowId RowOf(uint8_t id) {
-    return RowSealer(KeySchedule(TestSecret())).IdOf(TestKey(id));
+    return RowSealer(KeyGenerations(TestSecret())).IdOf(TestKey(id));
   }
   Bytes ReadRow(uint8_t id) {
     return Must(Must(store::OpenSqliteStore(store_, false))->Read(RowOf(id)));
@@ -190,12 +190,12 @@ TEST_F(Tampering, HeadEditedRemovedOrPutBackIsNoticed) {
   const Bytes head = Must(Must(store::OpenSqliteStore(store_, false))->ReadHead());
   for (size_t at = 0; at < head.size(); ++at) {
     Bytes edited = head;
-    edited[at] ^= 0x01;
+    edited[at] ^= 0x02;
     Sql("UPDATE head SET sealed = ?1", edited);
     const auto opened = Open();
     ASSERT_FALSE(opened.ok()) << at;
     const bool names_enclave = at >= 5 && at < 21;
-    // Format 1 with its lowest bit off is 0.
+    // Format 2 without that bit is 0.
     EXPECT_EQ(opened.code(), names_enclave ? Code::kStoreForeign : Code::kStoreCorrupt) << at;
   }
   Sql("DELETE FROM head");

@@ -58,7 +58,7 @@ class VaultTest : public testing::Test {
     faults_->instead[row] = instead;
   }
   static store::RowId RowOf(uint8_t id) {
-    return RowSealer(KeySchedule(TestSecret())).IdOf(TestKey(id));
+    return RowSealer(KeyGenerations(TestSecret())).IdOf(TestKey(id));
   }
 
   std::shared_ptr<store::Store> rows_ = store::MakeMemoryStore();
