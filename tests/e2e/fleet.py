@@ -4,10 +4,24 @@ client configuration that names it alone."""
 import shutil
 import signal
 import subprocess
+import unittest
 
 from etcd import Etcd, Link
-from lab import KEYCLAVED, PATIENCE
-from processes import end_process, need, wait_until
+from lab import KEYCLAVED, PATIENCE, Lab
+from processes import end_process, free_port, need, wait_until
+
+JOIN_POLICY = """\
+policy: join
+version: 1
+permit:
+  - operations: [join]
+    when:
+      all:
+        - tee: {is: simulated}
+        - measurement: {is: "%s"}
+    allow_unattested: true
+    limits: {uses: 6}
+"""
 
 
 def fleet_config(member, ports, etcd, offline="10m"):
@@ -80,3 +94,57 @@ def make_fleet(lab, count, offline="10m"):
     assert "deadline: 5s" in text
     lab.client_config.write_text(text.replace(one, f"endpoints: [{endpoints}]").replace("deadline: 5s", "deadline: 15s"))
     return etcd, members
+
+
+class FoundedFleet(unittest.TestCase):
+    """Tests of machines that join: `first` runs, over an etcd of one, and listens for those who ask."""
+
+    def setUp(self):
+        self.first = Lab(start=False)
+        self.addCleanup(self.first.close)
+        self.etcd = Etcd(self.first, size=1)
+        self.port = free_port()
+        text = self.first.config.read_text()
+        self.first.config.write_text(self.with_port(text, self.port) + self.fleet("first"))
+        self.first.run([KEYCLAVED, "--config", self.first.config, "--publish"])
+        self.first.start_daemon()
+        self.enclave = self.first.cli("status", json=True)["enclave"]
+
+    def fleet(self, member):
+        return fleet_config(member, [self.etcd.ports[0][0]], self.etcd)
+
+    def with_port(self, text, port):
+        """keyclaved.yaml with another address beside the socket."""
+        lines = text.splitlines(keepends=True)
+        place = next(number for number, line in enumerate(lines) if line.startswith("listen:"))
+        self.assertTrue(lines[place + 1].lstrip().startswith("-") or "[" in lines[place])
+        if "[" in lines[place]:
+            lines[place] = lines[place].replace("[", f'["tcp:127.0.0.1:{port}", ', 1)
+        else:
+            lines.insert(place + 1, f'  - "tcp:127.0.0.1:{port}"\n')
+        return "".join(lines)
+
+    def found(self):
+        self.first.cli("owner", "keygen", "ops", "-o", self.first.dir / "ops.pem")
+        policy = self.first.write("join.yaml", JOIN_POLICY % self.measurement())
+        self.first.cli("token", "create", "fleet", "--policy", policy, "--owner", f"ops={self.first.dir / 'ops.pem'}")
+        self.first.cli("replica", "found", "--token", "fleet")
+
+    def measurement(self):
+        claims = {one["name"]: one["value"] for one in self.first.cli("status", json=True)["evidence"]}
+        return claims["measurement"]
+
+    def joiner(self, name, enclave=None, roots=None):
+        lab = Lab(start=False)
+        self.addCleanup(lab.close)
+        shutil.rmtree(lab.state)
+        # One simulated maker of TEEs for all.
+        for path in self.first.config_dir.glob("simulated-root*"):
+            shutil.copy2(path, lab.config_dir / path.name)
+        join = (f"  join:\n    endpoint: tcp:127.0.0.1:{self.port}\n    enclave: {enclave or self.enclave}\n"
+                "    expect:\n      tee: {is: simulated}\n")
+        lab.config.write_text(lab.config.read_text() + self.fleet(name) + join)
+        return lab
+
+    def join(self, lab, check=True):
+        return lab.run([KEYCLAVED, "--config", lab.config, "--join"], check=check)

@@ -2,78 +2,11 @@
 """A machine joins a fleet: it proves itself to a member that runs, under a policy that owners have signed, and then has every
 key; whoever the policy does not name, or who is offered something else, gets nothing."""
 
-import shutil
-import unittest
-
-from etcd import Etcd
-from fleet import fleet_config
-from lab import KEYCLAVED, PERMISSIVE_POLICY, Lab, free_port, main, wait_until
-
-JOIN_POLICY = """\
-policy: join
-version: 1
-permit:
-  - operations: [join]
-    when:
-      all:
-        - tee: {is: simulated}
-        - measurement: {is: "%s"}
-    allow_unattested: true
-    limits: {uses: 3}
-"""
+from fleet import JOIN_POLICY, FoundedFleet
+from lab import PERMISSIVE_POLICY, main, wait_until
 
 
-class Joining(unittest.TestCase):
-    def setUp(self):
-        self.first = Lab(start=False)
-        self.addCleanup(self.first.close)
-        self.etcd = Etcd(self.first, size=1)
-        self.port = free_port()
-        text = self.first.config.read_text()
-        self.first.config.write_text(self.with_port(text, self.port) + self.fleet("first"))
-        self.first.run([KEYCLAVED, "--config", self.first.config, "--publish"])
-        self.first.start_daemon()
-        self.enclave = self.first.cli("status", json=True)["enclave"]
-
-    def fleet(self, member):
-        return fleet_config(member, [self.etcd.ports[0][0]], self.etcd)
-
-    def with_port(self, text, port):
-        """keyclaved.yaml with another address beside the socket."""
-        lines = text.splitlines(keepends=True)
-        place = next(number for number, line in enumerate(lines) if line.startswith("listen:"))
-        self.assertTrue(lines[place + 1].lstrip().startswith("-") or "[" in lines[place])
-        if "[" in lines[place]:
-            lines[place] = lines[place].replace("[", f'["tcp:127.0.0.1:{port}", ', 1)
-        else:
-            lines.insert(place + 1, f'  - "tcp:127.0.0.1:{port}"\n')
-        return "".join(lines)
-
-    def found(self):
-        self.first.cli("owner", "keygen", "ops", "-o", self.first.dir / "ops.pem")
-        policy = self.first.write("join.yaml", JOIN_POLICY % self.measurement())
-        self.first.cli("token", "create", "fleet", "--policy", policy, "--owner", f"ops={self.first.dir / 'ops.pem'}")
-        self.first.cli("replica", "found", "--token", "fleet")
-
-    def measurement(self):
-        claims = {one["name"]: one["value"] for one in self.first.cli("status", json=True)["evidence"]}
-        return claims["measurement"]
-
-    def joiner(self, name, enclave=None, roots=None):
-        lab = Lab(start=False)
-        self.addCleanup(lab.close)
-        shutil.rmtree(lab.state)
-        # One simulated maker of TEEs for all.
-        for path in self.first.config_dir.glob("simulated-root*"):
-            shutil.copy2(path, lab.config_dir / path.name)
-        join = (f"  join:\n    endpoint: tcp:127.0.0.1:{self.port}\n    enclave: {enclave or self.enclave}\n"
-                "    expect:\n      tee: {is: simulated}\n")
-        lab.config.write_text(lab.config.read_text() + self.fleet(name) + join)
-        return lab
-
-    def join(self, lab, check=True):
-        return lab.run([KEYCLAVED, "--config", lab.config, "--join"], check=check)
-
+class Joining(FoundedFleet):
     def test_a_machine_that_the_policy_names_joins_and_has_every_key(self):
         self.found()
         self.first.make_token("web")
