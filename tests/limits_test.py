@@ -51,6 +51,7 @@ SKIPS = {
 }
 # Where a wait for a condition takes its breath.
 SLEEPS = {
+    "tests/e2e/links.py": "what a slow link is",
     "tests/e2e/processes.py": "wait_until",
     "tests/fault/kill9_test.cc": "the moment of each kill is random",
 }

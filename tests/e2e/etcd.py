@@ -1,14 +1,15 @@
-"""A cluster of etcd on loopback, with TLS and certificates of its own, and the links to it that a test cuts."""
+"""A cluster of etcd on loopback, with TLS and certificates of its own, whose members reach each other over links that a test
+cuts."""
 
 import contextlib
 import json
 import os
+import pathlib
 import signal
-import socket
 import subprocess
-import threading
 
 from lab import end_process, free_port, need, wait_until
+from links import Link
 
 
 class Etcd:
@@ -21,6 +22,7 @@ class Etcd:
         self._make_certificates()
         self.ports = [(free_port(), free_port()) for _ in range(size)]
         self.processes = [None] * size
+        self.peer_links = [Link(lab, ports[1], self._whose, seed) for seed, ports in enumerate(self.ports)]
         lab.on_close(self.close)
         for number in range(size):
             self.start(number, wait=False)
@@ -47,13 +49,14 @@ class Etcd:
 
     def start(self, number, wait=True):
         client, peer = (f"https://127.0.0.1:{port}" for port in self.ports[number])
-        cluster = ",".join(f"n{i}=https://127.0.0.1:{ports[1]}" for i, ports in enumerate(self.ports))
+        links = [f"https://127.0.0.1:{link.port}" for link in self.peer_links]
+        cluster = ",".join(f"n{i}={link}" for i, link in enumerate(links))
         server = ["--cert-file", "--key-file", "--trusted-ca-file"]
         files = [self.dir / "server.pem", self.dir / "server-key.pem", self.ca]
         tls = [part for option, file in zip(server, files) for part in (option, file)]
         tls += [part for option, file in zip(server, files) for part in ("--peer-" + option[2:], file)]
         command = [need("etcd"), "--name", f"n{number}", "--data-dir", self.dir / f"n{number}", "--listen-client-urls", client,
-                   "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                   "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", links[number],
                    "--initial-cluster", cluster, "--initial-cluster-token", "test", *tls, "--client-cert-auth", "--peer-client-cert-auth",
                    "--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap", "--log-level", "error"]
         with open(self.lab.dir / f"{self.name}{number}.log", "ab") as out:
@@ -105,67 +108,32 @@ class Etcd:
         for number in numbers or range(len(self.processes)):
             self.processes[number].send_signal(signal.SIGCONT)
 
+    def between(self, number):
+        """The ways between a member and the others: (link, whose connections of it)."""
+        return [(link, None if to == number else number) for to, link in enumerate(self.peer_links)]
+
+    def _whose(self, port):
+        """The member that has connected from this port."""
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines():
+            fields = line.split()
+            if fields[1] == f"0100007F:{port:04X}":
+                return self._holder(f"socket:[{fields[9]}]")
+        return None
+
+    def _holder(self, name):
+        for number, process in enumerate(self.processes):
+            if process is None:
+                continue
+            with contextlib.suppress(OSError):
+                for entry in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        if os.readlink(entry) == name:
+                            return number
+        return None
+
     def close(self):
         for process in self.processes:
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 end_process(process)
 
-
-class Link:
-    """A way to a port of this machine that a test cuts and heals: what a network does between two hosts."""
-
-    def __init__(self, lab, to):
-        self.to, self.state = to, "open"
-        self._pairs, self._lock = set(), threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        lab.on_close(self.close)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                near = self._listener.accept()[0]
-            except OSError:
-                return
-            if self.state == "cut":
-                near.close()
-                continue
-            try:
-                far = socket.create_connection(("127.0.0.1", self.to), timeout=5)
-            except OSError:
-                near.close()
-                continue
-            far.settimeout(None)
-            with self._lock:
-                self._pairs.add((near, far))
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(source, target, (near, far)), daemon=True).start()
-
-    def _carry(self, source, target, pair):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        self._end(pair)
-
-    def _end(self, pair):
-        with self._lock:
-            self._pairs.discard(pair)
-        for one in pair:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def cut(self):
-        """Connections break, and new ones too."""
-        self.state = "cut"
-        for pair in list(self._pairs):
-            self._end(pair)
-
-    def heal(self):
-        self.state = "open"
-
-    def close(self):
-        self._listener.close()
-        self.cut()

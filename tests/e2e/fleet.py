@@ -6,8 +6,9 @@ import signal
 import subprocess
 import unittest
 
-from etcd import Etcd, Link
-from lab import KEYCLAVED, PATIENCE, Lab
+from etcd import Etcd
+from lab import KEYCLAVED, PATIENCE, PERMISSIVE_POLICY, Lab
+from links import Link
 from processes import end_process, free_port, need, wait_until
 
 JOIN_POLICY = """\
@@ -29,6 +30,12 @@ def fleet_config(member, ports, etcd, offline="10m"):
     endpoints = ", ".join(f"https://127.0.0.1:{port}" for port in ports)
     return (f"fleet:\n  member: {member}\n  offline: {offline}\n  etcd:\n    endpoints: [{endpoints}]\n    ca: {etcd.ca}\n"
             f"    certificate: {etcd.certificate}\n    key: {etcd.key}\n    deadline: 2s\n")
+
+
+def counted(uses):
+    """A policy under which each key may be used so often."""
+    return PERMISSIVE_POLICY.replace("policy: development", "policy: counted").replace(
+        "    allow_unattested: true", f"    allow_unattested: true\n    limits: {{uses: {uses}}}")
 
 
 class Member:

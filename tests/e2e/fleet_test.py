@@ -11,15 +11,10 @@ import signal
 import unittest
 
 from etcd import Etcd
-from fleet import fleet_config, make_fleet
+from fleet import counted, fleet_config, make_fleet
 from lab import KEYCLAVED, PERMISSIVE_POLICY, Lab, main, wait_until
 
 SIGNED = "Verified OK"
-
-
-def counted(uses):
-    return PERMISSIVE_POLICY.replace("policy: development", "policy: counted").replace(
-        "    allow_unattested: true", f"    allow_unattested: true\n    limits: {{uses: {uses}}}")
 
 
 class FleetTest(unittest.TestCase):
