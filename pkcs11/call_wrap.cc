@@ -98,7 +98,7 @@ Status Wrap(const SessionCall& call, const CK_MECHANISM* mechanism, CK_OBJECT_HA
   request.key.id = (*wrapped_key)->info.id;
 
   Session::Wrapped& kept = call.session->wrapped;
-  const Bytes encoded = wire::Encode(request);
+  const Bytes encoded = wire::OpCodec<wire::Op::kWrapKey>::EncodeRequest(request);
   if (kept.request != encoded || !kept.output.has_value()) {
     KC_ASSIGN(kept, MakeWrapped(call, request, used.message, *wrapped_key));
     kept.request = encoded;

@@ -8,6 +8,7 @@
 
 #include "enclave/client/fd_table.h"
 #include "enclave/client/pipeline.h"
+#include "enclave/wire/op_codec.h"
 
 namespace keyclave::client {
 
@@ -82,9 +83,10 @@ template <wire::Op op>
 Result<typename wire::OpTraits<op>::Reply> Ask(Channel& channel,
                                                const typename wire::OpTraits<op>::Request& request,
                                                Deadline deadline) {
-  KC_ASSIGN(const Channel::Reply reply, channel.Exchange(op, wire::Encode(request), deadline));
+  KC_ASSIGN(const Channel::Reply reply,
+            channel.Exchange(op, wire::OpCodec<op>::EncodeRequest(request), deadline));
   if (reply.code != 0) return ReplyError(reply);
-  return wire::Decode<typename wire::OpTraits<op>::Reply>(reply.fields);
+  return wire::OpCodec<op>::DecodeReply(reply.fields);
 }
 
 }  // namespace keyclave::client

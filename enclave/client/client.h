@@ -28,7 +28,7 @@
 
 #include "enclave/client/config.h"
 #include "enclave/client/pin.h"
-#include "enclave/wire/messages.h"
+#include "enclave/wire/op_codec.h"
 
 namespace keyclave::client {
 
@@ -65,10 +65,10 @@ class Client {
       client.NoteObjects(made);
     };
     const std::conditional_t<kMakes, Making, None> making(*this);
-    KC_ASSIGN(Bytes encoded, EncodePinned(request, config_.policy_digests));
+    KC_ASSIGN(Bytes encoded, EncodePinned<op>(request, config_.policy_digests));
     KC_ASSIGN(const Bytes fields,
               CallRaw(op, std::move(encoded), measurement, kMakes && config_.IsFleet()));
-    auto reply = wire::Decode<typename wire::OpTraits<op>::Reply>(fields);
+    auto reply = wire::OpCodec<op>::DecodeReply(fields);
     if (!reply.ok()) return reply.error().In("reply from keyclaved");
     if constexpr (kMakes) NoteObjects(*reply);
     if constexpr (op == wire::Op::kDestroyObject) ForgetObject(request.object);

@@ -24,8 +24,8 @@ Status Client::State::EndLogins(Channel& channel, Deadline deadline) {
     tokens = ever_logged_in_;
   }
   for (const wire::TokenId& token : tokens) {
-    KC_CHECK_OK(
-        channel.Exchange(wire::Op::kLogout, wire::Encode(wire::LogoutRequest{token}), deadline));
+    KC_CHECK_OK(channel.Exchange(
+        wire::Op::kLogout, wire::OpCodec<wire::Op::kLogout>::EncodeRequest({token}), deadline));
   }
   return Done{};
 }
@@ -52,11 +52,12 @@ Status Client::State::PresentTicket(Channel& channel, const wire::TokenId& token
   request.user = login.user;
   request.ticket = login.ticket;
   KC_ASSIGN(const Channel::Reply reply,
-            channel.Exchange(wire::Op::kLogin, wire::Encode(request), deadline));
+            channel.Exchange(wire::Op::kLogin,
+                             wire::OpCodec<wire::Op::kLogin>::EncodeRequest(request), deadline));
   accepted = reply.code == 0 || reply.code == static_cast<uint64_t>(Code::kAlreadyLoggedIn);
   std::optional<Login> renewed;
   if (reply.code == 0) {
-    KC_ASSIGN(wire::LoginReply fields, wire::Decode<wire::LoginReply>(reply.fields));
+    KC_ASSIGN(wire::LoginReply fields, wire::OpCodec<wire::Op::kLogin>::DecodeReply(reply.fields));
     renewed = Login{.user = login.user, .ticket = std::move(fields.ticket)};
   }
   {
@@ -72,8 +73,8 @@ Status Client::State::PresentTicket(Channel& channel, const wire::TokenId& token
   // Another thread has logged out while the ticket was on its way.
   if (!accepted) return Done{};
   accepted = false;
-  KC_CHECK_OK(
-      channel.Exchange(wire::Op::kLogout, wire::Encode(wire::LogoutRequest{token}), deadline));
+  KC_CHECK_OK(channel.Exchange(wire::Op::kLogout,
+                               wire::OpCodec<wire::Op::kLogout>::EncodeRequest({token}), deadline));
   return Done{};
 }
 

@@ -2,7 +2,7 @@
 // the enclave checks it in the same step in which it uses the object.
 #pragma once
 
-#include "enclave/wire/messages.h"
+#include "enclave/wire/op_codec.h"
 
 namespace keyclave::client {
 
@@ -23,8 +23,10 @@ inline Status AddPins(wire::ObjectRef& ref, const PolicyDigests& pins) {
 }
 
 // The request's encoding, with the pins in every reference.
-template <class Request>
-Result<Bytes> EncodePinned(const Request& request, const PolicyDigests& pins) {
+template <wire::Op op>
+Result<Bytes> EncodePinned(const typename wire::OpTraits<op>::Request& request,
+                           const PolicyDigests& pins) {
+  using Request = typename wire::OpTraits<op>::Request;
   // Requests that carry secrets cannot be copied, and name no objects.
   if constexpr (std::is_copy_constructible_v<Request>) {
     if (!pins.empty()) {
@@ -36,10 +38,10 @@ Result<Bytes> EncodePinned(const Request& request, const PolicyDigests& pins) {
         }
       });
       KC_CHECK_OK(pinned);
-      return wire::Encode(copy);
+      return wire::OpCodec<op>::EncodeRequest(copy);
     }
   }
-  return wire::Encode(request);
+  return wire::OpCodec<op>::EncodeRequest(request);
 }
 
 }  // namespace keyclave::client

@@ -70,9 +70,10 @@ Result<wire::AttestReply> ProveSelf(const ClientConfig& config, Channel& channel
       attest::Role::kCaller, channel, hello.nonce, hello.enclave_id, request.runtime_claims));
   KC_ASSIGN(request.evidence, type->produce(report_data, config.producer, now));
   KC_ASSIGN(const Channel::Reply reply,
-            channel.Exchange(wire::Op::kAttest, wire::Encode(request), deadline));
+            channel.Exchange(wire::Op::kAttest,
+                             wire::OpCodec<wire::Op::kAttest>::EncodeRequest(request), deadline));
   if (reply.code != 0) return Fail(Code::kEvidenceRefused, ReplyError(reply).Text());
-  return wire::Decode<wire::AttestReply>(reply.fields);
+  return wire::OpCodec<wire::Op::kAttest>::DecodeReply(reply.fields);
 }
 
 }  // namespace keyclave::client

@@ -34,12 +34,12 @@ Result<std::string> SignedText(DocumentKind kind, const wire::Statement& stateme
   const auto op = static_cast<wire::Op>(statement.op);
   if (kind == DocumentKind::kPolicy && op == wire::Op::kApplyPolicy) {
     KC_ASSIGN(wire::ApplyPolicyRequest request,
-              wire::Decode<wire::ApplyPolicyRequest>(statement.request));
+              wire::OpCodec<wire::Op::kApplyPolicy>::DecodeRequest(statement.request));
     if (request.token == token) return std::move(request.text);
   }
   if (kind == DocumentKind::kSet && op == wire::Op::kApplySet) {
     KC_ASSIGN(wire::ApplySetRequest request,
-              wire::Decode<wire::ApplySetRequest>(statement.request));
+              wire::OpCodec<wire::Op::kApplySet>::DecodeRequest(statement.request));
     if (request.token == token) return std::move(request.text);
   }
   return Fail(Code::kStatementInvalid, "what was signed asks for something else");

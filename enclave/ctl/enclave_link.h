@@ -57,9 +57,10 @@ class Enclave {
       KC_ASSIGN(Reply reply, Call<op>(request));
       return std::optional<Reply>(std::move(reply));
     }
-    KC_ASSIGN(const std::optional<Bytes> fields, SignedCall(op, wire::Encode(request)));
+    KC_ASSIGN(const std::optional<Bytes> fields,
+              SignedCall(op, wire::OpCodec<op>::EncodeRequest(request)));
     if (!fields) return std::optional<Reply>();
-    KC_ASSIGN(Reply reply, wire::Decode<Reply>(*fields));
+    KC_ASSIGN(Reply reply, wire::OpCodec<op>::DecodeReply(*fields));
     return std::optional<Reply>(std::move(reply));
   }
   // Writes what Change kept to the file of --out, which must not exist, and says who is to sign it.

@@ -31,13 +31,14 @@ Status Enclave::LogInAsOwner() {
   KC_ASSIGN(const client::SessionId session, client_.Session());
   const wire::OwnerLoginRequest login{
       .token = token_->id, .tls_key = session.tls_key, .session = session.session};
-  const wire::Statement statement{.label = std::string(wire::kStatementLabel),
-                                  .enclave_id = session.enclave_id,
-                                  .token = token_->id,
-                                  .sequence = 0,
-                                  .expires = SystemClock().Now() + kLoginLifetime,
-                                  .op = static_cast<uint64_t>(wire::Op::kOwnerLogin),
-                                  .request = wire::Encode(login)};
+  const wire::Statement statement{
+      .label = std::string(wire::kStatementLabel),
+      .enclave_id = session.enclave_id,
+      .token = token_->id,
+      .sequence = 0,
+      .expires = SystemClock().Now() + kLoginLifetime,
+      .op = static_cast<uint64_t>(wire::Op::kOwnerLogin),
+      .request = wire::OpCodec<wire::Op::kOwnerLogin>::EncodeRequest(login)};
   KC_ASSIGN(const wire::AdministerRequest request, signers_.SignAlone(statement));
   KC_ASSIGN(const Bytes done, Administer(request));
   return Done{};

@@ -4,6 +4,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/ctl/key_text.h"
 #include "enclave/ctl/request_file.h"
+#include "enclave/wire/op_codec.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -158,8 +159,7 @@ Status Describe(const wire::LiftRevocationRequest& request, Lines& lines) {
 
 template <Op op>
 Status DescribeAs(const wire::Statement& statement, Lines& lines) {
-  KC_ASSIGN(const auto request,
-            wire::Decode<typename wire::OpTraits<op>::Request>(statement.request));
+  KC_ASSIGN(const auto request, wire::OpCodec<op>::DecodeRequest(statement.request));
   // One that names its token must name the statement's: a reader would take them for the same.
   if constexpr (requires { request.token; }) {
     if (request.token != statement.token)

@@ -13,11 +13,11 @@ constexpr int kMaxTries = 8;  // each but the first follows somebody else's chan
 
 template <wire::Op op, class Permission, auto handler>
 Result<Bytes> EnforceAndHandle(Call& call, ByteSpan fields) {
-  KC_ASSIGN(const auto request, wire::Decode<RequestOf<op>>(fields));
+  KC_ASSIGN(const auto request, wire::OpCodec<op>::DecodeRequest(fields));
   for (int tries = 1;; ++tries) {
     KC_ASSIGN(const typename Permission::Proof proof, Permission::Enforce(call, request));
     const auto reply = handler(call, request, proof);
-    if (reply.ok()) return wire::Encode(*reply);
+    if (reply.ok()) return wire::OpCodec<op>::EncodeReply(*reply);
     // What it was permitted for is another by now: from the beginning.
     if (reply.code() != Code::kObjectChanged || tries == kMaxTries) return reply.error();
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "enclave/ops/permission.h"
+#include "enclave/wire/op_codec.h"
 
 namespace keyclave::ops {
 

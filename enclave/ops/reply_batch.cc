@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "enclave/wire/op_codec.h"
+
 namespace keyclave::ops {
 
 std::vector<server::Batch::Reply> ReplyBatch::Run() {
@@ -13,7 +15,7 @@ std::vector<server::Batch::Reply> ReplyBatch::Run() {
   for (const auto& [place, connection, request, is_operator] : waiting) {
     Result<Bytes>& signature = signatures[place];
     if (signature.ok()) {
-      const Bytes fields = wire::Encode(wire::OutputReply{*std::move(signature)});
+      const Bytes fields = wire::OpCodec<wire::Op::kSign>::EncodeReply({*std::move(signature)});
       replies.push_back({connection, wire::BuildReply(request, epoch, fields)});
     } else {
       const Error& error = signature.error();

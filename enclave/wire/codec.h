@@ -88,87 +88,88 @@ void EncodeValue(CborWriter& out, const T& value) {
   }
 }
 
+// What decoding does alike for every struct and every field of a kind: compiled once (codec.cc).
+Status TakeBool(CborReader& in, bool& value);
+Result<uint64_t> TakeUint(CborReader& in, uint64_t most);
+Result<uint64_t> TakeEnum(CborReader& in, uint64_t last);
+Status TakeInt(CborReader& in, int64_t& value);
+Status TakeText(CborReader& in, std::string& value);
+Status TakeBytes(CborReader& in, Bytes& value);
+Status TakeSecret(CborReader& in, SecretBytes& value);
+Status TakeArray(CborReader& in, std::span<uint8_t> value);  // exactly as many bytes
+
+// The map of one struct. Its fields come in the struct's own order, which ascends: so one pass
+// finds missing, doubled and unknown ones.
+class FieldReader {
+ public:
+  explicit FieldReader(CborReader& in);
+  // Whether this field's value comes next. One that is not there and must be is an error.
+  bool IsNext(uint64_t number, bool is_optional);
+  // How decoding that value went; nothing is next after an error.
+  void Took(Status outcome);
+  // An error of before, or that a field is left.
+  Status End();
+
+ private:
+  void ReadKey();
+
+  CborReader& in_;
+  uint64_t left_ = 0;
+  std::optional<uint64_t> key_;
+  Status status_;
+};
+
 template <class T>
 Status DecodeValue(CborReader& in, T& value);
 
 template <Visitable T>
 Status DecodeStruct(CborReader& in, T& value) {
-  KC_ASSIGN(uint64_t left, in.Map(256));
-  Status status;
-  std::optional<uint64_t> key;
-  const auto next_key = [&]() -> Status {
-    key.reset();
-    if (left == 0) return Done{};
-    --left;
-    KC_ASSIGN(key, in.Uint());
-    return Done{};
-  };
-  status = next_key();
-  // Fields come in the struct's own order, which ascends: so one pass finds missing, doubled and
-  // unknown ones.
+  FieldReader fields(in);
   value.Visit([&](uint64_t number, auto& field) {
-    if (!status.ok()) return;
-    using Field = std::decay_t<decltype(field)>;
-    if (key != number) {
-      if constexpr (IsOptional<Field>::value) {
-        field.reset();
+    if constexpr (IsOptional<std::decay_t<decltype(field)>>::value) {
+      if (fields.IsNext(number, true)) {
+        fields.Took(DecodeValue(in, field.emplace()));
       } else {
-        status = Fail(Code::kBadMessage, "field " + std::to_string(number) + " is missing");
+        field.reset();
       }
-      return;
-    }
-    if constexpr (IsOptional<Field>::value) {
-      status = DecodeValue(in, field.emplace());
     } else {
-      status = DecodeValue(in, field);
+      if (fields.IsNext(number, false)) fields.Took(DecodeValue(in, field));
     }
-    if (status.ok()) status = next_key();
   });
-  KC_CHECK_OK(status);
-  if (key.has_value())
-    return Fail(Code::kBadMessage,
-                "field " + std::to_string(*key) + " is unknown, doubled or out of order");
-  return Done{};
+  return fields.End();
 }
 
 template <class T>
 Status DecodeValue(CborReader& in, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
-    KC_ASSIGN(value, in.Bool());
+    return TakeBool(in, value);
   } else if constexpr (std::is_enum_v<T>) {
-    KC_ASSIGN(const uint64_t number, in.Uint());
-    if (number > static_cast<uint64_t>(T::kLast))
-      return Fail(Code::kBadMessage, "number of an enumeration");
+    KC_ASSIGN(const uint64_t number, TakeEnum(in, static_cast<uint64_t>(T::kLast)));
     value = static_cast<T>(number);
+    return Done{};
   } else if constexpr (std::unsigned_integral<T>) {
-    KC_ASSIGN(const uint64_t number, in.Uint());
-    if (number > std::numeric_limits<T>::max()) return Fail(Code::kBadMessage, "number too large");
+    KC_ASSIGN(const uint64_t number, TakeUint(in, std::numeric_limits<T>::max()));
     value = static_cast<T>(number);
+    return Done{};
   } else if constexpr (std::signed_integral<T>) {
     static_assert(sizeof(T) == 8);
-    KC_ASSIGN(value, in.Int());
+    return TakeInt(in, value);
   } else if constexpr (std::is_same_v<T, std::string>) {
-    KC_ASSIGN(const std::string_view text, in.Text(kMaxField));
-    value = text;
+    return TakeText(in, value);
   } else if constexpr (std::is_same_v<T, Bytes>) {
-    KC_ASSIGN(const ByteSpan bytes, in.ByteString(kMaxField));
-    value.assign(bytes.begin(), bytes.end());
+    return TakeBytes(in, value);
   } else if constexpr (std::is_same_v<T, SecretBytes>) {
-    KC_ASSIGN(const ByteSpan bytes, in.ByteString(kMaxField));
-    value = SecretBytes::CopyOf(bytes);
+    return TakeSecret(in, value);
   } else if constexpr (IsByteArray<T>::value) {
-    KC_ASSIGN(const ByteSpan bytes, in.ByteString(value.size()));
-    if (bytes.size() != value.size())
-      return Fail(Code::kBadMessage, "byte string of another length");
-    std::copy(bytes.begin(), bytes.end(), value.begin());
+    return TakeArray(in, value);
   } else if constexpr (IsVector<T>::value) {
     KC_ASSIGN(const uint64_t count, in.Array(kMaxItems));
     value.clear();
     for (uint64_t i = 0; i < count; ++i) KC_CHECK_OK(DecodeValue(in, value.emplace_back()));
+    return Done{};
   } else {
-    KC_CHECK_OK(DecodeStruct(in, value));
+    return DecodeStruct(in, value);
   }
-  return Done{};
 }
 
 template <Visitable T>
@@ -178,13 +179,14 @@ Bytes Encode(const T& message) {
   return std::move(out).Finish();
 }
 
+// Nothing may follow the struct; every error is kBadMessage.
+Status EndDecoding(const CborReader& in, Status outcome);
+
 template <Visitable T>
 Result<T> Decode(ByteSpan body) {
   T message;
   CborReader in(body);
-  Status status = DecodeStruct(in, message);
-  if (status.ok()) status = in.ExpectEnd();
-  if (!status.ok()) return Fail(Code::kBadMessage, status.error().Text());
+  KC_CHECK_OK(EndDecoding(in, DecodeStruct(in, message)));
   return message;
 }
 

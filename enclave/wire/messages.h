@@ -349,17 +349,4 @@ struct AttestKeyReply {
   KC_FIELDS_1(attestation)
 };
 
-// Request type -> Op and reply type: what the client's Call<Request> and the daemon's dispatch
-// table use. Several operations share a request struct (Empty, SignRequest), so the Op is the key.
-template <Op op>
-struct OpTraits;
-#define KC_OP(number, name, deadline_factor) \
-  template <>                                \
-  struct OpTraits<Op::k##name> {             \
-    using Request = name##Request;           \
-    using Reply = name##Reply;               \
-  };
-#include "enclave/wire/ops.inc"
-#undef KC_OP
-
 }  // namespace keyclave::wire

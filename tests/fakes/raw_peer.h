@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "enclave/wire/frame.h"
+#include "enclave/wire/op_codec.h"
 #include "enclave/wire/socket_address.h"
 #include "enclave/wire/tls_stream.h"
 
@@ -104,7 +105,7 @@ class RawPeer {
 
   template <wire::Op op>
   bool Ask(uint64_t id, const typename wire::OpTraits<op>::Request& request) {
-    return Send(wire::BuildRequest(id, op, wire::Encode(request)));
+    return Send(wire::BuildRequest(id, op, wire::OpCodec<op>::EncodeRequest(request)));
   }
   // The reply's struct; nullopt for an error reply or none.
   template <wire::Op op>
@@ -113,7 +114,7 @@ class RawPeer {
     if (!received.has_value()) return std::nullopt;
     const auto reply = wire::ParseReply(received->body);
     if (!reply.ok() || reply->code != 0) return std::nullopt;
-    auto decoded = wire::Decode<typename wire::OpTraits<op>::Reply>(reply->fields);
+    auto decoded = wire::OpCodec<op>::DecodeReply(reply->fields);
     if (!decoded.ok()) return std::nullopt;
     return *std::move(decoded);
   }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "enclave/wire/frame.h"
+#include "enclave/wire/op_codec.h"
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include "attest/tee_type.h"
 #include "enclave/base/hash.h"
 #include "enclave/ops/dispatch.h"
+#include "enclave/wire/op_codec.h"
 
 namespace keyclave::ops {
 
@@ -113,7 +114,7 @@ class EnclaveFixture : public ::testing::Test {
   template <wire::Op op>
   Result<typename wire::OpTraits<op>::Reply> Run(
       Caller& caller, const typename wire::OpTraits<op>::Request& request) {
-    Bytes frame = wire::BuildRequest(7, op, wire::Encode(request));
+    Bytes frame = wire::BuildRequest(7, op, wire::OpCodec<op>::EncodeRequest(request));
     ByteSpan rest = frame;
     const auto parsed = wire::TakeFrame(rest);
     const Bytes answer = dispatcher_->Handle(caller.connection, *parsed.value());
@@ -123,7 +124,7 @@ class EnclaveFixture : public ::testing::Test {
     EXPECT_EQ(reply_frame.value()->id, 7U);
     if (body.code != 0)
       return Fail(CodeFromNumber(body.code).value(), wire::ErrorDetail(body).value());
-    return wire::Decode<typename wire::OpTraits<op>::Reply>(body.fields);
+    return wire::OpCodec<op>::DecodeReply(body.fields);
   }
 
   std::string OwnMeasurement() {

@@ -41,7 +41,7 @@ class OwnerFixture : public EnclaveFixture {
             .sequence = ++sequence_,
             .expires = clock_.now + 600,
             .op = static_cast<uint64_t>(op),
-            .request = wire::Encode(request)};
+            .request = wire::OpCodec<op>::EncodeRequest(request)};
   }
   static wire::AdministerRequest SignedBy(const Signers& signers, const wire::Statement& statement);
   // The request under the signatures of these owners, sent by an unattested stranger.
@@ -51,7 +51,7 @@ class OwnerFixture : public EnclaveFixture {
     const auto anybody = Connect(4711, /*attest=*/false);
     KC_ASSIGN(const auto reply,
               Run<wire::Op::kAdminister>(*anybody, SignedBy(signers, StatementOf<op>(request))));
-    return wire::Decode<typename wire::OpTraits<op>::Reply>(reply.reply);
+    return wire::OpCodec<op>::DecodeReply(reply.reply);
   }
   Result<wire::ApplyPolicyReply> Apply(const Signers& signers, const std::string& text) {
     return Signed<wire::Op::kApplyPolicy>(signers, {token_, text, false});

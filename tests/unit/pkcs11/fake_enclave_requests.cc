@@ -312,11 +312,11 @@ Result<wire::OutputReply> FakeEnclave::Do<Op::kRandom>(const wire::RandomRequest
 
 template <Op op>
 Result<Bytes> FakeEnclave::Run(ByteSpan fields) {
-  auto request = wire::Decode<typename wire::OpTraits<op>::Request>(fields);
+  auto request = wire::OpCodec<op>::DecodeRequest(fields);
   if (!request.ok()) return request.error();
   const auto reply = Do<op>(*request);
   if (!reply.ok()) return reply.error();
-  return wire::Encode(*reply);
+  return wire::OpCodec<op>::EncodeReply(*reply);
 }
 
 Result<Bytes> FakeEnclave::Answer(Op op, ByteSpan fields) {
