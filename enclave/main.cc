@@ -11,6 +11,7 @@
 #include "enclave/daemon/join.h"
 #include "enclave/daemon/process.h"
 #include "enclave/daemon/record_keeping.h"
+#include "enclave/daemon/restore.h"
 #include "enclave/daemon/state.h"
 #include "enclave/keys/state_files.h"
 #include "enclave/seal/seal.h"
@@ -25,6 +26,7 @@ struct Arguments {
   bool accept_audit = false;
   bool publish = false;
   bool join = false;
+  std::string restore;
   bool check_store = false;
   bool verbose = false;
 };
@@ -44,7 +46,9 @@ Result<bool> RunOnState(const Arguments& arguments, const config::DaemonConfig& 
   const SystemClock clock;
   if (arguments.check_store) return daemon::CheckStore(config, *sealer);
   if (arguments.init) {
-    KC_CHECK_OK(keys::InitState(config.state, *sealer, witness));
+    KC_CHECK_OK(daemon::InitState(config, *sealer));
+  } else if (!arguments.restore.empty()) {
+    KC_CHECK_OK(daemon::Restore(config, *sealer, clock, arguments.restore));
   } else if (arguments.accept_store) {
     KC_CHECK_OK(keys::AcceptStore(config.state, *sealer, witness));
   } else if (arguments.publish) {
@@ -64,7 +68,7 @@ Result<bool> Run(const Arguments& arguments) {
   daemon::StartLogging(arguments.verbose ? LogLevel::kDebug : LogLevel::kInfo);
   KC_ASSIGN(config::DaemonConfig config, config::LoadDaemonConfig(arguments.config));
   if (arguments.init || arguments.accept_store || arguments.accept_audit || arguments.check_store ||
-      arguments.publish || arguments.join)
+      arguments.publish || arguments.join || !arguments.restore.empty())
     return RunOnState(arguments, config);
   const SystemClock clock;
   KC_ASSIGN(const std::unique_ptr<daemon::Daemon> keyclaved,
@@ -87,7 +91,7 @@ int main(int argc, char** argv) {
   CLI::Option* store =
       app.add_flag(
              "--accept-store", arguments.accept_store,
-             "after a backup was restored: let this store count as the newest, make the witness "
+             "after an older store.db was put back: let it count as the newest, make the witness "
              "anew and exit. What happened after it is given up: deleted keys are back, policies "
              "are the old ones")
           ->excludes(init);
@@ -114,6 +118,15 @@ int main(int argc, char** argv) {
          "--join", arguments.join,
          "become a member of a fleet: ask the member of `fleet: join:` for the root secret, which "
          "the fleet's policy permits or not, make the state from it and exit")
+      ->excludes(init)
+      ->excludes(store)
+      ->excludes(audit);
+  app.add_option(
+         "--restore", arguments.restore,
+         "make the state out of a backup and exit. Without root.key, wait on the addresses of "
+         "`listen:` until enough holders of recovery keys have given their shares (keyclave backup "
+         "restore)")
+      ->type_name("FILE")
       ->excludes(init)
       ->excludes(store)
       ->excludes(audit);

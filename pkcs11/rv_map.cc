@@ -246,6 +246,10 @@ CK_RV ToRv(Code code) {
     case Code::kStoreUnreachable:
     case Code::kStoreMoved:
     case Code::kFleetStale:
+    case Code::kStoreRestored:
+    case Code::kBackupDamaged:
+    case Code::kRecoveryShareInvalid:
+    case Code::kVersionTooLow:
     case Code::kFleetRemoved:
     case Code::kMemberUnknown:
     case Code::kMemberSelf:

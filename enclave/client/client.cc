@@ -41,6 +41,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kReadAudit:
     case Op::kCheckStore:
     case Op::kAuditHead:
+    case Op::kRestoreStatus:
+    case Op::kGiveRecoveryShare:
     case Op::kListMembers: return true;
     case Op::kAttest:
     case Op::kCreateToken:
@@ -74,6 +76,10 @@ bool IsRepeatable(wire::Op op) {
     case Op::kRevoke:
     case Op::kLiftRevocation:
     case Op::kCompactStore:
+    case Op::kBeginBackup:
+    case Op::kReadBackup:
+    case Op::kCheckBackup:
+    case Op::kRequireVersion:
     case Op::kFoundFleet:
     case Op::kJoinFleet:
     case Op::kRemoveMember: return false;

@@ -188,6 +188,7 @@ Result<DaemonConfig> FromYaml(const YamlValue& yaml) {
   KC_ASSIGN(config.witness, ReadWitness(map, config.sealing));
   KC_CHECK_OK(ReadOperators(map, config));
   KC_ASSIGN(config.fleet, ReadFleet(map));
+  KC_ASSIGN(config.recovery, ReadRecovery(map));
   KC_CHECK_OK(ReadLimits(map, config));
   if (const auto policy = map.Take("default_policy")) {
     KC_ASSIGN(config.default_policy_file, AbsolutePath(*policy));

@@ -8,6 +8,7 @@
 #include "attest/tee_type.h"
 #include "enclave/base/endpoint.h"
 #include "enclave/config/fleet_config.h"
+#include "enclave/config/recovery_config.h"
 #include "enclave/config/sealing_config.h"
 #include "enclave/config/witness_config.h"
 
@@ -39,7 +40,8 @@ struct DaemonConfig {
   unsigned spin = 0;          // microseconds that a worker looks before it sleeps
   bool allow_unlocked_memory = false;
   Limits limits;
-  std::optional<FleetConfig> fleet = {};  // nullopt: the store is this daemon's own
+  std::optional<FleetConfig> fleet = {};        // nullopt: the store is this daemon's own
+  std::optional<RecoveryConfig> recovery = {};  // of --init alone
 
   bool IsSimulated() const { return tee == "simulated"; }
 };

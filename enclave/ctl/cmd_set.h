@@ -4,11 +4,16 @@
 
 #include "enclave/authz/set_document.h"
 #include "enclave/ctl/command.h"
+#include "enclave/ctl/enclave_link.h"
 
 namespace keyclave::ctl {
 
 void AddSetApply(CLI::App& group, Invocation& invocation);
 void AddSetAdd(CLI::App& group, Invocation& invocation);
+
+// The present version with one more entry, signed where the token has owners.
+Result<int> AddToSet(Enclave& enclave, const wire::TokenInfo& token, const std::string& name,
+                     const authz::SetDocument::Entry& entry, const Globals& globals);
 
 // A set's file; mistakes are told with its name and line.
 struct SetFile {

@@ -89,10 +89,7 @@ Result<int> Add(const AddOptions& options, const Globals& globals) {
   KC_ASSIGN(entry.not_after, TimeOf(options.not_after));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.token.label));
-  KC_ASSIGN(const wire::ShowSetReply present,
-            enclave->Call<wire::Op::kShowSet>({token.id, options.name}));
-  KC_ASSIGN(const std::string text, WithEntry(present.text, entry));
-  return Put(*enclave, token, text, globals);
+  return AddToSet(*enclave, token, options.name, entry, globals);
 }
 
 CLI::App* AddApply(CLI::App& group, Invocation& invocation, const char* name,
@@ -110,6 +107,13 @@ CLI::App* AddApply(CLI::App& group, Invocation& invocation, const char* name,
 }
 
 }  // namespace
+
+Result<int> AddToSet(Enclave& enclave, const wire::TokenInfo& token, const std::string& name,
+                     const authz::SetDocument::Entry& entry, const Globals& globals) {
+  KC_ASSIGN(const wire::ShowSetReply present, enclave.Call<wire::Op::kShowSet>({token.id, name}));
+  KC_ASSIGN(const std::string text, WithEntry(present.text, entry));
+  return Put(enclave, token, text, globals);
+}
 
 void AddSetApply(CLI::App& group, Invocation& invocation) {
   CLI::App* apply = AddApply(group, invocation, "apply", "add or replace a token's set");

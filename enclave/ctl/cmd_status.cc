@@ -11,6 +11,23 @@
 namespace keyclave::ctl {
 namespace {
 
+Json RecoveryJson(const wire::StatusReply& status) {
+  if (!status.recovery.has_value()) return "none";
+  Json keys = Json::object();
+  for (const wire::RecoveryKey& key : status.recovery->keys)
+    keys[key.name] = ToHex(key.fingerprint);
+  return {{"threshold", status.recovery->threshold}, {"keys", keys}};
+}
+
+// Fingerprints in full: whoever compares half of one has compared nothing.
+std::string RecoveryText(const wire::StatusReply& status) {
+  if (!status.recovery.has_value()) return "none: backups open on this platform only";
+  std::string text = std::to_string(status.recovery->threshold) + " of";
+  for (const wire::RecoveryKey& key : status.recovery->keys)
+    text += " " + key.name + " (" + ToHex(key.fingerprint) + ")";
+  return text;
+}
+
 Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& config) {
   Json operations = Json::object();
   for (const wire::NameCount& operation : status.operations) {
@@ -27,6 +44,7 @@ Json StatusJson(const wire::StatusReply& status, const client::ClientConfig& con
                    {"enclave", status.enclave_id},           {"tee", status.tee},
                    {"simulated", status.simulated},          {"warnings", status.warnings},
                    {"audit_key", ToBase64(status.audit_key)}};
+  document["recovery"] = RecoveryJson(status);
   if (status.started != 0) {  // what operators are told
     document["draining"] = status.draining.has_value();
     document["started"] = FormatTime(status.started);
@@ -78,6 +96,7 @@ void PrintStatus(const wire::StatusReply& status, const client::ClientConfig& co
   fields.Add("enclave", status.enclave_id);
   fields.Add("version", status.version);
   fields.Add("evidence type", status.tee);
+  fields.Add("recovery", RecoveryText(status));
   if (for_operator) {
     fields.Add("started", FormatTime(status.started));
     fields.Add("tokens", std::to_string(status.tokens));

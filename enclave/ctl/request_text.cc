@@ -130,6 +130,12 @@ Status Describe(const wire::RemoveOwnerRequest& request, Lines& lines) {
   return Done{};
 }
 
+Status Describe(const wire::RequireVersionRequest& request, Lines& lines) {
+  lines.push_back("require version " + std::to_string(request.svn) +
+                  " of every enclave that has the keys, for ever");
+  return Done{};
+}
+
 Status Describe(const wire::RemoveMemberRequest& request, Lines& lines) {
   lines.push_back("take member " + Harmless(request.member) +
                   " out of the fleet, and begin another generation of the root secret");
@@ -181,6 +187,7 @@ Status DescribeRequest(const wire::Statement& statement, Lines& lines) {
     case Op::kGenerateKeyPair: return DescribeAs<Op::kGenerateKeyPair>(statement, lines);
     case Op::kCertify: return DescribeAs<Op::kCertify>(statement, lines);
     case Op::kSetOwner: return DescribeAs<Op::kSetOwner>(statement, lines);
+    case Op::kRequireVersion: return DescribeAs<Op::kRequireVersion>(statement, lines);
     case Op::kRemoveOwner: return DescribeAs<Op::kRemoveOwner>(statement, lines);
     case Op::kRemoveMember: return DescribeAs<Op::kRemoveMember>(statement, lines);
     case Op::kApprove: return DescribeAs<Op::kApprove>(statement, lines);

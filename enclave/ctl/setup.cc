@@ -43,6 +43,15 @@ std::vector<std::string> PlannedPaths(const SetupPlan& plan) {
           places.P11KitModule()};
 }
 
+// What the daemon said, by its sentence; what is none of these is the disk.
+Code CodeOfInit(const std::string& output) {
+  for (const Code code :
+       {Code::kStoreExists, Code::kConfigBadValue, Code::kInvalidArgument, Code::kKeyFileInvalid}) {
+    if (output.find(Sentence(code)) != std::string::npos) return code;
+  }
+  return Code::kStoreIo;
+}
+
 std::string P11KitText(const std::string& module) {
   return "# Registers Keyclave with p11-kit: copy or link this file into /etc/pkcs11/modules/ "
          "(for\n"
@@ -126,9 +135,7 @@ Status MakeState(const SetupPlan& plan, const Installation& installation) {
       const Captured run,
       RunCaptured({installation.daemon, "--config", plan.places.DaemonConfig(), "--init"}, {}));
   if (run.code == 0) return Done{};
-  const bool exists = run.output.find(Sentence(Code::kStoreExists)) != std::string::npos;
-  return Fail(exists ? Code::kStoreExists : Code::kStoreIo,
-              "keyclaved --init: " + Tail(run.output, 3));
+  return Fail(CodeOfInit(run.output), "keyclaved --init: " + Tail(run.output, 3));
 }
 
 }  // namespace keyclave::ctl

@@ -15,6 +15,9 @@ struct SetupPlan {
   Places places;
   std::vector<std::string> listen;    // besides the socket: tcp:HOST:PORT
   std::optional<gid_t> caller_group;  // who may read simulated-root.key; absent: everybody
+  // Who can restore a backup elsewhere: so many of these keys (NAME, FILE); 0: nobody.
+  size_t recovery_threshold = 0;
+  std::vector<std::pair<std::string, std::string>> recovery_keys;
   // A throw-away enclave: a permissive policy, and memory need not be locked.
   bool development = false;
 };

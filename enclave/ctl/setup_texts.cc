@@ -14,6 +14,15 @@ std::string Quoted(const std::string& text) {
   return quoted + '"';
 }
 
+std::string RecoveryText(const SetupPlan& plan) {
+  if (plan.recovery_threshold == 0) return "recovery: none\n";
+  std::string text =
+      "recovery:\n  threshold: " + std::to_string(plan.recovery_threshold) + "\n  keys:\n";
+  for (const auto& [name, file] : plan.recovery_keys)
+    text += "    " + Quoted(name) + ": " + Quoted(file) + "\n";
+  return text;
+}
+
 constexpr const char* kSimulatedWarning =
     "# SIMULATED: this enclave is an ordinary process. It protects no key from root on this "
     "machine,\n"
@@ -43,6 +52,11 @@ std::string DaemonConfigText(const SetupPlan& plan, uid_t owner) {
       "\n# Users (uids of unix socket peers) who may create tokens, make and delete keys, apply\n"
       "# policies and read the audit log.\n";
   text += "operators: [0" + (owner == 0 ? std::string() : ", " + std::to_string(owner)) + "]\n";
+  text +=
+      "\n# Who can bring the keys back from a backup where this platform is lost. Read when the "
+      "state is\n"
+      "# made, and fixed from then on.\n";
+  text += RecoveryText(plan);
   text += "\n# The policy of tokens that C_InitToken makes, or that are created without one.\n";
   text += "default_policy: " + Quoted(places.DefaultPolicy()) + "\n";
   text +=

@@ -8,8 +8,10 @@
 #include "enclave/daemon/fleet_keeper.h"
 #include "enclave/daemon/process.h"
 #include "enclave/daemon/record_keeping.h"
+#include "enclave/daemon/self.h"
 #include "enclave/daemon/state.h"
 #include "enclave/ops/dispatch.h"
+#include "enclave/ops/version_floor.h"
 #include "enclave/seal/seal.h"
 #include "enclave/server/sandbox.h"
 #include "enclave/server/server.h"
@@ -19,25 +21,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kDrainLook(50);  // between two looks at who is left
 
-// The enclave's own evidence, made and verified once before anybody asks for it: a machine that
-// cannot prove itself does not start.
-Result<std::vector<wire::ClaimText>> ProveSelf(const config::DaemonConfig& config,
-                                               const Clock& clock) {
-  const attest::TeeType* type = attest::FindTeeType(config.tee);
-  if (type == nullptr) return Fail(Code::kEvidenceUnknownType, config.tee);
-  const attest::ReportData report_data{};
-  KC_ASSIGN(const Bytes evidence, type->produce(report_data, config.producer, clock.Now()));
-  KC_ASSIGN(const attest::Unverified unverified, attest::ParseEvidence(config.tee, evidence));
-  attest::Trust trust = config.trust;
-  trust.accepted_types = {config.tee};
-  KC_ASSIGN(const attest::Verified verified,
-            attest::VerifyEvidence(unverified, {trust, clock.Now(), report_data}));
-  std::vector<wire::ClaimText> claims;
-  for (const auto& [name, claim] : verified.claims()) {
-    claims.push_back(
-        {name, attest::ToText(claim.value), claim.origin == attest::Origin::kAttested});
-  }
-  return claims;
+std::vector<wire::ClaimText> TextsOf(const attest::ClaimSet& claims) {
+  std::vector<wire::ClaimText> texts;
+  for (const auto& [name, claim] : claims)
+    texts.push_back({name, attest::ToText(claim.value), claim.origin == attest::Origin::kAttested});
+  return texts;
 }
 
 Result<server::ServerConfig> NetworkOf(const config::DaemonConfig& config) {
@@ -106,11 +94,13 @@ Status Daemon::Parts::OpenState() {
     warnings.emplace_back(
         "SIMULATED ENCLAVE: keys are protected from nobody who has root on this machine");
   }
-  KC_ASSIGN(claims, ProveSelf(config, clock));
+  KC_ASSIGN(const attest::ClaimSet own, ProveSelf(config, clock));
+  claims = TextsOf(own);
   const keys::WitnessChoice witness = WitnessOf(config);
   if (std::string limit = keys::WitnessLimit(witness, sealer->Counter() != nullptr); !limit.empty())
     warnings.push_back(std::move(limit));
   KC_CHECK_OK(OpenStore(witness));
+  KC_CHECK_OK(ops::CheckVersion(*store, own));
   malloc_trim(0);  // reading a large store takes a lot that nobody needs any more
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);

@@ -78,6 +78,11 @@ void FleetKeeper::Note(const Result<bool>& looked) {
     before = std::exchange(trouble_, looked.ok() ? "" : looked.error().Text());
   }
   if (looked.ok()) contact_.store(Nanoseconds(clock_.Steady()));
+  // The others go on without what this member has: there is nothing to wait for.
+  if (!looked.ok() && looked.code() == Code::kStoreRestored) {
+    if (is_left_behind_.exchange(true)) return;
+    return Log(LogLevel::kError, looked.error().Text() + "; keys are not used any more");
+  }
   if (!looked.ok() && looked.code() == Code::kFleetRemoved) {
     removed_.store(true);
     return Log(LogLevel::kError, looked.error().Text() + "; no key is used here any more");
@@ -172,6 +177,7 @@ keyclave::Status FleetKeeper::MayServe() const {
 }
 
 bool FleetKeeper::IsStale() const {
+  if (is_left_behind_.load(std::memory_order_relaxed)) return true;
   return Nanoseconds(clock_.Steady()) - contact_.load(std::memory_order_relaxed) >
          std::chrono::nanoseconds(config_.offline).count();
 }

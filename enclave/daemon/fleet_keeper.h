@@ -53,6 +53,7 @@ class FleetKeeper final : public ops::FleetView {
   std::shared_ptr<fleet::SharedRows> rows_;  // from Options on
   fleet::FleetStore* shared_ = nullptr;      // the vault's, made by what Options gives
   int64_t revision_ = 0;                     // at which the last look found nothing more
+  std::atomic<bool> is_left_behind_{false};  // the fleet was restored from a backup, without it
   std::atomic<int64_t> contact_;             // steady, nanoseconds: the last that succeeded
   std::atomic<bool> removed_{false};         // the others have gone on without this member
   uint64_t older_rows_ = 0;                  // of older generations, when it was looked last

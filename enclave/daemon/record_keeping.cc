@@ -63,6 +63,16 @@ Status AcceptAudit(const config::DaemonConfig& config, const keys::RootSealer& s
   return Remember(*store, *log);
 }
 
+Status RecordRestore(const config::DaemonConfig& config, keys::ObjectStore& store,
+                     const Clock& clock, const std::vector<audit::Field>& fields) {
+  KC_ASSIGN(AuditKey key, DeriveAuditKey(store));
+  KC_ASSIGN(const auto log, audit::AuditLog::OpenBroken(Directory(config.state), clock,
+                                                        std::move(key.sign), Remembered(store)));
+  KC_CHECK_OK(log->Write("restore", fields));
+  KC_CHECK_OK(log->Checkpoint());
+  return Remember(store, *log);
+}
+
 RecordKeeping::RecordKeeping(ops::Service& service, const Clock& clock)
     : service_(service),
       clock_(clock),
@@ -95,7 +105,10 @@ Status RecordKeeping::Finish() {
   KC_CHECK_OK(service_.audit.Write("stop", {}));
   KC_CHECK_OK(service_.audit.Checkpoint());
   const Status kept = KeepMark();
-  if (kept.ok() || kept.code() != Code::kStoreUnreachable) return kept;
+  // The fleet's store is away, or has no place for this member's mark any more.
+  const bool may_end = kept.ok() || kept.code() == Code::kStoreUnreachable ||
+                       kept.code() == Code::kStoreRestored || kept.code() == Code::kFleetRemoved;
+  if (kept.ok() || !may_end) return kept;
   Log(LogLevel::kWarning, "the end of the audit log is not remembered: " + kept.error().Text());
   return Done{};
 }

@@ -16,6 +16,9 @@ Result<std::unique_ptr<audit::AuditLog>> OpenAudit(const std::string& state,
 // a new file, from which the log goes on.
 Status AcceptAudit(const config::DaemonConfig& config, const keys::RootSealer& sealer,
                    const Clock& clock);
+// After a backup was restored: the log goes on, or begins, with a record of it.
+Status RecordRestore(const config::DaemonConfig& config, keys::ObjectStore& store,
+                     const Clock& clock, const std::vector<audit::Field>& fields);
 
 class RecordKeeping {
  public:

@@ -2,12 +2,30 @@
 
 #include <iostream>
 
+#include "enclave/client/release_key.h"
+#include "enclave/keys/state_files.h"
 #include "enclave/keys/store_check.h"
 
 namespace keyclave::daemon {
 
 keys::WitnessChoice WitnessOf(const config::DaemonConfig& config) {
   return {.none = config.witness.none, .path = config.witness.file};
+}
+
+Status InitState(const config::DaemonConfig& config, const keys::RootSealer& sealer) {
+  // The root secret of a simulated enclave is a file that may be copied.
+  if (!config.recovery.has_value() && !config.IsSimulated())
+    return Fail(Code::kConfigMissingKey,
+                "keyclaved.yaml does not say who can bring the keys back if this platform is lost, "
+                "which is decided once, now. Name holders of recovery keys (recovery: {threshold: "
+                "3, keys: {NAME: FILE}}), or say recovery: none");
+  const config::RecoveryConfig recovery = config.recovery.value_or(config::RecoveryConfig());
+  keys::RecoveryPlan plan{.threshold = recovery.threshold, .holders = {}};
+  for (const config::RecoveryConfig::Key& key : recovery.keys) {
+    KC_ASSIGN(wire::ReleaseKey read, client::ReadReleaseKey(key.name, key.file));
+    plan.holders.push_back({key.name, std::move(read.spki)});
+  }
+  return keys::InitState(config.state, sealer, WitnessOf(config), plan);
 }
 
 Result<bool> CheckStore(const config::DaemonConfig& config, const keys::RootSealer& sealer) {

@@ -9,6 +9,10 @@ namespace keyclave::daemon {
 
 keys::WitnessChoice WitnessOf(const config::DaemonConfig& config);
 
+// keyclaved --init. kConfigMissingKey if keyclaved.yaml does not say who can recover it (a
+// simulated enclave's may leave that out: none).
+Status InitState(const config::DaemonConfig& config, const keys::RootSealer& sealer);
+
 // keyclaved --check-store: looks at everything with no daemon on it, changes nothing, and prints
 // what is wrong to standard output. Whether nothing is.
 Result<bool> CheckStore(const config::DaemonConfig& config, const keys::RootSealer& sealer);

@@ -86,6 +86,18 @@ RecordChange FleetChange(const FleetRecord& fleet) {
   return {{FleetRecordKey(), 0, {}, wire::Encode(fleet)}};
 }
 
+RecordKey VersionRecordKey() { return EnclaveRecordKey("version"); }
+
+RecordChange VersionChange(const VersionRecord& version) {
+  return {{VersionRecordKey(), 0, {}, wire::Encode(version)}};
+}
+
+RecordKey RecoveryRecordKey() { return EnclaveRecordKey("recovery"); }
+
+RecordChange RecoveryChange(const wire::Recovery& recovery) {
+  return {{RecoveryRecordKey(), 0, {}, wire::Encode(recovery)}};
+}
+
 // The first half of the SHA-256 of its name.
 TokenRecord MemberRecord(const wire::FleetMember& member) {
   TokenRecord record{.type = RecordType::kMember, .id = {}, .body = wire::Encode(member)};
@@ -123,6 +135,10 @@ Result<AuditMark> ParseAuditMark(const Record& record) {
 
 Result<FleetRecord> ParseFleet(const Record& record) {
   return wire::Decode<FleetRecord>(record.body);
+}
+
+Result<wire::Recovery> ParseRecovery(const Record& record) {
+  return wire::Decode<wire::Recovery>(record.body);
 }
 
 Result<StoredObject> ParseObject(const Record& record) {

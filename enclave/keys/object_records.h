@@ -24,6 +24,11 @@ RecordKey AuditMarkKey(std::string_view member);
 RecordChange AuditMarkChange(const AuditMark& mark, std::string_view member);
 RecordKey FleetRecordKey();
 RecordChange FleetChange(const FleetRecord& fleet);
+RecordKey VersionRecordKey();
+RecordChange VersionChange(const VersionRecord& version);
+// Who could restore the enclave elsewhere: there from the first commit on, or never.
+RecordKey RecoveryRecordKey();
+RecordChange RecoveryChange(const wire::Recovery& recovery);
 TokenRecord MemberRecord(const wire::FleetMember& member);
 RecordChange Removal(const RecordKey& key);
 
@@ -33,6 +38,7 @@ Result<Document> ParsePolicy(const Record& record);
 Result<Usage> ParseUsage(const Record& record);
 Result<AuditMark> ParseAuditMark(const Record& record);
 Result<FleetRecord> ParseFleet(const Record& record);
+Result<wire::Recovery> ParseRecovery(const Record& record);
 struct StoredObject {
   Object object;
   SecretBytes material;

@@ -15,6 +15,9 @@
 
 namespace keyclave::keys {
 
+class Backup;
+class BackupCheck;
+
 struct PinRecord {
   Bytes salt;      // empty: no PIN
   Bytes verifier;  // PBKDF2 or scrypt of the PIN
@@ -166,6 +169,15 @@ struct AuditMark {
   }
 };
 
+// The least security version number of an enclave that has these keys.
+struct VersionRecord {
+  uint64_t svn = 0;
+  template <class V>
+  void Visit(V&& v) {
+    v(1, svn);
+  }
+};
+
 struct NewObject {
   Object object;  // id and version are filled in
   SecretBytes
@@ -307,6 +319,21 @@ class ObjectStore {
   // Of no epoch.
   std::optional<AuditMark> audit_mark() const;
   Status SetAuditMark(const AuditMark& mark);
+  // A machine joins under this member's name, with a log that begins anew.
+  Status ForgetAuditMark(const std::string& of_member);
+
+  // What owners require of the enclave's build; 0: nothing. kVersionTooLow: it never falls.
+  uint64_t minimum_version() const;
+  Status RequireVersion(uint64_t svn);
+
+  // Who could restore the enclave elsewhere; nullopt: nobody.
+  std::optional<wire::Recovery> recovery() const;
+  // Of this store (backup.h); the store must outlive them.
+  std::unique_ptr<Backup> BeginBackup(UnixTime now);
+  std::unique_ptr<BackupCheck> BeginBackupCheck();
+  uint64_t row_count() const;
+  uint64_t commits() const;  // the vault's epoch
+  Status CommitRestored();   // Vault::CommitRestored
 
   // For an operator who looks for damage while the daemon runs. The rows above `after` (without it
   // the first ones), some at a time, so that changes do not wait for long.

@@ -10,6 +10,8 @@ std::vector<RecordKey> ObjectStore::Impl::RecordKeys() const {
   keys.reserve(objects.size() + usage_count);
   keys.push_back(AuditMarkKey(member));
   keys.push_back(FleetRecordKey());
+  keys.push_back(RecoveryRecordKey());
+  keys.push_back(VersionRecordKey());
   for (const auto& [token, state] : tokens) {
     keys.push_back(TokenRecordKey(token));
     for (const auto& [name, policy] : state.policies) keys.push_back(PolicyRecordKey(token, name));

@@ -3,6 +3,7 @@
 #include "enclave/keys/member_key.h"
 #include "enclave/keys/object_records.h"
 #include "enclave/keys/object_store_impl.h"
+#include "enclave/mech/recovery.h"
 
 namespace keyclave::keys {
 
@@ -115,6 +116,24 @@ Result<ObjectStore::Impl::Departure> ObjectStore::Impl::PrepareDeparture(
   return departure;
 }
 
+// The holders of recovery keys need the new secret, too: the same holders, as many of them.
+Result<std::optional<wire::Recovery>> ObjectStore::Impl::SplitAnew(const Departure& departure) {
+  std::optional<wire::Recovery> before;
+  {
+    const ReaderLock lock(state_mutex);
+    before = recovery;
+  }
+  if (!before.has_value()) return std::optional<wire::Recovery>();
+  std::vector<mech::RecoveryKeyholder> holders;
+  for (wire::RecoveryHolder& holder : before->holders)
+    holders.push_back({std::move(holder.name), std::move(holder.public_key)});
+  RootKeyring keyring = vault->GiveHandOver().keyring;
+  keyring.secrets.emplace(departure.generation, departure.secret.Clone());
+  KC_ASSIGN(wire::Recovery split,
+            mech::MakeRecovery(before->enclave_id, holders, before->threshold, keyring.Encode()));
+  return std::optional(std::move(split));
+}
+
 Result<Vault::GenerationCount> ObjectStore::RemoveMember(const std::string& name) {
   if (!is_shared())
     return Fail(Code::kWrongState, "nobody shares this store: there is no fleet to leave");
@@ -132,10 +151,13 @@ Result<Vault::GenerationCount> ObjectStore::RemoveMember(const std::string& name
     changes.push_back(Removal({departure.member.type, departure.token, departure.member.id}));
     changes.push_back(
         {{GenerationRecordKey(departure.generation), 0, {}, wire::Encode(departure.record)}});
+    KC_ASSIGN(std::optional<wire::Recovery> shares, impl_->SplitAnew(departure));
+    if (shares.has_value()) changes.push_back(RecoveryChange(*shares));
     KC_CHECK_OK(
         impl_->vault->BeginGeneration(departure.generation, departure.secret, std::move(changes)));
     const WriterLock lock(impl_->state_mutex);
     impl_->ApplyRecords(departure.token, {}, {departure.member});
+    if (shares.has_value()) impl_->recovery = std::move(shares);
     impl_->Moved();
     return impl_->vault->generation();
   });

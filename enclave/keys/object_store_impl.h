@@ -112,6 +112,8 @@ struct ObjectStore::Impl {
 
   // The change that takes this member out and begins the next generation.
   struct Departure;
+  Result<std::optional<wire::Recovery>> SplitAnew(const Departure& departure)
+      KC_EXCLUDES(state_mutex);
   Result<Departure> PrepareDeparture(const std::string& name,
                                      const std::vector<wire::FleetMember>& members,
                                      const wire::TokenId& token);
@@ -134,6 +136,8 @@ struct ObjectStore::Impl {
   size_t usage_count KC_GUARDED_BY(state_mutex) = 0;  // of all objects together
   std::optional<AuditMark> audit_mark KC_GUARDED_BY(state_mutex);
   std::optional<wire::ObjectId> fleet_object KC_GUARDED_BY(state_mutex);
+  std::optional<wire::Recovery> recovery KC_GUARDED_BY(state_mutex);
+  uint64_t minimum_version KC_GUARDED_BY(state_mutex) = 0;
   uint64_t epoch_salt = 0;
   uint64_t epoch KC_GUARDED_BY(state_mutex) = 0;
 };

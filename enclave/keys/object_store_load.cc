@@ -53,6 +53,8 @@ Status ObjectStore::Impl::Load(std::unique_ptr<store::Store> store,
   const auto mark = others.audit_marks.find(AuditMarkKey(member).id);
   if (mark != others.audit_marks.end()) audit_mark = mark->second;
   if (others.fleet.has_value()) fleet_object = others.fleet->object;
+  recovery = std::move(others.recovery);
+  minimum_version = others.minimum_version.value_or(0);
   for (Token& token : others.tokens) {
     const wire::TokenId id = token.id;
     tokens[id].token = std::move(token);

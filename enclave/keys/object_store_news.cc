@@ -47,6 +47,8 @@ void ObjectStore::Impl::Apply(const ReadNews& news) {
     for (const auto& [token, record] : news.others.records) ApplyRecords(token, {record}, {});
     for (const auto& [token, usage] : news.others.usages) SetUsage(usage);
     if (news.others.fleet.has_value()) fleet_object = news.others.fleet->object;
+    if (news.others.recovery.has_value()) recovery = news.others.recovery;
+    if (news.others.minimum_version.has_value()) minimum_version = *news.others.minimum_version;
     ApplyRemovals(news);
     Moved();
   }

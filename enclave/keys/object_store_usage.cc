@@ -54,6 +54,13 @@ Status ObjectStore::SetAuditMark(const AuditMark& mark) {
   });
 }
 
+Status ObjectStore::ForgetAuditMark(const std::string& of_member) {
+  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
+    const Status removed = impl_->vault->Commit({Removal(AuditMarkKey(of_member))});
+    return !removed.ok() && removed.code() == Code::kNotFound ? Status() : removed;
+  });
+}
+
 void ObjectStore::Impl::SetUsage(const Usage& usage) {
   const bool added = usages[usage.key.object].insert_or_assign(usage.key, usage).second;
   usage_count += added ? 1 : 0;

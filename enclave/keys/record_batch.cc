@@ -33,6 +33,15 @@ Status RecordBatch::Take(const Record& record) {
         KC_ASSIGN(fleet, ParseFleet(record));
         return Done{};
       }
+      if (record.key.id == VersionRecordKey().id) {
+        KC_ASSIGN(const VersionRecord version, wire::Decode<VersionRecord>(record.body));
+        minimum_version = version.svn;
+        return Done{};
+      }
+      if (record.key.id == RecoveryRecordKey().id) {
+        KC_ASSIGN(recovery, ParseRecovery(record));
+        return Done{};
+      }
       KC_ASSIGN(audit_marks[record.key.id], ParseAuditMark(record));
       return Done{};
     }

@@ -12,6 +12,8 @@ struct RecordBatch {
   std::vector<std::pair<wire::TokenId, TokenRecord>> records;
   std::vector<std::pair<wire::TokenId, Usage>> usages;
   std::optional<FleetRecord> fleet;
+  std::optional<wire::Recovery> recovery;
+  std::optional<uint64_t> minimum_version;
   std::map<ByteArray<16>, AuditMark> audit_marks;  // by the id of the record: one for each member
 
   // Any but an object's. kStoreCorrupt, and what decoding says: a record that we would not have

@@ -10,7 +10,6 @@ namespace {
 constexpr std::string_view kHeadMagic = "KCHD";
 constexpr std::string_view kMarkMagic = "KCWT";
 constexpr size_t kRowHeaderSize = 74;  // bytes, unsealed
-constexpr uint8_t kFirstHeadFormat = 1;
 
 constexpr uint8_t kFirstRowFormat = 1;  // without a generation
 

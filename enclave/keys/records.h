@@ -17,6 +17,7 @@ namespace keyclave::keys {
 // and still opened.
 inline constexpr uint8_t kRowFormat = 2;
 inline constexpr uint8_t kHeadFormat = 2;
+inline constexpr uint8_t kFirstHeadFormat = 1;
 inline constexpr uint8_t kMarkFormat = 2;
 inline constexpr size_t kMaxBody = size_t{8} << 20;  // bytes
 // Bodies are padded to a multiple of this, so that a row's size says little about what is in it.

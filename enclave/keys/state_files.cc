@@ -10,7 +10,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/base/log.h"
 #include "enclave/keys/key_schedule.h"
-#include "enclave/keys/object_store.h"
+#include "enclave/keys/object_records.h"
 #include "enclave/keys/root_file.h"
 
 namespace keyclave::keys {
@@ -57,13 +57,15 @@ class AcceptingWitness final : public Witness {
   bool Remembers() const override { return false; }
   void UseGeneration(const SecretBytes& secret) override { fresh_->UseGeneration(secret); }
   Status Advance(const Mark& mark) override {
-    if (unlink(path_.c_str()) != 0 && errno != ENOENT) return ErrnoError(path_);
+    if (!std::exchange(replaced_, true) && unlink(path_.c_str()) != 0 && errno != ENOENT)
+      return ErrnoError(path_);
     return fresh_->Advance(mark);
   }
 
  private:
   const std::string path_;
   const std::unique_ptr<Witness> fresh_;
+  bool replaced_ = false;
 };
 
 // Directory (0700), counter and root secret; nothing of it was there before.
@@ -87,6 +89,14 @@ Status Begin(const std::string& directory, const RootSealer& sealer, const Witne
   return Done{};
 }
 
+// The counter of a state that was there before.
+Status EnsureCounter(const std::shared_ptr<MonotonicCounter>& counter) {
+  if (counter == nullptr) return Done{};
+  auto value = counter->Read();
+  if (!value.ok() && value.code() == Code::kWitnessMissing) value = counter->Create();
+  return value.ok() ? Status() : Status(value.error());
+}
+
 }  // namespace
 
 Status CheckNoState(const std::string& directory, const WitnessChoice& choice) {
@@ -100,9 +110,17 @@ Status CheckNoState(const std::string& directory, const WitnessChoice& choice) {
 }
 
 Status InitState(const std::string& directory, const RootSealer& sealer,
-                 const WitnessChoice& choice) {
+                 const WitnessChoice& choice, const RecoveryPlan& plan) {
   SecretBytes secret(kRootSecretSize);
   RandomFill(secret.ExposeMutable(SecretAccess()));
+  std::vector<RecordChange> records;
+  if (plan.threshold != 0) {
+    const std::string enclave_id = ToHex(KeySchedule(secret).EnclaveId());
+    KC_ASSIGN(
+        const wire::Recovery recovery,
+        mech::MakeRecovery(enclave_id, plan.holders, plan.threshold, RootKeyring(secret).Encode()));
+    records.push_back(RecoveryChange(recovery));
+  }
   Leftovers leftovers;
   KC_CHECK_OK(Begin(directory, sealer, choice, secret, leftovers));
   const std::string path = StateFiles::Store(directory);
@@ -111,6 +129,39 @@ Status InitState(const std::string& directory, const RootSealer& sealer,
   auto witness = MakeWitness(choice, directory, secret, sealer.Counter());
   // Closed before the leftovers go, which takes the write-ahead log away.
   KC_ASSIGN(const auto vault, Vault::Create(std::move(store), std::move(witness), secret));
+  leftovers.Made(choice.PathIn(directory));
+  if (!records.empty()) KC_CHECK_OK(vault->Commit(std::move(records)));
+  leftovers.Keep();
+  return Done{};
+}
+
+Status RestoreState(const std::string& directory, const RootSealer& sealer,
+                    const WitnessChoice& choice, const RootKeyring* keyring, const FillStore& fill,
+                    const std::string& member, const AcceptState& accept) {
+  Leftovers leftovers;
+  RootKeyring root;
+  const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
+  if (keyring != nullptr) {
+    KC_CHECK_OK(Begin(directory, sealer, choice, *keyring, leftovers));
+    root = keyring->Clone();
+  } else {
+    KC_ASSIGN(root, ReadRootSecret(StateFiles::Root(directory), sealer));
+    KC_CHECK_OK(EnsureCounter(counter));
+  }
+  const std::string path = StateFiles::Store(directory);
+  KC_ASSIGN(auto store, store::OpenSqliteStore(path, true));
+  leftovers.Made(path);
+  KC_CHECK_OK(fill(std::move(store)));
+  KC_ASSIGN(store, store::OpenSqliteStore(path, false));
+  auto accepting = std::make_unique<AcceptingWitness>(
+      choice.PathIn(directory), MakeWitness(choice, directory, root, counter));
+  if (keyring != nullptr) leftovers.Made(choice.PathIn(directory));
+  OpenOptions options;
+  options.member = member;
+  KC_ASSIGN(const auto opened,
+            ObjectStore::OpenWith(std::move(store), std::move(accepting), root, false, options));
+  KC_CHECK_OK(opened->CommitRestored());
+  KC_CHECK_OK(accept(*opened));
   leftovers.Keep();
   return Done{};
 }
@@ -142,11 +193,7 @@ Status AcceptStore(const std::string& directory, const RootSealer& sealer,
   KC_ASSIGN(const RootKeyring keyring, ReadRootSecret(StateFiles::Root(directory), sealer));
   KC_ASSIGN(auto store, store::OpenSqliteStore(StateFiles::Store(directory), false));
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
-  if (counter != nullptr) {
-    auto value = counter->Read();
-    if (!value.ok() && value.code() == Code::kWitnessMissing) value = counter->Create();
-    if (!value.ok()) return value.error();
-  }
+  KC_CHECK_OK(EnsureCounter(counter));
   auto accepting = std::make_unique<AcceptingWitness>(
       choice.PathIn(directory), MakeWitness(choice, directory, keyring, counter));
   KC_ASSIGN(const auto opened,

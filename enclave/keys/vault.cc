@@ -58,6 +58,11 @@ Status Vault::Impl::CompareWithWitness() {
                                             ", but another state of that epoch: two histories "
                                             "part before it" +
                                             std::string(kMend));
+  if (RestoresOf(head.epoch) > RestoresOf(mark.epoch))
+    return Fail(Code::kStoreRestored,
+                both +
+                    ": the witness is of before the store was restored. keyclaved "
+                    "--accept-store accepts this store");
   // A crash between a commit and its mark leaves a distance of one. Nothing of ours leaves more: an
   // older witness was put there, or a copy of the store that went on elsewhere.
   // A copy of what a fleet shares takes in many commits at once.
@@ -168,15 +173,15 @@ Status Vault::Impl::Commit(const std::vector<RecordChange>& changes) {
   const MutexLock lock(commit_mutex);
   KC_CHECK_OK(BeginCommit());
   KC_ASSIGN(const Sealed sealed, SealAll(changes, head.generation));
-  return FinishCommit(sealed, head.generation);
+  return FinishCommit(sealed, Next());
 }
 
-Status Vault::Impl::FinishCommit(const Sealed& sealed, uint32_t of, const SecretBytes* fresh) {
+Status Vault::Impl::FinishCommit(const Sealed& sealed, const NextHead& of) {
   const RowIndex::Delta delta = index.Prepare(sealed.entries);
-  const Head next{head.epoch + 1, delta.size, delta.root, of};
+  const Head next{of.epoch, delta.size, delta.root, of.generation};
   KC_ASSIGN(Bytes next_bytes, SealHead(keys, next));
   KC_CHECK_OK(CommitOrFindOut(sealed, next_bytes));
-  if (fresh != nullptr) witness->UseGeneration(*fresh);
+  if (of.fresh != nullptr) witness->UseGeneration(*of.fresh);
   Advance(delta, next, std::move(next_bytes));
   return Done{};
 }
@@ -185,6 +190,9 @@ void Vault::Impl::Advance(const RowIndex::Delta& delta, const Head& next, Bytes 
   {
     const WriterLock index_lock(index_mutex);
     index.Apply(delta);
+  }
+  if (watched.has_value()) {
+    for (const RowIndex::Entry& entry : delta.changed) watched->insert(entry.id);
   }
   head = next;
   head_bytes = std::move(next_bytes);

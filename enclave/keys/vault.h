@@ -50,6 +50,11 @@ struct RecordChange {
   bool remove = false;  // leaves a sealed tombstone
 };
 
+// An epoch's upper bits count how often the enclave was restored from a backup, its lower ones the
+// commits since the enclave was made.
+inline constexpr unsigned kRestoreShift = 40;
+constexpr uint64_t RestoresOf(uint64_t epoch) { return epoch >> kRestoreShift; }
+
 // Remembers the newest epoch and head digest somewhere the store's owner cannot put back unnoticed,
 // as far as the platform allows (root_sealer.h).
 class Witness {
@@ -135,6 +140,25 @@ class Vault {
     Witness::Mark mark;
   };
   HandOver GiveHandOver() const;
+  // From now on the rows that a commit changes are remembered, by id, until they are taken: for a
+  // copy of one moment that is made while commits go on (backup.h).
+  void WatchChanges();
+  void StopWatching();
+  struct Changes {
+    std::vector<store::Row> rows;  // as they are now
+    Bytes head;                    // once no more are left: of the moment of these; watching ends
+  };
+  Result<Changes> TakeChanges(size_t limit);
+  struct HeadInfo {
+    uint64_t epoch = 0;
+    uint64_t rows = 0;
+    ByteArray<32> digest{};  // as RowIndex has it, of this format
+    uint8_t format = 0;
+  };
+  Result<HeadInfo> OpenHeadOf(ByteSpan sealed) const;  // kStoreForeign, kStoreNewer, kStoreCorrupt
+  // The state was brought back from a backup: it counts as newer than whatever came after the
+  // backup was made.
+  Status CommitRestored();
 
   // The generation that seals what is written now, and how many rows are sealed under older ones.
   struct GenerationCount {

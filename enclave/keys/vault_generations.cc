@@ -102,7 +102,7 @@ Status Vault::Impl::BeginGeneration(uint32_t number, const SecretBytes& secret,
   keys.Add(number, secret);
   const auto commit = [&]() KC_REQUIRES(commit_mutex) -> Status {
     KC_ASSIGN(const Sealed sealed, SealAll(changes, number));
-    return FinishCommit(sealed, number, &secret);
+    return FinishCommit(sealed, {number, head.epoch + 1, &secret});
   };
   const Status committed = commit();
   if (!committed.ok()) {
@@ -167,7 +167,7 @@ Result<size_t> Vault::Impl::Reseal(size_t limit) {
     sealed.changes.push_back({entry.id, std::move(bytes)});
   }
   if (sealed.entries.empty()) return size_t{0};
-  KC_CHECK_OK(FinishCommit(sealed, head.generation));
+  KC_CHECK_OK(FinishCommit(sealed, Next()));
   return sealed.entries.size();
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <optional>
+#include <set>
 
 #include "enclave/base/hash.h"
 #include "enclave/keys/records.h"
@@ -27,6 +28,8 @@ struct Vault::Impl {
   Status Load(const Visit& visit, const Progress& progress) KC_EXCLUDES(commit_mutex);
   Status CheckDigest() KC_REQUIRES(commit_mutex);
   Status Commit(const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
+  Status CommitRestored() KC_EXCLUDES(commit_mutex);
+  Result<Changes> TakeChanges(size_t limit) KC_EXCLUDES(commit_mutex);
   Status BeginGeneration(uint32_t generation, const SecretBytes& secret,
                          const std::vector<RecordChange>& changes) KC_EXCLUDES(commit_mutex);
   Result<size_t> Reseal(size_t limit) KC_EXCLUDES(commit_mutex);
@@ -46,9 +49,13 @@ struct Vault::Impl {
                                     Bytes& sealed);
   std::vector<RowIndex::Entry> FindOlderRows(size_t limit) KC_REQUIRES(commit_mutex);
   Status BeginCommit() KC_REQUIRES(commit_mutex);
-  // `fresh`: the secret of this generation, where the commit is its first.
-  Status FinishCommit(const Sealed& sealed, uint32_t generation, const SecretBytes* fresh = nullptr)
-      KC_REQUIRES(commit_mutex);
+  struct NextHead {
+    uint32_t generation = kFirstGeneration;
+    uint64_t epoch = 0;
+    const SecretBytes* fresh = nullptr;  // the generation's secret, where the commit is its first
+  };
+  NextHead Next() const KC_REQUIRES(commit_mutex) { return {head.generation, head.epoch + 1}; }
+  Status FinishCommit(const Sealed& sealed, const NextHead& head) KC_REQUIRES(commit_mutex);
   // The index for heads of this format, out of the rows as they lie. kStoreCorrupt.
   Status UseFormat(uint8_t head_format) KC_REQUIRES(commit_mutex);
   // Gets the generations up to the head's out of their records. `find` gives a row as it lies.
@@ -93,6 +100,8 @@ struct Vault::Impl {
   std::optional<store::RowId> resealed_to KC_GUARDED_BY(commit_mutex);  // where Reseal goes on
   bool witness_behind KC_GUARDED_BY(commit_mutex) = false;
   bool outcome_unknown KC_GUARDED_BY(commit_mutex) = false;
+  // Rows that were changed since somebody began to watch; nullopt: nobody does.
+  std::optional<std::set<store::RowId>> watched KC_GUARDED_BY(commit_mutex);
   std::atomic<uint64_t> epoch{0};
   std::atomic<uint32_t> generation{kFirstGeneration};  // the head's
 

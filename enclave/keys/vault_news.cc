@@ -23,6 +23,9 @@ Result<Head> Vault::Impl::OpenNewHead(const store::News& news) {
   KC_ASSIGN(const Head next, OpenHead(keys, news.head));
   const std::string both = "the fleet's store is at epoch " + std::to_string(next.epoch) +
                            ", and this member has seen epoch " + std::to_string(head.epoch);
+  if (RestoresOf(next.epoch) > RestoresOf(head.epoch))
+    return Fail(Code::kStoreRestored,
+                both + ". Move this machine's state away, and let it join again");
   constexpr std::string_view kMend =
       ". It was put back: bring the newest one back, or restore it from this member";
   if (next.epoch < head.epoch) return Fail(Code::kStoreRolledBack, both + std::string(kMend));

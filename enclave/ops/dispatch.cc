@@ -105,9 +105,15 @@ constexpr Row kTable[] = {
 
     MakeRow<Op::kCheckStore, OperatorOnly, CheckStore>(kNone),
     MakeRow<Op::kCompactStore, OperatorOnly, CompactStore>(kChange),
+    MakeRow<Op::kBeginBackup, OperatorOnly, BeginBackup>(kChange),
+    MakeRow<Op::kReadBackup, OperatorOnly, ReadBackup>(kNone),
+    MakeRow<Op::kCheckBackup, OperatorOnly, CheckBackup>(kNone),
+    MakeRow<Op::kRestoreStatus, Anyone, RestoreStatus>(kNone),
+    MakeRow<Op::kGiveRecoveryShare, Anyone, GiveRecoveryShare>(kNone),
     MakeRow<Op::kFoundFleet, OperatorOnly, FoundFleet>(kChange),
     MakeRow<Op::kJoinFleet, JoinTheFleet, JoinFleet>(kRelease),
     MakeRow<Op::kListMembers, AuditReader, ListMembers>(kNone),
+    MakeRow<Op::kRequireVersion, OwnersOf, RequireVersion>(kChange),
     MakeRow<Op::kRemoveMember, OwnersOf, RemoveMember>(kChange),
 };
 

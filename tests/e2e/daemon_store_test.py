@@ -78,7 +78,7 @@ class DaemonStore(unittest.TestCase):
         kept = self.lab.dir / "kept"
         self.copy(self.lab.state, kept)
         (first, first_sealed), (second, second_sealed) = self.rows()[:2]
-        edited = bytes([first_sealed[0] ^ 1]) + first_sealed[1:]
+        edited = first_sealed[:-1] + bytes([first_sealed[-1] ^ 1])
         update = "UPDATE record SET sealed = ? WHERE id = ?"
         for change in ([(update, edited, first)],
                        [(update, second_sealed, first), (update, first_sealed, second)],

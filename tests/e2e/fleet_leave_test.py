@@ -92,7 +92,7 @@ class Leaving(FoundedFleet):
             self.assertEqual(one.failed, [])
 
         # Its last audit checkpoint has no place in the store any more.
-        self.assertEqual(leaver.kill_daemon(signal.SIGTERM), 1)
+        self.assertEqual(leaver.kill_daemon(signal.SIGTERM), 0)
         self.assertIn("this machine was removed from the fleet", self.refused_start(leaver))
         for lab in (self.first, second):
             listed = self.listed(lab)

@@ -18,6 +18,7 @@ state: {state}
 listen:
   - unix:{socket}
 tee: tpm
+recovery: none
 accept: [tpm]
 tpm:
   tcti: "{tcti}"

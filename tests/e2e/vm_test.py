@@ -25,6 +25,7 @@ state: /disk/state
 listen:
   - unix:/run/keyclaved.sock
 tee: tpm
+recovery: none
 tpm:
   pcrs: {bank: sha256, registers: [0, 4, 7, 9]}
 trust:
