@@ -11,23 +11,12 @@ import threading
 import unittest
 
 from etcd import Etcd
-from fleet import fleet_config
+from fleet import JOIN_POLICY, fleet_config
 from lab import KEYCLAVE, KEYCLAVED, Lab, main, wait_until
 from processes import end_process, need
 
 HOLDERS = ("ops", "security", "audit", "board", "notary")
 RECOVERY = "recovery:\n  threshold: 3\n  keys:\n" + "".join(f"    {name}: %s/{name}.pub\n" for name in HOLDERS)
-JOIN_POLICY = """\
-policy: join
-version: 1
-permit:
-  - operations: [join]
-    when:
-      all:
-        - tee: {is: simulated}
-        - measurement: {is: "%s"}
-    allow_unattested: true
-"""
 
 
 class Backups(unittest.TestCase):

@@ -7,6 +7,7 @@
 #include "enclave/fleet/fleet_store.h"
 #include "enclave/keys/key_schedule.h"
 #include "enclave/keys/object_store.h"
+#include "tests/fakes/lasting_store.h"
 #include "tests/fakes/memory_etcd.h"
 #include "tests/fakes/memory_witness.h"
 #include "tests/fakes/temporary_directory.h"
@@ -15,23 +16,6 @@
 namespace keyclave::fleet {
 
 using fakes::MemoryEtcd;
-
-// A store whose rows outlive whoever owns it: what a process that is killed leaves behind.
-class Shared final : public store::Store {
- public:
-  explicit Shared(std::shared_ptr<store::Store> inner) : inner_(std::move(inner)) {}
-  Result<Bytes> ReadHead() override { return inner_->ReadHead(); }
-  Status ForEach(const std::function<Status(const store::RowId&, ByteSpan)>& visit) override {
-    return inner_->ForEach(visit);
-  }
-  Result<Bytes> Read(const store::RowId& id) override { return inner_->Read(id); }
-  Status Commit(std::span<const store::Change> changes, ByteSpan head) override {
-    return inner_->Commit(changes, head);
-  }
-
- private:
-  const std::shared_ptr<store::Store> inner_;
-};
 
 // A machine: what stays there between two starts.
 struct Machine {
@@ -47,7 +31,7 @@ class FleetTest : public testing::Test {
 
   std::unique_ptr<FleetStore> StoreOf(const Machine& machine) const {
     return std::make_unique<FleetStore>(
-        std::make_unique<Shared>(machine.copy),
+        std::make_unique<fakes::LastingStore>(machine.copy),
         std::make_shared<SharedRows>(etcd_, "/keyclave", EnclaveId()), machine.position_file);
   }
   static std::unique_ptr<keys::Witness> WitnessOf(const Machine& machine) {
@@ -61,7 +45,7 @@ class FleetTest : public testing::Test {
   // The first machine: its store is made alone, and published.
   Machine Found() {
     Machine machine = NewMachine();
-    keys::Must(keys::ObjectStore::OpenWith(std::make_unique<Shared>(machine.copy),
+    keys::Must(keys::ObjectStore::OpenWith(std::make_unique<fakes::LastingStore>(machine.copy),
                                            WitnessOf(machine), Root(), /*create=*/true));
     EXPECT_TRUE(StoreOf(machine)->Publish().ok());
     return machine;

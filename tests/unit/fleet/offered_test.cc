@@ -208,10 +208,11 @@ class OfferedTest : public FleetTest {
     const auto rows = std::make_shared<SharedRows>(etcd_, "/keyclave", ByteArray<16>{5});
     auto disk = std::make_shared<fakes::WitnessControl>();
     const std::shared_ptr<store::Store> copy = store::MakeMemoryStore();
-    Must(ObjectStore::OpenWith(std::make_unique<Shared>(copy),
+    Must(ObjectStore::OpenWith(std::make_unique<fakes::LastingStore>(copy),
                                std::make_unique<fakes::MemoryWitness>(disk),
                                SecretBytes::CopyOf(ByteArray<32>{8}), /*create=*/true));
-    EXPECT_TRUE(FleetStore(std::make_unique<Shared>(copy), rows, directory_.path() + "/foreign")
+    EXPECT_TRUE(FleetStore(std::make_unique<fakes::LastingStore>(copy), rows,
+                           directory_.path() + "/foreign")
                     .Publish()
                     .ok());
     return etcd_->Take();

@@ -2,6 +2,7 @@
 // which, and what of the older ones is still taken.
 #include "enclave/keys/member_key.h"
 #include "enclave/keys/vault.h"
+#include "tests/fakes/lasting_store.h"
 #include "tests/unit/keys/first_format.h"
 
 namespace keyclave::keys {
@@ -20,27 +21,10 @@ RecordChange RecordOf(uint32_t generation, const SecretBytes& secret) {
   return {{GenerationRecordKey(generation), 0, {}, ToBytes(secret.Expose(SecretAccess()))}};
 }
 
-// What a machine keeps when the process ends.
-class Lasting final : public store::Store {
- public:
-  explicit Lasting(std::shared_ptr<store::Store> inner) : inner_(std::move(inner)) {}
-  Result<Bytes> ReadHead() override { return inner_->ReadHead(); }
-  Status ForEach(const std::function<Status(const store::RowId&, ByteSpan)>& visit) override {
-    return inner_->ForEach(visit);
-  }
-  Result<Bytes> Read(const store::RowId& id) override { return inner_->Read(id); }
-  Status Commit(std::span<const store::Change> changes, ByteSpan head) override {
-    return inner_->Commit(changes, head);
-  }
-
- private:
-  const std::shared_ptr<store::Store> inner_;
-};
-
 class Generations : public testing::Test {
  protected:
   std::unique_ptr<store::Store> Store() {
-    return fakes::MakeFaultStore(std::make_unique<Lasting>(inner_), faults_);
+    return fakes::MakeFaultStore(std::make_unique<fakes::LastingStore>(inner_), faults_);
   }
   Result<std::unique_ptr<Vault>> Open(const RootKeyring& keyring) {
     bodies_.clear();

@@ -1,6 +1,7 @@
 #include <thread>
 
 #include "enclave/keys/records.h"
+#include "tests/fakes/lasting_store.h"
 #include "tests/unit/keys/fixture.h"
 
 namespace keyclave::keys {
@@ -9,29 +10,12 @@ namespace {
 using fakes::FaultControl;
 using fakes::WitnessControl;
 
-// A store that several vaults can be opened over, one after the other.
-class SharedStore final : public store::Store {
- public:
-  explicit SharedStore(std::shared_ptr<store::Store> inner) : inner_(std::move(inner)) {}
-  Result<Bytes> ReadHead() override { return inner_->ReadHead(); }
-  Status ForEach(const std::function<Status(const store::RowId&, ByteSpan)>& visit) override {
-    return inner_->ForEach(visit);
-  }
-  Result<Bytes> Read(const store::RowId& id) override { return inner_->Read(id); }
-  Status Commit(std::span<const store::Change> changes, ByteSpan head) override {
-    return inner_->Commit(changes, head);
-  }
-
- private:
-  const std::shared_ptr<store::Store> inner_;
-};
-
 class VaultTest : public testing::Test {
  protected:
   VaultTest() { vault_ = Must(Vault::Create(TheStore(), TheWitness(), TestSecret())); }
 
   std::unique_ptr<store::Store> TheStore() {
-    return fakes::MakeFaultStore(std::make_unique<SharedStore>(rows_), faults_);
+    return fakes::MakeFaultStore(std::make_unique<fakes::LastingStore>(rows_), faults_);
   }
   std::unique_ptr<Witness> TheWitness() { return std::make_unique<fakes::MemoryWitness>(marks_); }
   Result<std::unique_ptr<Vault>> Open() {

@@ -6,6 +6,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/ops/limits.h"
 #include "tests/fakes/fault_store.h"
+#include "tests/fakes/lasting_store.h"
 #include "tests/fakes/memory_witness.h"
 
 namespace keyclave::ops {
@@ -30,23 +31,6 @@ class ManualClock final : public Clock {
   int64_t wall_shift = 0;  // seconds
 };
 
-// What a process that is killed leaves behind: the store and the witness.
-class SharedStore final : public store::Store {
- public:
-  explicit SharedStore(std::shared_ptr<store::Store> inner) : inner_(std::move(inner)) {}
-  Result<Bytes> ReadHead() override { return inner_->ReadHead(); }
-  Status ForEach(const std::function<Status(const store::RowId&, ByteSpan)>& visit) override {
-    return inner_->ForEach(visit);
-  }
-  Result<Bytes> Read(const store::RowId& id) override { return inner_->Read(id); }
-  Status Commit(std::span<const store::Change> changes, ByteSpan head) override {
-    return inner_->Commit(changes, head);
-  }
-
- private:
-  const std::shared_ptr<store::Store> inner_;
-};
-
 inline LimitRule Uses(uint64_t uses, LimitRule::Per per = LimitRule::Per::kKey) {
   return {.rate = std::nullopt, .burst = 0, .uses = uses, .per = per};
 }
@@ -69,7 +53,7 @@ class LimitsTest : public testing::Test {
   }
   void Start(bool create = false) {
     store_ = keys::ObjectStore::OpenWith(
-                 fakes::MakeFaultStore(std::make_unique<SharedStore>(disk_), faults_),
+                 fakes::MakeFaultStore(std::make_unique<fakes::LastingStore>(disk_), faults_),
                  std::make_unique<fakes::MemoryWitness>(witness_),
                  SecretBytes::CopyOf(ByteArray<32>{7}), create)
                  .value();
