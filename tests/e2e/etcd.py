@@ -86,7 +86,7 @@ class Etcd:
         def healthy():
             answer = self.ask(number, "/v3/kv/range", {"key": "AA=="})
             return answer and "header" in answer
-        wait_until(healthy, f"etcd {number} to answer", seconds=60, process=self.processes[number])
+        wait_until(healthy, f"etcd {number} to answer", seconds=180, process=self.processes[number])
 
     def leader(self):
         for number, process in enumerate(self.processes):
