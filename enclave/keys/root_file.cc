@@ -9,8 +9,6 @@
 #include "enclave/base/hash.h"
 #include "enclave/keys/key_schedule.h"
 #include "enclave/keys/seal.h"
-#include "enclave/wire/codec.h"
-#include "enclave/wire/messages.h"
 
 namespace keyclave::keys {
 namespace {
@@ -37,37 +35,6 @@ void PutHex(std::span<uint8_t>& to, ByteSpan bytes) {
 void PutText(std::span<uint8_t>& to, std::string_view text) {
   std::copy(text.begin(), text.end(), to.begin());
   to = to.subspan(text.size());
-}
-
-// What is written of a keyring: the first secret, the later ones, the oldest that seals, the
-// machine's own key.
-struct KeyringBody {
-  SecretBytes first;
-  std::vector<wire::RootGeneration> later;
-  uint64_t oldest = 0;
-  std::optional<SecretBytes> member_key = {};
-  KC_FIELDS_4(first, later, oldest, member_key)
-};
-
-SecretBytes EncodeKeyring(const RootKeyring& keyring) {
-  KeyringBody body{keyring.first().Clone(), {}, keyring.oldest, std::nullopt};
-  for (const auto& [generation, secret] : keyring.secrets) {
-    if (generation != kFirstGeneration) body.later.push_back({generation, secret.Clone()});
-  }
-  if (!keyring.member_key.empty()) body.member_key = keyring.member_key.Clone();
-  Bytes encoded = wire::Encode(body);
-  return SecretBytes::Take(encoded);
-}
-
-Result<RootKeyring> DecodeKeyring(const SecretBytes& encoded) {
-  KC_ASSIGN(KeyringBody body, wire::Decode<KeyringBody>(encoded.Expose(SecretAccess())));
-  RootKeyring keyring(body.first);
-  for (wire::RootGeneration& one : body.later)
-    keyring.secrets.emplace(static_cast<uint32_t>(one.number), std::move(one.secret));
-  keyring.oldest = static_cast<uint32_t>(body.oldest);
-  if (body.member_key.has_value()) keyring.member_key = std::move(*body.member_key);
-  if (!keyring.IsValid()) return Fail(Code::kRootSecretInvalid, "a keyring that cannot be");
-  return keyring;
 }
 
 Bytes KeyringLabel(ByteSpan enclave_id) {
@@ -108,7 +75,7 @@ Result<SecretBytes> MakeRootFile(const RootSealer& sealer, const RootKeyring& ke
   KC_ASSIGN(Bytes raw, sealer.Seal(file_key));
   const SecretBytes sealed = SecretBytes::Take(raw);
   KC_ASSIGN(const Bytes ring,
-            Seal(file_key, KeyringLabel(id), EncodeKeyring(keyring).Expose(SecretAccess())));
+            Seal(file_key, KeyringLabel(id), keyring.Encode().Expose(SecretAccess())));
   return RootFileText(sealer.Name(), id, sealed, ring);
 }
 
@@ -172,7 +139,7 @@ Result<RootKeyring> OpenRootFile(ByteSpan text, const RootSealer& sealer) {
     Result<Bytes> opened = Unseal(secret, KeyringLabel(id), ring);
     if (!opened.ok())
       return Fail(Code::kRootSecretInvalid, "the keyring does not open: a line was changed");
-    KC_ASSIGN(keyring, DecodeKeyring(SecretBytes::Take(*opened)));
+    KC_ASSIGN(keyring, RootKeyring::Decode(SecretBytes::Take(*opened)));
   }
   if (ToHex(KeySchedule(keyring.first()).EnclaveId()) != enclave)
     return Fail(Code::kRootSecretInvalid, "secret and enclave id do not fit: a line was changed");

@@ -2,17 +2,20 @@
 
 #include <algorithm>
 
-#include "enclave/base/byte_reader.h"
+#include "enclave/wire/codec.h"
+#include "enclave/wire/fleet_messages.h"
 
 namespace keyclave::keys {
 namespace {
 
-constexpr size_t kEntry = sizeof(uint32_t) + kRootSecretSize;
-
-ByteArray<4> BigEndian(uint32_t value) {
-  return {static_cast<uint8_t>(value >> 24), static_cast<uint8_t>(value >> 16),
-          static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)};
-}
+// The first secret, the later ones, the oldest that seals, the machine's own key.
+struct KeyringBody {
+  SecretBytes first;
+  std::vector<wire::RootGeneration> later;
+  uint64_t oldest = 0;
+  std::optional<SecretBytes> member_key = {};
+  KC_FIELDS_4(first, later, oldest, member_key)
+};
 
 }  // namespace
 
@@ -37,34 +40,24 @@ bool RootKeyring::IsValid() const {
          });
 }
 
-// u32 oldest, then of each generation u32 number and the secret.
 SecretBytes RootKeyring::Encode() const {
-  SecretBytes bytes(sizeof(uint32_t) + secrets.size() * kEntry);
-  std::span<uint8_t> to = bytes.ExposeMutable(SecretAccess());
-  const auto put = [&](ByteSpan part) {
-    std::copy(part.begin(), part.end(), to.begin());
-    to = to.subspan(part.size());
-  };
-  put(BigEndian(oldest));
+  KeyringBody body{first().Clone(), {}, oldest, std::nullopt};
   for (const auto& [generation, secret] : secrets) {
-    put(BigEndian(generation));
-    put(secret.Expose(SecretAccess()));
+    if (generation != kFirstGeneration) body.later.push_back({generation, secret.Clone()});
   }
-  return bytes;
+  if (!member_key.empty()) body.member_key = member_key.Clone();
+  Bytes encoded = wire::Encode(body);
+  return SecretBytes::Take(encoded);
 }
 
-Result<RootKeyring> RootKeyring::Decode(const SecretBytes& bytes) {
-  const Error wrong = Fail(Code::kRootSecretInvalid, "the secrets are not those of an enclave");
-  ByteReader reader(bytes.Expose(SecretAccess()));
-  RootKeyring keyring;
-  KC_ASSIGN(keyring.oldest, reader.TakeBe<uint32_t>());
-  while (reader.remaining() != 0) {
-    const auto generation = reader.TakeBe<uint32_t>();
-    const auto secret = reader.Take(kRootSecretSize);
-    if (!generation.ok() || !secret.ok()) return wrong;
-    keyring.secrets.emplace(*generation, SecretBytes::CopyOf(*secret));
-  }
-  if (!keyring.IsValid()) return wrong;
+Result<RootKeyring> RootKeyring::Decode(const SecretBytes& encoded) {
+  KC_ASSIGN(KeyringBody body, wire::Decode<KeyringBody>(encoded.Expose(SecretAccess())));
+  RootKeyring keyring(body.first);
+  for (wire::RootGeneration& one : body.later)
+    keyring.secrets.emplace(static_cast<uint32_t>(one.number), std::move(one.secret));
+  keyring.oldest = static_cast<uint32_t>(body.oldest);
+  if (body.member_key.has_value()) keyring.member_key = std::move(*body.member_key);
+  if (!keyring.IsValid()) return Fail(Code::kRootSecretInvalid, "a keyring that cannot be");
   return keyring;
 }
 

@@ -27,10 +27,9 @@ struct RootKeyring {
   uint32_t newest() const { return secrets.rbegin()->first; }
   // It has generation 1, every secret has its size, and `oldest` is one of them.
   bool IsValid() const;
-  // All of it but the machine's own key as bytes, for the holders of recovery keys, and back.
-  // kRootSecretInvalid.
+  // CBOR (docs/storage.md), and back: kBadMessage, kRootSecretInvalid.
   SecretBytes Encode() const;
-  static Result<RootKeyring> Decode(const SecretBytes& bytes);
+  static Result<RootKeyring> Decode(const SecretBytes& encoded);
 
   std::map<uint32_t, SecretBytes> secrets;  // by generation
   // Under an older generation nothing is sealed any more but what tells of generations.

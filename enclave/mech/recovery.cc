@@ -23,10 +23,7 @@ ByteArray<32> CommitTo(const std::string& enclave_id, size_t part, ByteSpan byte
   out.PutPrefixed(AsBytes(enclave_id));
   out.PutBe(static_cast<uint16_t>(part));
   out.PutPrefixed(bytes);
-  Bytes message = std::move(out).Finish();
-  const ByteArray<32> digest = Sha256(message);
-  static_cast<void>(SecretBytes::Take(message));
-  return digest;
+  return Sha256(out.bytes());
 }
 
 // What is sealed to a holder is for this enclave, this place and these holders.
