@@ -1,7 +1,11 @@
 #include "enclave/base/file_pieces.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
-#include <memory>
+#include <utility>
 
 #include "enclave/base/file.h"
 
@@ -27,6 +31,39 @@ Status ReadInPieces(const std::string& path, size_t piece,
     if (!last) std::ungetc(next, file.get());
     KC_CHECK_OK(take(ByteSpan(bytes).first(got), last));
   }
+  return Done{};
+}
+
+Result<std::unique_ptr<NewFile>> NewFile::Create(const std::string& path) {
+  if (access(path.c_str(), F_OK) == 0)
+    return Fail(Code::kInvalidArgument, path + " is there already");
+  auto file = std::unique_ptr<NewFile>(new NewFile(path));
+  if (unlink(file->part_.c_str()) != 0 && errno != ENOENT) return ErrnoError(file->part_);
+  file->fd_ = open(file->part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file->fd_ < 0) return ErrnoError(file->part_);
+  return file;
+}
+
+NewFile::~NewFile() {
+  if (fd_ < 0) return;
+  close(fd_);
+  unlink(part_.c_str());
+}
+
+Status NewFile::Write(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoError(part_);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return Done{};
+}
+
+Status NewFile::Keep() {
+  if (fsync(fd_) != 0) return ErrnoError(part_);
+  KC_CHECK_OK(RenameFile(part_, path_));
+  close(std::exchange(fd_, -1));
   return Done{};
 }
 

@@ -1,12 +1,8 @@
 // keyclave backup: make one while the enclave goes on, look at one, and give a recovery share to an
 // enclave that is being restored.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "enclave/base/file.h"
 #include "enclave/base/file_pieces.h"
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/key_file.h"
@@ -27,47 +23,6 @@ struct VerifyOptions {
 };
 struct RestoreOptions {
   RecoveryKeyChoice keys;
-};
-
-// A file that is there whole and on disk, or not at all: under another name until then.
-class NewFile {
- public:
-  static Result<std::unique_ptr<NewFile>> Create(const std::string& path) {
-    if (access(path.c_str(), F_OK) == 0)
-      return Fail(Code::kInvalidArgument, path + " is there already");
-    auto file = std::unique_ptr<NewFile>(new NewFile(path));
-    file->fd_ = open(file->part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file->fd_ < 0) return ErrnoError(file->part_);
-    return file;
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  ~NewFile() {
-    if (fd_ >= 0) {
-      close(fd_);
-      unlink(part_.c_str());
-    }
-  }
-  Status Write(ByteSpan bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = write(fd_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return ErrnoError(part_);
-      bytes = bytes.subspan(static_cast<size_t>(written));
-    }
-    return Done{};
-  }
-  Status Keep() {
-    if (fsync(fd_) != 0) return ErrnoError(part_);
-    close(std::exchange(fd_, -1));
-    return RenameFile(part_, path_);
-  }
-
- private:
-  explicit NewFile(std::string path) : path_(std::move(path)), part_(path_ + ".part") {}
-  const std::string path_;
-  const std::string part_;
-  int fd_ = -1;
 };
 
 Result<int> Create(const CreateOptions& options, const Globals& globals) {
