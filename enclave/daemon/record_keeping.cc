@@ -87,6 +87,7 @@ RecordKeeping::RecordKeeping(ops::Service& service, const Clock& clock)
 
 void RecordKeeping::Tick() {
   WatchClock();
+  service_.backups.EndIdle();
   const auto now = clock_.Steady();
   if (now >= next_usage_) {
     WriteUsage();

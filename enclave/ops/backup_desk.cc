@@ -3,9 +3,15 @@
 #include "enclave/base/hash.h"
 
 namespace keyclave::ops {
+namespace {
+
+constexpr std::chrono::minutes kIdle{10};
+
+}  // namespace
 
 uint64_t BackupDesk::Begin(UnixTime now) {
   const MutexLock lock(mutex_);
+  used_ = clock_.Steady();
   backup_.reset();  // before the next one begins to watch
   backup_ = store_.BeginBackup(now);
   given_ = 0;
@@ -16,6 +22,7 @@ uint64_t BackupDesk::Begin(UnixTime now) {
 
 Result<wire::ReadBackupReply> BackupDesk::Read(const wire::ReadBackupRequest& request) {
   const MutexLock lock(mutex_);
+  used_ = clock_.Steady();
   if (backup_ == nullptr || request.backup != number_ || request.offset != given_)
     return Fail(Code::kWrongState, "another backup was begun meanwhile: begin again");
   auto bytes = backup_->Next(wire::kBackupChunk);
@@ -27,6 +34,7 @@ Result<wire::ReadBackupReply> BackupDesk::Read(const wire::ReadBackupRequest& re
 
 Result<wire::CheckBackupReply> BackupDesk::Check(const wire::CheckBackupRequest& request) {
   const MutexLock lock(mutex_);
+  used_ = clock_.Steady();
   if (request.offset == 0) {
     check_ = store_.BeginBackupCheck();
     taken_ = 0;
@@ -46,6 +54,13 @@ Result<wire::CheckBackupReply> BackupDesk::Check(const wire::CheckBackupRequest&
   if (!taken.ok() || request.last) check_.reset();
   KC_CHECK_OK(taken);
   return reply;
+}
+
+void BackupDesk::EndIdle() {
+  const MutexLock lock(mutex_);
+  if (clock_.Steady() - used_ < kIdle) return;
+  backup_.reset();
+  check_.reset();
 }
 
 }  // namespace keyclave::ops

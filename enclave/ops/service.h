@@ -35,7 +35,7 @@ struct Service {
         handshake(proofs),
         audit(log),
         limits(objects, time),
-        backups(objects) {}
+        backups(objects, time) {}
 
   const config::DaemonConfig& config;
   const Clock& clock;
