@@ -101,6 +101,8 @@ Status Daemon::Parts::OpenState() {
     warnings.push_back(std::move(limit));
   KC_CHECK_OK(OpenStore(witness));
   KC_CHECK_OK(ops::CheckVersion(*store, own));
+  if (std::string warning = RecoveryWarning(config, store->recovery()); !warning.empty())
+    warnings.push_back(std::move(warning));
   malloc_trim(0);  // reading a large store takes a lot that nobody needs any more
   KC_ASSIGN(AuditKey key, DeriveAuditKey(*store));
   audit_public_key = std::move(key.public_key);

@@ -1,6 +1,7 @@
 #include "enclave/daemon/state.h"
 
 #include <iostream>
+#include <set>
 
 #include "enclave/client/release_key.h"
 #include "enclave/keys/state_files.h"
@@ -26,6 +27,22 @@ Status InitState(const config::DaemonConfig& config, const keys::RootSealer& sea
     plan.holders.push_back({key.name, std::move(read.spki)});
   }
   return keys::InitState(config.state, sealer, WitnessOf(config), plan);
+}
+
+std::string RecoveryWarning(const config::DaemonConfig& config,
+                            const std::optional<wire::Recovery>& recovery) {
+  if (!config.recovery.has_value()) return "";
+  std::set<std::string> named;
+  std::set<std::string> holders;
+  for (const auto& key : config.recovery->keys) named.insert(key.name);
+  if (recovery.has_value()) {
+    for (const wire::RecoveryHolder& holder : recovery->holders) holders.insert(holder.name);
+  }
+  const uint64_t threshold = recovery.has_value() ? recovery->threshold : 0;
+  if (config.recovery->threshold == threshold && named == holders) return "";
+  return "`recovery:` in keyclaved.yaml is not what this enclave was made with, and changes "
+         "nothing: "
+         "keyclave status shows who can recover it";
 }
 
 Result<bool> CheckStore(const config::DaemonConfig& config, const keys::RootSealer& sealer) {

@@ -143,6 +143,18 @@ class Backups(unittest.TestCase):
         self.assertEqual(other.cli("status", json=True)["recovery"], status["recovery"])
         self.assertIn("notary", other.cli("audit", "show", "--json").stdout)
 
+    def test_other_holders_in_the_configuration_change_nothing(self):
+        self.begin()
+        before = self.lab.cli("status", json=True)
+        said = "is not what this enclave was made with"
+        self.assertFalse(any(said in warning for warning in before["warnings"]))
+        self.lab.stop()
+        self.lab.config.write_text(self.lab.config.read_text().replace("threshold: 3", "threshold: 1"))
+        self.lab.start_daemon()
+        status = self.lab.cli("status", json=True)
+        self.assertEqual(status["recovery"], before["recovery"])
+        self.assertTrue(any(said in warning for warning in status["warnings"]), status["warnings"])
+
     def misnamed(self, name, owner):
         folder = self.lab.dir / "wrong"
         folder.mkdir()
