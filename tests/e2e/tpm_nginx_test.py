@@ -5,10 +5,12 @@ counts for its witness."""
 
 import json
 import shutil
+import subprocess
 import unittest
 
 from lab import KEYCLAVED, CommandFailed, Nginx, free_port, main, need, wait_until
-from tpm_lab import CALLER_BOOT, ENCLAVE_BOOT, TpmLab
+from processes import end_process
+from tpm_lab import CALLER_BOOT, ENCLAVE_BOOT, TpmLab, fingerprint
 
 CHANGED = "ff" * 32  # what another program measures into a register
 
@@ -140,6 +142,62 @@ class Enclave(TpmTest):
         shutil.rmtree(self.lab.state)
         newest.rename(self.lab.state)
         self.assertRegex(self.refused_start(), "rolled back.*the TPM's counter")
+
+    def test_a_backup_comes_back_under_the_same_tpm_and_counts_as_newer(self):
+        backup = self.lab.dir / "b.kcb"
+        self.lab.cli("backup", "create", backup)
+        self.lab.cli("key", "delete", "--token", "web", "www", "--yes")
+        self.lab.stop()
+        lost = self.lab.dir / "lost.db"
+        (self.lab.state / "store.db").rename(lost)
+        self.lab.run([KEYCLAVED, "--config", self.lab.config, "--restore", backup])
+        self.lab.start_daemon()
+        self.sign()
+        self.lab.stop()
+        # The store that was thought lost is of before, for the TPM's counter too.
+        shutil.copy2(lost, self.lab.state / "store.db")
+        self.assertIn("rolled back", self.refused_start())
+
+    def test_a_holder_brings_it_back_under_another_tpm(self):
+        self.lab.stop()
+        self.lab.run([need("openssl"), "genpkey", "-algorithm", "X25519", "-out", "holder.pem"], env={"OPENSSL_CONF": "/dev/null"})
+        self.lab.run([need("openssl"), "pkey", "-in", "holder.pem", "-pubout", "-out", "holder.pub"], env={"OPENSSL_CONF": "/dev/null"})
+        holders = f"recovery: {{threshold: 1, keys: {{ann: {self.lab.dir}/holder.pub}}}}"
+        shutil.rmtree(self.lab.state)
+        self.lab.enclave_tpm.tool("tpm2_nvundefine", "-C", "o", "0x01800001")
+        self.lab.config.write_text(self.lab.config.read_text().replace("recovery: none", holders))
+        self.lab.run([KEYCLAVED, "--config", self.lab.config, "--init"])
+        self.lab.start_daemon()
+        enclave = self.lab.cli("status", json=True)["enclave"]
+        backup = self.lab.dir / "b.kcb"
+        self.lab.cli("backup", "create", backup)
+        self.lab.stop()
+        shutil.rmtree(self.lab.state)
+        # The other machine boots the same, and is named by the holder; the first TPM has no part in it.
+        self.reboot(self.lab.caller_tpm, ENCLAVE_BOOT)
+        self.lab.config.write_text(self.lab.config.read_text().replace(self.lab.enclave_tpm.tcti, self.lab.caller_tpm.tcti))
+        self.lab.enclave_tpm.stop()
+        log = self.lab.dir / "restore.log"
+        with log.open("w") as out:
+            process = subprocess.Popen([str(KEYCLAVED), "--config", str(self.lab.config), "--restore", str(backup)],
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                       env=self.lab.foreign_env(KEYCLAVED))
+        self.lab.on_close(end_process, process)
+        wait_until(lambda: "waiting for 1 of ann" in log.read_text(), "the enclave to wait", process=process)
+        # A TPM that the holder does not know; one that he knows, and that is not the machine that he expects; that machine.
+        first, other = (fingerprint(self.lab, key) for key in (self.lab.enclave_key, self.lab.caller_key))
+        for old, new, why in ((None, None, "is not enrolled"), (str(self.lab.enclave_key), str(self.lab.caller_key), "platform_id"),
+                              (first, other, None)):
+            text = self.lab.client_config.read_text()
+            self.lab.client_config.write_text(text.replace(old, new) if old else text)
+            if why is not None:
+                refused = self.lab.cli("backup", "restore", "--key", "ann=holder.pem", check=False)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(why, refused.stderr)
+        self.assertIn("All shares are there", self.lab.cli("backup", "restore", "--key", "ann=holder.pem").stdout)
+        self.assertEqual(process.wait(timeout=60), 0, log.read_text())
+        self.lab.start_daemon()
+        self.assertEqual(self.lab.cli("status", json=True)["enclave"], enclave)
 
     def test_without_its_counter_it_does_not_start(self):
         self.lab.stop()
