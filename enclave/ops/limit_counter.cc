@@ -170,7 +170,9 @@ bool LimitCounter::TakeOneSlot(const Bucket& bucket, int64_t now) {
   for (;;) {
     const uint64_t good = GoodSlots(left, bucket, now);
     if (good == 0) return false;
-    if (slots_.compare_exchange_weak(left, good - 1)) return true;
+    if (!slots_.compare_exchange_weak(left, good - 1)) continue;
+    taken_.fetch_add(1);
+    return true;
   }
 }
 
@@ -185,10 +187,12 @@ Status LimitCounter::TakeSlot(const authz::LimitRule& rule, int64_t now, int64_t
 }
 
 // The vault has when the bucket is full again; these slots end before that, so that together no
-// more than the burst and the rate are used, whoever has how many.
+// more than the burst and the rate are used, whoever has how many. Slots that pass unused are lost
+// for everybody: no more are set aside than twice what was used of the last ones.
 Status LimitCounter::SetSlotsAside(const authz::LimitRule& rule, int64_t now, int64_t wall) {
   const Bucket bucket(rule);
-  const int64_t wanted = std::max(kSlotsFor / bucket.interval, int64_t{1});
+  const int64_t most = std::max(kSlotsFor / bucket.interval, int64_t{1});
+  const int64_t wanted = std::clamp(2 * taken_.exchange(0), int64_t{1}, most);
   int64_t count = 0;
   int64_t until = 0;
   slots_.store(0);

@@ -82,7 +82,8 @@ class LimitCounter {
   // Slots that were set aside for this member, and the time of the last one.
   std::atomic<uint64_t> slots_{0};
   std::atomic<int64_t> slots_until_{0};
-  std::atomic<bool> is_kept_;  // whether the vault has anything of it
+  std::atomic<int64_t> taken_{0};  // of them, since they were
+  std::atomic<bool> is_kept_;      // whether the vault has anything of it
 
   mutable Mutex mutex_;  // held across the commit of a block
   // Set aside under another number of uses: to be given back with the next block.
