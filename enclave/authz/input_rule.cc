@@ -6,7 +6,7 @@ namespace keyclave::authz {
 namespace {
 
 constexpr std::array<std::string_view, kInputFormCount> kFormNames = {
-    "tls-server", "tls-client", "x509-csr", "x509-tbs", "x509-crl", "digest", "any"};
+    "tls-server", "tls-client", "x509-csr", "x509-tbs", "x509-crl", "x509-ocsp", "digest", "any"};
 
 template <class List>
 std::string Join(const List& list) {

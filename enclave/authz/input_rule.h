@@ -12,10 +12,11 @@ enum class InputForm : uint8_t {
   kX509Csr,
   kX509Tbs,
   kX509Crl,
+  kX509Ocsp,
   kDigest,
   kAny
 };
-inline constexpr size_t kInputFormCount = 7;
+inline constexpr size_t kInputFormCount = 8;
 std::string_view InputFormName(InputForm form);  // tls-server
 
 // A message has to satisfy one of the forms.

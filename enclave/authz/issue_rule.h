@@ -11,6 +11,9 @@ struct IssueRule {
   // used.
   X509Constraints x509 = {};
   uint64_t max_validity = 0;  // seconds, from the moment of issue
+  // What the asker proved that the certificate tells everybody: names of attested claims. Empty: it
+  // tells nothing.
+  std::vector<std::string> claims = {};
   bool operator==(const IssueRule&) const = default;
 };
 

@@ -40,7 +40,8 @@ bool Implies(const X509Constraints& a, const X509Constraints& b) {
 }
 
 bool Implies(const IssueRule& a, const IssueRule& b) {
-  return Implies(a.x509, b.x509) && a.max_validity <= b.max_validity;
+  return Implies(a.x509, b.x509) && a.max_validity <= b.max_validity &&
+         IsSubset(b.claims, a.claims);
 }
 
 bool IsAny(const std::optional<InputRule>& rule) {

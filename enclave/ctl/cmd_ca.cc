@@ -1,10 +1,10 @@
 // keyclave ca: certificates that a CA in the enclave issues to others.
+#include "enclave/ctl/cmd_ca.h"
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "enclave/base/file.h"
-#include "enclave/ctl/enclave_link.h"
-#include "enclave/ctl/key_file.h"
 #include "enclave/ctl/output.h"
 
 namespace keyclave::ctl {
@@ -76,10 +76,7 @@ void AddIssue(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<IssueOptions>();
   CLI::App* command =
       group.add_subcommand("issue", "have a certificate issued, as the CA's policy permits");
-  command->add_option("key,--key", options->key, "the CA's: a label, or a pkcs11: URI")
-      ->required()
-      ->type_name("KEY");
-  AddTokenOptions(*command, options->token);
+  AddCaKey(*command, options->key, options->token);
   command
       ->add_option("--csr", options->csr,
                    "certificate request (PEM or DER); only its key counts, and its signature as "
@@ -118,10 +115,19 @@ void AddIssue(CLI::App& group, Invocation& invocation) {
 
 }  // namespace
 
+void AddCaKey(CLI::App& command, std::string& key, TokenChoice& token) {
+  command.add_option("key,--key", key, "the CA's: a label, or a pkcs11: URI")
+      ->required()
+      ->type_name("KEY");
+  AddTokenOptions(command, token);
+}
+
 void AddCa(CLI::App& app, Invocation& invocation) {
   CLI::App* group = app.add_subcommand("ca", "certificates issued by a CA in the enclave");
   group->require_subcommand(1);
   AddIssue(*group, invocation);
+  AddCaCrl(*group, invocation);
+  AddCaOcsp(*group, invocation);
 }
 
 }  // namespace keyclave::ctl

@@ -12,6 +12,7 @@
 #include "enclave/ctl/evidence_trust.h"
 #include "enclave/ctl/key_attestation_file.h"
 #include "enclave/ctl/output.h"
+#include "enclave/ctl/tls_server_key.h"
 
 namespace keyclave::ctl {
 namespace {
@@ -22,6 +23,7 @@ struct VerifyOptions {
   TrustOptions trust;
   std::string expect;
   std::string csr;
+  std::string tls;
 };
 
 // What --expect says: a file with `expect:`, as client.yaml has it.
@@ -72,7 +74,15 @@ Result<Outcome> ExamineAttestation(const VerifyOptions& options,
   }
   outcome.key = KeyDocumentJson(*document);
   outcome.key["nonce"] = ToHex(attestation->nonce);
-  return outcome;
+  if (options.tls.empty() || outcome.verdict != "accept") return outcome;
+  KC_ASSIGN(const Bytes spki, TlsServerKey(options.tls));
+  if (spki == document->public_key_info) return outcome;
+  Outcome other = Rejected(
+      "verify", file.type->name,
+      Fail(Code::kCertificateMismatch,
+           "the server at " + options.tls + " has another key than this evidence is about"));
+  other.key = std::move(outcome.key);
+  return other;
 }
 
 // A key attestation in a file of its own or in a certificate request; nullopt: something else.
@@ -137,6 +147,8 @@ Result<int> Verify(const VerifyOptions& options, bool json) {
   KC_ASSIGN(const auto expect, ReadExpect(options.expect));
   KC_ASSIGN(const std::optional<Outcome> of_key, ExamineKeyFile(options, expect, now));
   if (of_key) return Report(*of_key, json);
+  if (!options.tls.empty())
+    return Fail(Code::kInvalidArgument, "--tls is for a key attestation (keyclave key attest)");
   KC_ASSIGN(const Outcome outcome, ExaminePath(options, expect, now));
   return Report(outcome, json);
 }
@@ -180,6 +192,10 @@ void AddEvidenceVerify(CLI::App& group, Invocation& invocation) {
                    "cert csr --attest)")
       ->type_name("FILE");
   verify
+      ->add_option("--tls", options->tls,
+                   "of a key attestation: the TLS server there must have this very key")
+      ->type_name("HOST:PORT");
+  verify
       ->add_option("--expect", options->expect,
                    "what it must say: a file with `expect:` as in client.yaml "
                    "(default: what "
@@ -188,7 +204,7 @@ void AddEvidenceVerify(CLI::App& group, Invocation& invocation) {
   verify->add_option("--at", options->at, "verify as of this time (RFC 3339; default: now)");
   AddTrustOptions(*verify, options->trust);
   verify->footer(
-      "Offline: nothing is fetched. The vendors' roots are built "
+      "Offline but for --tls: nothing is fetched. The vendors' roots are built "
       "in. The exit code is 0 for\n"
       "`accept`; 1 for `policy` (genuine, but debug mode, SHA-1 "
       "registers, expired …) and "

@@ -40,6 +40,7 @@ Status CheckForm(InputForm form, const authz::InputRule& rule, ByteSpan message,
       if (rule.x509) return CheckTbs(*rule.x509, message, context);
       break;
     case InputForm::kX509Crl: return CheckCrl(message, context);
+    case InputForm::kX509Ocsp: return CheckOcsp(message, context);
     case InputForm::kDigest:
     case InputForm::kAny: break;
   }

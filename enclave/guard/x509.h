@@ -19,6 +19,10 @@ Status CheckTbs(const authz::X509Constraints& constraints, ByteSpan message,
 // indirect list. Its signature algorithm is the mechanism's, its issuer the CA. kInputRefused.
 Status CheckCrl(ByteSpan message, const Context& context);
 
+// A ResponseData (RFC 6960 §4.2.1) in DER by this key as the responder: answers about certificates
+// from now until a time that each names. kInputRefused.
+Status CheckOcsp(ByteSpan message, const Context& context);
+
 // What CheckTbs and CheckCrl both ask.
 Status CheckSignatureAlgorithm(const X509_ALGOR* algorithm, const Context& context);
 Status CheckIssuer(const X509_NAME* issuer, const Context& context);

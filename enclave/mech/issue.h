@@ -55,6 +55,10 @@ class Issuer {
   std::vector<X509Cert> chain_;
 };
 
+// id-pe-cmw (RFC 9999): the extension that tells what the leaf's holder had proved, as a record of
+// the Conceptual Message Wrapper in JSON.
+inline constexpr const char* kCmwOid = "1.3.6.1.5.5.7.1.35";
+
 struct IssuedCertificate {
   Bytes der;
   std::string serial;  // hexadecimal
@@ -64,8 +68,9 @@ struct IssuedCertificate {
   // Makes the leaf's draft the certificate and signs it: from a minute before now, for as long as
   // it asks, but never outside the CA's own dates. Then verifies it as a stranger would who trusts
   // the CA.
+  // `told`, if it is not empty, goes into the extension kCmwOid.
   static Result<IssuedCertificate> Sign(const Key& key, const Issuer& issuer, const Leaf& leaf,
-                                        UnixTime now);
+                                        UnixTime now, const std::string& told = {});
 };
 
 }  // namespace keyclave::mech

@@ -110,6 +110,25 @@ std::string SerialText(const X509* certificate) {
       FromC(ASN1_STRING_get0_data(serial), static_cast<size_t>(ASN1_STRING_length(serial))));
 }
 
+// CMW ::= CHOICE { json UTF8String, … }. Not critical: who does not know it may pass it over.
+Status AddClaims(X509* certificate, const std::string& text) {
+  const Owned<ASN1_UTF8STRING, ASN1_UTF8STRING_free> value(ASN1_UTF8STRING_new());
+  if (value == nullptr ||
+      ASN1_STRING_set(value.get(), text.data(), static_cast<int>(text.size())) != 1)
+    return OpensslError("the claims of a certificate");
+  KC_ASSIGN(const Bytes der, EncodeDer<ASN1_UTF8STRING>(value.get(), i2d_ASN1_UTF8STRING));
+  const OctetString content(ASN1_OCTET_STRING_new());
+  const Asn1Object name(OBJ_txt2obj(kCmwOid, 1));
+  if (content == nullptr || name == nullptr ||
+      ASN1_OCTET_STRING_set(content.get(), der.data(), static_cast<int>(der.size())) != 1)
+    return OpensslError("the claims of a certificate");
+  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(
+      X509_EXTENSION_create_by_OBJ(nullptr, name.get(), 0, content.get()));
+  if (extension == nullptr || X509_add_ext(certificate, extension.get(), -1) != 1)
+    return OpensslError("the claims of a certificate");
+  return Done{};
+}
+
 }  // namespace
 
 Result<Issuer> Issuer::Choose(std::span<const Bytes> certificates, ByteSpan public_key_info,
@@ -178,7 +197,8 @@ Result<std::vector<Bytes>> Issuer::Chain() const {
 }
 
 Result<IssuedCertificate> IssuedCertificate::Sign(const Key& key, const Issuer& issuer,
-                                                  const Leaf& leaf, UnixTime now) {
+                                                  const Leaf& leaf, UnixTime now,
+                                                  const std::string& told) {
   const std::optional<const EVP_MD*> digest = SignatureDigest(key);
   if (key.object_class() != CKO_PRIVATE_KEY || !digest.has_value())
     return Fail(Code::kKeyTypeInconsistent, "the key cannot sign certificates");
@@ -196,6 +216,7 @@ Result<IssuedCertificate> IssuedCertificate::Sign(const Key& key, const Issuer& 
   KC_CHECK_OK(SetSerialNumber(made));
   KC_CHECK_OK(SetValidity(made, issued.not_before, issued.not_after));
   KC_CHECK_OK(AddAuthority(made, ca));
+  if (!told.empty()) KC_CHECK_OK(AddClaims(made, told));
   if (X509_sign(made, key.pkey(), *digest) <= 0) return OpensslError("signing a certificate");
   KC_ASSIGN(issued.der, EncodeDer<X509>(made, i2d_X509));
   const X509Cert read = ReadAny(issued.der);

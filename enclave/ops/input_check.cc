@@ -26,7 +26,8 @@ Status CheckSignInput(Call& call, const keys::Object& key, const wire::Mechanism
   Bytes public_key_info;
   std::vector<Bytes> issuers;
   // Only the forms of X.509 ask for them.
-  const bool issues = rule.Has(authz::InputForm::kX509Tbs) || rule.Has(authz::InputForm::kX509Crl);
+  const bool issues = rule.Has(authz::InputForm::kX509Tbs) ||
+                      rule.Has(authz::InputForm::kX509Crl) || rule.Has(authz::InputForm::kX509Ocsp);
   if (issues || rule.Has(authz::InputForm::kX509Csr)) {
     KC_ASSIGN(const auto handle, call.service.store.OpenKey(key));
     KC_ASSIGN(public_key_info, mech::PublicKeyInfo(*handle));

@@ -5,7 +5,7 @@ import base64
 import json
 import re
 
-from lab import KEYCLAVED, PKCS11_MODULE, LabTest, main, need
+from lab import KEYCLAVED, PKCS11_MODULE, LabTest, accepts, free_port, main, need, wait_until
 
 SIMULATED = "expect: {{tee: {{is: simulated}}, measurement: {{is: {measurement}}}}}\n"
 
@@ -90,6 +90,30 @@ class KeyAttest(LabTest):
         self.assertEqual((outcome["verdict"], outcome["key"]["nonce"]), ("accept", "00ff"))
         self.lab.cli("cert", "csr", "--token", "edge", "www", "--subject", "CN=www.example", "--out", "plain.csr")
         self.assertEqual(self.verify("--csr", "plain.csr", code=1)["verdict"], "reject")
+
+    def serve(self, certificate, key):
+        """A TLS server's port."""
+        port = free_port()
+        process = self.lab.spawn([need("openssl"), "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate, "-key", key, "-quiet"],
+                                 f"s_server-{port}.log")
+        wait_until(lambda: accepts(port), "the server to listen", process=process)
+        return f"127.0.0.1:{port}"
+
+    def test_a_server_proves_that_it_has_the_key(self):
+        self.attest()
+        for label in ("www", "brought"):
+            self.lab.cli("cert", "self-sign", "--token", "edge", label, "--subject", f"CN={label}", "--out", f"{label}.crt")
+        www = self.serve("www.crt", "pkcs11:token=edge;object=www;type=private")
+        outcome = self.verify("www.attestation", "--expect", "expect.yaml", "--tls", www)
+        self.assertEqual((outcome["verdict"], outcome["key"]["token"]), ("accept", "edge"))
+        other = self.serve("brought.crt", "brought.key")
+        refused = self.verify("www.attestation", "--expect", "expect.yaml", "--tls", other, code=1)
+        self.assertEqual((refused["verdict"], refused["failure"]["code"]), ("reject", "CertificateMismatch"))
+        for where, word in (("127.0.0.1", "HOST:PORT"), (f"127.0.0.1:{free_port()}", "refused")):
+            process = self.lab.cli("evidence", "verify", "www.attestation", "--expect", "expect.yaml", "--trust", self.root, "--tls",
+                                   where, check=False)
+            self.assertNotEqual(process.returncode, 0)
+            self.assertIn(word, process.stderr)
 
     # A request for one's own key with somebody else's attestation.
     def test_a_request_for_another_key_is_refused(self):

@@ -41,6 +41,7 @@ const std::vector<InputRule>& Rules() {
       {.forms = {InputForm::kTlsClient}},
       {.forms = {InputForm::kX509Csr}},
       {.forms = {InputForm::kX509Crl}},
+      {.forms = {InputForm::kX509Ocsp}},
       {.forms = {InputForm::kX509Tbs},
        .x509 = keyclave::authz::X509Constraints{.dns = {"www.example.com"},
                                                 .ip = {{{10, 0, 0, 0}, 8}},
@@ -63,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(!Accepts(rule, longer));
     Require(!Accepts(rule, message.first(size - 1)));
     const bool x509 = rule.Has(InputForm::kX509Csr) || rule.Has(InputForm::kX509Tbs) ||
-                      rule.Has(InputForm::kX509Crl);
+                      rule.Has(InputForm::kX509Crl) || rule.Has(InputForm::kX509Ocsp);
     // Elements that nothing signs as they are (of an application's own class) are chance.
     Require(x509 ? keyclave::guard::IsDer(message) : !keyclave::guard::LooksLikeSignedBer(message));
   }

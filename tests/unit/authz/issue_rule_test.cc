@@ -52,6 +52,18 @@ TEST(IssueRule, ReadsAndPrintsWhatItSays) {
   EXPECT_EQ(PrintIssueRule(*again), PrintIssueRule(*rule));
 }
 
+TEST(IssueRule, NamesTheClaimsThatACertificateTells) {
+  const std::string begin = "{dns: [a.example], usages: [server-auth], max_validity: 24h";
+  const auto rule = Parse(begin + ", claims: [tee, measurement, sev-snp.vmpl]}");
+  ASSERT_TRUE(rule.ok()) << rule.error().Text();
+  EXPECT_THAT(rule->claims, ElementsAre("tee", "measurement", "sev-snp.vmpl"));
+  EXPECT_EQ(Parse(PrintIssueRule(*rule)).value(), *rule);
+  ExpectRefused(begin + ", claims: []}", Code::kConfigBadValue, "1 to 32");
+  ExpectRefused(begin + ", claims: [tee, tee]}", Code::kConfigBadValue, "twice");
+  ExpectRefused(begin + ", claims: [mesurement]}", Code::kConfigBadValue, "no such claim");
+  ExpectRefused(begin + ", claims: [tls.key]}", Code::kConfigBadValue, "nobody has proved it");
+}
+
 TEST(IssueRule, HasToSayNamesUsagesAndForHowLong) {
   ExpectRefused("{usages: [server-auth], max_validity: 24h}", Code::kConfigBadValue, "nobody");
   ExpectRefused("{subject: [\"O=Example\"], usages: [server-auth], max_validity: 24h}",
