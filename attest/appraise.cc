@@ -70,14 +70,20 @@ Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
   for (const auto& [name, claim] : transport) {
     if (claims.Find(name) == nullptr) claims.Set(name, claim.value, Origin::kTransport);
   }
-  auto failed = expect.FirstFailure(claims, now);
-  if (!failed.has_value()) failed = FailedProtection(claims, AcceptedBy(expect));
-  if (!failed.has_value()) failed = FailedBinding(claims, expect);
-  if (!failed.has_value()) failed = FailedCollateral(claims, 0, now);
+  const auto failed = FailedAppraisal(claims, expect, now);
   if (failed.has_value()) {
     return FailWanted(Code::kAppraisalFailed, failed->term, failed->wanted, failed->got);
   }
   return Appraised(std::move(claims));
+}
+
+std::optional<FailedTerm> FailedAppraisal(const ClaimSet& claims, const Expression& expect,
+                                          UnixTime now) {
+  auto failed = expect.FirstFailure(claims, now);
+  if (!failed.has_value()) failed = FailedProtection(claims, AcceptedBy(expect));
+  if (!failed.has_value()) failed = FailedBinding(claims, expect);
+  if (!failed.has_value()) failed = FailedCollateral(claims, 0, now);
+  return failed;
 }
 
 }  // namespace keyclave::attest

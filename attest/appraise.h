@@ -25,6 +25,10 @@ class Appraised {
 Result<Appraised> Appraise(const Verified& verified, const Expression& expect,
                            const ClaimSet& transport, UnixTime now);
 
+// The same of claims that were verified before: nullopt, or the first term that fails.
+std::optional<FailedTerm> FailedAppraisal(const ClaimSet& claims, const Expression& expect,
+                                          UnixTime now);
+
 // What weak evidence is wanted all the same.
 struct Accepted {
   bool simulated = false;

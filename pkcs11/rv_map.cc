@@ -245,7 +245,9 @@ CK_RV ToRv(Code code) {
     case Code::kSealingKeyUnavailable:
     case Code::kStoreUnreachable:
     case Code::kStoreMoved:
+    case Code::kWitnessUnreachable:
     case Code::kFleetStale:
+    case Code::kStoreForked:
     case Code::kStoreRestored:
     case Code::kBackupDamaged:
     case Code::kRecoveryShareInvalid:

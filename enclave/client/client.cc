@@ -43,6 +43,8 @@ bool IsRepeatable(wire::Op op) {
     case Op::kAuditHead:
     case Op::kRestoreStatus:
     case Op::kGiveRecoveryShare:
+    case Op::kKeepMark:
+    case Op::kCompareMarks:
     case Op::kListMembers: return true;
     case Op::kAttest:
     case Op::kCreateToken:
@@ -55,6 +57,7 @@ bool IsRepeatable(wire::Op op) {
     case Op::kDeleteToken:
     case Op::kCreateObject:
     case Op::kCopyObject:
+    case Op::kKeepObjects:
     case Op::kDestroyObject:
     case Op::kSetAttributes:
     case Op::kGenerateKey:
@@ -176,7 +179,8 @@ Result<std::optional<Bytes>> Client::Try(State& state, Attempt& attempt) {
   if (reply->code == 0) return std::optional<Bytes>(std::move(reply->fields));
   // A member that is cut off from the others, or was removed, does nothing: they may.
   const bool is_out = reply->code == static_cast<uint64_t>(Code::kFleetStale) ||
-                      reply->code == static_cast<uint64_t>(Code::kFleetRemoved);
+                      reply->code == static_cast<uint64_t>(Code::kFleetRemoved) ||
+                      reply->code == static_cast<uint64_t>(Code::kStoreForked);
   if (is_out && config_.IsFleet()) return lost(ReplyError(*reply), /*may_have_run=*/false);
 
   if (WantsEvidence(reply->code) && !attempt.renewed && !config_.evidence_type.empty()) {

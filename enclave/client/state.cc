@@ -54,7 +54,7 @@ bool Client::State::GiveUp(Lease& lease, const Error& error, Deadline deadline) 
   if (error.code() == Code::kChannelClosed) return true;
   const bool refuses = error.code() == Code::kEvidenceRefused ||
                        error.code() == Code::kEnclaveRefused || error.code() == Code::kFleetStale ||
-                       error.code() == Code::kFleetRemoved;
+                       error.code() == Code::kFleetRemoved || error.code() == Code::kStoreForked;
   if (!fleet_.has_choice() || (!refuses && error.code() != Code::kDeadline)) return false;
   const Deadline now = Now();
   fleet_.Failed(lease.channel().member(), now);

@@ -23,13 +23,6 @@ Result<std::string> AbsolutePath(const YamlValue& value) {
   return path;
 }
 
-Result<Endpoint> ListenAddress(const YamlValue& value) {
-  KC_ASSIGN(const std::string address, value.AsText());
-  auto endpoint = ParseEndpoint(address);
-  if (!endpoint.ok()) return value.Bad(endpoint.error().detail());
-  return endpoint;
-}
-
 // The names of evidence types that this build knows, for messages.
 std::string KnownTypes() {
   std::string names;
@@ -51,7 +44,7 @@ Status ReadListen(YamlMap& map, DaemonConfig& config) {
   KC_ASSIGN(const YamlValue listen, map.Require("listen"));
   KC_ASSIGN(const std::vector<YamlValue> addresses, listen.AsList());
   for (const YamlValue& address : addresses) {
-    KC_ASSIGN(config.listen.emplace_back(), ListenAddress(address));
+    KC_ASSIGN(config.listen.emplace_back(), ReadEndpoint(address));
   }
   if (config.listen.empty()) return listen.Bad("must name at least one address");
   if (const auto mode = map.Take("socket_mode")) {
@@ -186,6 +179,7 @@ Result<DaemonConfig> FromYaml(const YamlValue& yaml) {
   KC_CHECK_OK(ReadTrust(map, config));
   KC_ASSIGN(config.sealing, ReadSealing(map, config.tee, config.producer));
   KC_ASSIGN(config.witness, ReadWitness(map, config.sealing));
+  KC_ASSIGN(config.keep_marks, ReadKeepMarks(map));
   KC_CHECK_OK(ReadOperators(map, config));
   KC_ASSIGN(config.fleet, ReadFleet(map));
   KC_ASSIGN(config.recovery, ReadRecovery(map));

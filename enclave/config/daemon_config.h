@@ -40,8 +40,9 @@ struct DaemonConfig {
   unsigned spin = 0;          // microseconds that a worker looks before it sleeps
   bool allow_unlocked_memory = false;
   Limits limits;
-  std::optional<FleetConfig> fleet = {};        // nullopt: the store is this daemon's own
-  std::optional<RecoveryConfig> recovery = {};  // of --init alone
+  std::optional<KeepMarksConfig> keep_marks = {};  // nullopt: it is nobody's witness
+  std::optional<FleetConfig> fleet = {};           // nullopt: the store is this daemon's own
+  std::optional<RecoveryConfig> recovery = {};     // of --init alone
 
   bool IsSimulated() const { return tee == "simulated"; }
 };

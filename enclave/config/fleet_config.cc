@@ -10,6 +10,7 @@ namespace keyclave::config {
 namespace {
 
 constexpr size_t kMaxEndpoints = 16;
+constexpr size_t kMaxPeers = 64;
 constexpr size_t kMaxMember = 64;  // characters
 constexpr size_t kMaxPrefix = 128;
 constexpr int64_t kMaxDeadline = 60;                  // seconds
@@ -115,20 +116,22 @@ Status ReadEtcd(const YamlValue& value, FleetConfig& fleet) {
   return map.Finish();
 }
 
-Result<FleetConfig::Join> ReadJoin(const YamlValue& value) {
+Result<FleetConfig::Peers> ReadPeers(const YamlValue& value) {
   KC_ASSIGN(YamlMap map, value.AsMap());
-  KC_ASSIGN(const YamlValue address, map.Require("endpoint"));
-  KC_ASSIGN(const std::string text, address.AsText());
-  Result<Endpoint> endpoint = ParseEndpoint(text);
-  if (!endpoint.ok()) return address.Bad(endpoint.error().detail());
-  KC_ASSIGN(const YamlValue id, map.Require("enclave"));
-  KC_ASSIGN(std::string enclave, id.AsText());
-  if (enclave.size() != 32 || enclave.find_first_not_of("0123456789abcdef") != enclave.npos)
-    return id.Bad("must be the 32 hexadecimal digits that keyclave status shows");
+  KC_ASSIGN(const YamlValue list, map.Require("endpoints"));
+  KC_ASSIGN(const std::vector<YamlValue> addresses, list.AsList());
+  if (addresses.empty() || addresses.size() > kMaxPeers)
+    return list.Bad("must name 1 to " + std::to_string(kMaxPeers) + " other members");
+  std::vector<Endpoint> endpoints;
+  std::set<std::string> seen;
+  for (const YamlValue& address : addresses) {
+    KC_ASSIGN(endpoints.emplace_back(), ReadEndpoint(address));
+    if (!seen.insert(endpoints.back().Text()).second) return address.Bad("is there twice");
+  }
   KC_ASSIGN(const YamlValue expect, map.Require("expect"));
   KC_ASSIGN(attest::Expression expression, attest::Expression::Parse(expect));
   KC_CHECK_OK(map.Finish());
-  return FleetConfig::Join{*std::move(endpoint), std::move(enclave), std::move(expression)};
+  return FleetConfig::Peers{std::move(endpoints), std::move(expression)};
 }
 
 }  // namespace
@@ -153,7 +156,10 @@ Result<std::optional<FleetConfig>> ReadFleet(YamlMap& map) {
     fleet.offline = std::chrono::seconds(seconds);
   }
   if (const auto join = entries.Take("join")) {
-    KC_ASSIGN(fleet.join, ReadJoin(*join));
+    KC_ASSIGN(fleet.join, ReadOtherEnclave(*join));
+  }
+  if (const auto peers = entries.Take("peers")) {
+    KC_ASSIGN(fleet.peers, ReadPeers(*peers));
   }
   KC_CHECK_OK(entries.Finish());
   return std::optional(std::move(fleet));

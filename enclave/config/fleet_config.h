@@ -14,6 +14,9 @@
 //       enclave: 5d1c…        # the fleet's enclave id: 32 hexadecimal digits
 //       expect:               # what the member's evidence must satisfy, as in client.yaml
 //         tee: {is: sev-snp}
+//     peers:                  # other members, asked each second whether their history is the same
+//       endpoints: [tcp:10.0.0.7:7443, tcp:10.0.0.8:7443]
+//       expect: {tee: {is: sev-snp}}
 //     offline: 10m            # keys are used so long while etcd cannot be reached; then no more
 #pragma once
 
@@ -21,9 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "attest/expression.h"
-#include "enclave/base/endpoint.h"
-#include "enclave/base/yaml.h"
+#include "enclave/config/other_enclave.h"
 
 namespace keyclave::config {
 
@@ -36,12 +37,12 @@ struct FleetConfig {
   std::string prefix = "/keyclave";
   std::chrono::seconds deadline{2};
   std::chrono::seconds offline{600};
-  struct Join {
-    Endpoint endpoint;
-    std::string enclave;  // 32 hexadecimal digits, lower case
+  std::optional<OtherEnclave> join = {};
+  struct Peers {
+    std::vector<Endpoint> endpoints;
     attest::Expression expect;
   };
-  std::optional<Join> join = {};
+  std::optional<Peers> peers = {};
 };
 
 // Takes `fleet` from the mapping; nullopt if it is not there.

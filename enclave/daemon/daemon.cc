@@ -197,12 +197,12 @@ Status Daemon::Drop() {
 }
 
 Status Daemon::Serve() {
+  if (parts_->fleet != nullptr) parts_->fleet->Start(parts_->config, *parts_->store);
   KC_CHECK_OK(parts_->server->Start());
   for (const Endpoint& endpoint : parts_->config.listen)
     Log(LogLevel::kInfo, "listening on " + endpoint.Text());
   NotifyManager("READY=1");
   NotifyManager("STATUS=serving");
-  if (parts_->fleet != nullptr) parts_->fleet->Start(*parts_->store);
   RecordKeeping records(*parts_->service, parts_->clock);
   while (!WaitForEnd(std::chrono::seconds(1))) records.Tick();
   NotifyManager("STOPPING=1");

@@ -13,6 +13,8 @@ constexpr size_t kResealed = 90;                   // rows of one commit: one tr
 constexpr std::chrono::milliseconds kBetween{20};  // two such commits: for everybody else's
 // Nobody seals rows anew for so long: then this member does.
 constexpr std::chrono::seconds kTakeOver{2};
+// For what another member knows to arrive through etcd, too.
+constexpr std::chrono::seconds kArrival{5};
 
 int64_t Nanoseconds(std::chrono::steady_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -68,7 +70,25 @@ Result<bool> FleetKeeper::Look(keys::ObjectStore& store) {
   KC_ASSIGN(const fleet::SharedRows::State now, rows_->Now());
   KC_ASSIGN(const bool moved, store.Refresh());
   revision_ = now.revision;
+  KC_CHECK_OK(CompareWithPeers(store));
   return moved;
+}
+
+// An etcd that shows less than another member has is as good as none.
+keyclave::Status FleetKeeper::CompareWithPeers(const keys::ObjectStore& store) {
+  if (peers_ == nullptr) return Done{};
+  const PeerWatch::Newest newest = peers_->newest();
+  const uint64_t mine = store.mark().epoch;
+  const int64_t now = Nanoseconds(clock_.Steady());
+  if (newest.epoch <= mine) {
+    behind_since_ = 0;
+    return Done{};
+  }
+  if (behind_since_ == 0) behind_since_ = now;
+  if (now - behind_since_ < std::chrono::nanoseconds(kArrival).count()) return Done{};
+  return Fail(Code::kStoreUnreachable, "etcd shows epoch " + std::to_string(mine) +
+                                           ", and the member at " + newest.member + " has epoch " +
+                                           std::to_string(newest.epoch));
 }
 
 void FleetKeeper::Note(const Result<bool>& looked) {
@@ -114,7 +134,8 @@ Result<bool> FleetKeeper::CatchUp(keys::ObjectStore& store) {
   }
 }
 
-void FleetKeeper::Start(keys::ObjectStore& store) {
+void FleetKeeper::Start(const config::DaemonConfig& config, keys::ObjectStore& store) {
+  if (config_.peers.has_value()) peers_ = std::make_unique<PeerWatch>(config, store);
   thread_ = std::thread([this, &store] { Run(store); });
 }
 
@@ -125,6 +146,7 @@ void FleetKeeper::Stop() {
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  peers_.reset();
 }
 
 bool FleetKeeper::Go(std::chrono::milliseconds rest) {
@@ -171,6 +193,7 @@ void FleetKeeper::Run(keys::ObjectStore& store) {
 }
 
 keyclave::Status FleetKeeper::MayServe() const {
+  if (peers_ != nullptr && peers_->has_fork()) return Fail(Code::kStoreForked);
   if (removed_.load(std::memory_order_relaxed)) return Fail(Code::kFleetRemoved);
   if (IsStale()) return Fail(Code::kFleetStale);
   return Done{};
@@ -191,6 +214,9 @@ wire::FleetStatus FleetKeeper::Status() const {
   status.stale = IsStale();
   const MutexLock lock(mutex_);
   status.trouble = trouble_;
+  if (peers_ == nullptr || !peers_->has_fork()) return status;
+  status.stale = true;
+  status.trouble = peers_->Fork();
   return status;
 }
 

@@ -6,7 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
-#include "enclave/config/daemon_config.h"
+#include "enclave/daemon/peer_watch.h"
 #include "enclave/fleet/fleet_store.h"
 #include "enclave/keys/object_store.h"
 #include "enclave/ops/fleet_view.h"
@@ -28,8 +28,8 @@ class FleetKeeper final : public ops::FleetView {
   Result<bool> CatchUp(keys::ObjectStore& store);
   // Begins a fleet with what this store has. kStoreExists.
   keyclave::Status Publish() { return shared_->Publish(); }
-  // Watches until Stop.
-  void Start(keys::ObjectStore& store);
+  // Watches until Stop; with `config`'s peers, if it has any.
+  void Start(const config::DaemonConfig& config, keys::ObjectStore& store);
   void Stop();
 
   keyclave::Status MayServe() const override;
@@ -42,6 +42,8 @@ class FleetKeeper final : public ops::FleetView {
   Result<bool> Look(keys::ObjectStore& store);
   void Note(const Result<bool>& looked) KC_EXCLUDES(mutex_);
   bool IsStale() const;
+  // Whether others have had a newer state for longer than the way here takes.
+  keyclave::Status CompareWithPeers(const keys::ObjectStore& store);
   // Seals some rows of older generations anew, where no other member does. Whether it goes on.
   bool Reseal(keys::ObjectStore& store);
   bool Go(std::chrono::milliseconds rest) KC_EXCLUDES(mutex_);  // false: it is to stop
@@ -59,6 +61,8 @@ class FleetKeeper final : public ops::FleetView {
   uint64_t older_rows_ = 0;                  // of older generations, when it was looked last
   int64_t older_since_ = 0;                  // steady, nanoseconds: as many since then
   bool reseals_ = false;                     // this member does
+  std::unique_ptr<PeerWatch> peers_;         // null: no others are asked
+  int64_t behind_since_ = 0;                 // steady, nanoseconds; 0: not behind
   std::thread thread_;
 
   mutable Mutex mutex_;

@@ -1,7 +1,7 @@
 #include "enclave/daemon/join.h"
 
 #include "enclave/base/log.h"
-#include "enclave/client/client.h"
+#include "enclave/daemon/as_caller.h"
 #include "enclave/daemon/fleet_keeper.h"
 #include "enclave/daemon/state.h"
 #include "enclave/keys/key_schedule.h"
@@ -10,21 +10,6 @@
 
 namespace keyclave::daemon {
 namespace {
-
-// A member is asked as any caller asks: with this machine's own evidence, and its trust.
-client::ClientConfig AsCaller(const config::DaemonConfig& config,
-                              const config::FleetConfig::Join& join) {
-  client::ClientConfig caller{.source = "keyclaved.yaml",
-                              .endpoints = {join.endpoint},
-                              .socket_owner = {},
-                              .expect = join.expect,
-                              .enclave_id = join.enclave,
-                              .evidence_type = config.tee,
-                              .producer = config.producer,
-                              .trust = config.trust};
-  caller.trust.accepted_types = {config.tee};
-  return caller;
-}
 
 Result<keys::RootKeyring> KeyringOf(wire::JoinFleetReply& given) {
   keys::RootKeyring keyring(given.root_secret);
@@ -43,7 +28,7 @@ Status JoinFleet(const config::DaemonConfig& config, const keys::RootSealer& sea
                  const Clock& clock) {
   if (!config.fleet.has_value() || !config.fleet->join.has_value())
     return Fail(Code::kConfigMissingKey, "keyclaved.yaml has no fleet: join: whom to ask");
-  const config::FleetConfig::Join& join = *config.fleet->join;
+  const config::OtherEnclave& join = *config.fleet->join;
   KC_CHECK_OK(keys::CheckNoState(config.state, WitnessOf(config)));
   KC_ASSIGN(const std::unique_ptr<FleetKeeper> keeper,
             FleetKeeper::Create(*config.fleet, config.state, clock));

@@ -4,13 +4,19 @@
 #include <set>
 
 #include "enclave/client/release_key.h"
+#include "enclave/daemon/peer_witness.h"
 #include "enclave/keys/state_files.h"
 #include "enclave/keys/store_check.h"
 
 namespace keyclave::daemon {
 
 keys::WitnessChoice WitnessOf(const config::DaemonConfig& config) {
-  return {.none = config.witness.none, .path = config.witness.file};
+  keys::WitnessChoice choice{.none = config.witness.none, .path = config.witness.file};
+  if (config.witness.peer.has_value())
+    choice.peer = [&config](const keys::RootKeyring& keyring) {
+      return MakePeerWitness(config, keyring);
+    };
+  return choice;
 }
 
 Status InitState(const config::DaemonConfig& config, const keys::RootSealer& sealer) {

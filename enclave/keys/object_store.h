@@ -301,6 +301,8 @@ class ObjectStore {
   std::optional<wire::ObjectId> fleet_object() const;
   Result<ObjectPtr> FoundFleet(NewObject object, const TokenRecord& first_member);
   Vault::HandOver GiveHandOver() const;
+  Witness::Mark mark() const;                                       // the vault's
+  std::optional<ByteArray<32>> HeadDigestAt(uint64_t epoch) const;  // the vault's
   Result<std::vector<wire::FleetMember>> Members() const;  // by name
   Status PutMember(const wire::FleetMember& member);
   // SubjectPublicKeyInfo of this machine's own key; kWrongState: it has none.

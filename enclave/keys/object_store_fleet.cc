@@ -35,6 +35,10 @@ Result<ObjectPtr> ObjectStore::FoundFleet(NewObject object, const TokenRecord& f
 }
 
 Vault::HandOver ObjectStore::GiveHandOver() const { return impl_->vault->GiveHandOver(); }
+Witness::Mark ObjectStore::mark() const { return impl_->vault->mark(); }
+std::optional<ByteArray<32>> ObjectStore::HeadDigestAt(uint64_t epoch) const {
+  return impl_->vault->HeadDigestAt(epoch);
+}
 
 Result<std::vector<wire::FleetMember>> ObjectStore::Members() const {
   std::vector<wire::FleetMember> members;

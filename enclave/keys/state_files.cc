@@ -47,16 +47,34 @@ class Leftovers {
   std::shared_ptr<MonotonicCounter> counter_;
 };
 
-// Says of any store that it is newer than what was seen before, and then makes the witness anew.
+// Says of any store that it is newer than what was seen before, and then makes the witness anew;
+// but another enclave that is the witness is asked as ever, and takes no mark that is older than
+// its own.
 class AcceptingWitness final : public Witness {
  public:
-  AcceptingWitness(std::string path, std::unique_ptr<Witness> fresh)
-      : path_(std::move(path)), fresh_(std::move(fresh)) {}
+  enum class Marks {
+    kAll,
+    kRestored  // the first is of the state as the backup has it, which counts for nothing
+  };
+  AcceptingWitness(const WitnessChoice& choice, const std::string& directory,
+                   std::unique_ptr<Witness> fresh, Marks marks)
+      : path_(choice.PathIn(directory)),
+        is_peer_(choice.peer != nullptr),
+        fresh_(std::move(fresh)),
+        skips_(marks == Marks::kRestored) {}
   std::string Name() const override { return path_; }
   Result<Mark> Read() override { return Mark{}; }
   bool Remembers() const override { return false; }
   void UseGeneration(const SecretBytes& secret) override { fresh_->UseGeneration(secret); }
+  Result<Mark> Look() override {
+    if (!is_peer_) return Mark{};
+    auto mark = fresh_->Look();
+    if (!mark.ok() && mark.code() == Code::kWitnessMissing) return Mark{};
+    return mark;
+  }
   Status Advance(const Mark& mark) override {
+    if (std::exchange(skips_, false)) return Done{};
+    if (is_peer_) return fresh_->Advance(mark);
     if (!std::exchange(replaced_, true) && unlink(path_.c_str()) != 0 && errno != ENOENT)
       return ErrnoError(path_);
     return fresh_->Advance(mark);
@@ -64,7 +82,9 @@ class AcceptingWitness final : public Witness {
 
  private:
   const std::string path_;
+  const bool is_peer_;
   const std::unique_ptr<Witness> fresh_;
+  bool skips_;
   bool replaced_ = false;
 };
 
@@ -153,8 +173,9 @@ Status RestoreState(const std::string& directory, const RootSealer& sealer,
   leftovers.Made(path);
   KC_CHECK_OK(fill(std::move(store)));
   KC_ASSIGN(store, store::OpenSqliteStore(path, false));
-  auto accepting = std::make_unique<AcceptingWitness>(
-      choice.PathIn(directory), MakeWitness(choice, directory, root, counter));
+  auto accepting = std::make_unique<AcceptingWitness>(choice, directory,
+                                                      MakeWitness(choice, directory, root, counter),
+                                                      AcceptingWitness::Marks::kRestored);
   if (keyring != nullptr) leftovers.Made(choice.PathIn(directory));
   OpenOptions options;
   options.member = member;
@@ -195,7 +216,8 @@ Status AcceptStore(const std::string& directory, const RootSealer& sealer,
   const std::shared_ptr<MonotonicCounter> counter = sealer.Counter();
   KC_CHECK_OK(EnsureCounter(counter));
   auto accepting = std::make_unique<AcceptingWitness>(
-      choice.PathIn(directory), MakeWitness(choice, directory, keyring, counter));
+      choice, directory, MakeWitness(choice, directory, keyring, counter),
+      AcceptingWitness::Marks::kAll);
   KC_ASSIGN(const auto opened,
             ObjectStore::OpenWith(std::move(store), std::move(accepting), keyring, false));
   return Done{};

@@ -16,6 +16,8 @@ struct StateFiles {
   // Of a member of a fleet: how far the copy of what all share has come (enclave/fleet).
   static std::string Position(const std::string& directory) { return directory + "/fleet"; }
   static std::string Witness(const std::string& directory) { return directory + "/witness"; }
+  // Of other enclaves, whose witness this one is: a folder.
+  static std::string Marks(const std::string& directory) { return directory + "/marks"; }
 };
 
 // Who can bring the root secret back together; nobody, where the threshold is 0.

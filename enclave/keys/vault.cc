@@ -9,6 +9,8 @@ namespace keyclave::keys {
 
 namespace {
 
+constexpr size_t kRemembered = 4096;  // heads: minutes of a fleet that changes all the time
+
 std::string Rows(uint64_t count) { return std::to_string(count) + (count == 1 ? " row" : " rows"); }
 
 }  // namespace
@@ -26,6 +28,7 @@ Status Vault::Impl::CreateHead() {
   KC_CHECK_OK(store->Commit({}, head_bytes));
   epoch.store(head.epoch);
   generation.store(head.generation);
+  Remember();
   return witness->Advance(Newest());
 }
 
@@ -38,6 +41,7 @@ Status Vault::Impl::LoadHead() {
   KC_ASSIGN(head, OpenHead(keys, head_bytes));
   epoch.store(head.epoch);
   generation.store(head.generation);
+  Remember();
   index = RowIndex(head.format);
   return CompareWithWitness();
 }
@@ -198,7 +202,14 @@ void Vault::Impl::Advance(const RowIndex::Delta& delta, const Head& next, Bytes 
   head_bytes = std::move(next_bytes);
   epoch.store(next.epoch);
   generation.store(next.generation);
+  Remember();
   AdvanceWitness();
+}
+
+void Vault::Impl::Remember() {
+  const MutexLock lock(recent_mutex);
+  recent.push_back(Newest());
+  if (recent.size() > kRemembered) recent.pop_front();
 }
 
 std::optional<Vault::Impl::Known> Vault::Impl::FindEntry(const store::RowId& row) {
@@ -313,6 +324,18 @@ Result<bool> Vault::Refresh(const TakeNews& take) { return impl_->Refresh(take);
 Vault::HandOver Vault::GiveHandOver() const {
   const MutexLock lock(impl_->commit_mutex);
   return {impl_->keyring.Shareable(), impl_->Newest()};
+}
+Witness::Mark Vault::mark() const {
+  const MutexLock lock(impl_->recent_mutex);
+  return impl_->recent.back();
+}
+std::optional<ByteArray<32>> Vault::HeadDigestAt(uint64_t epoch) const {
+  const MutexLock lock(impl_->recent_mutex);
+  const auto& recent = impl_->recent;
+  const auto found = std::partition_point(recent.begin(), recent.end(),
+                                          [&](const auto& one) { return one.epoch < epoch; });
+  if (found == recent.end() || found->epoch != epoch) return std::nullopt;
+  return found->head_digest;
 }
 Result<Vault::Slice> Vault::ReadSlice(const std::optional<store::RowId>& after, size_t limit) {
   return impl_->ReadSlice(after, limit);

@@ -140,6 +140,10 @@ class Vault {
     Witness::Mark mark;
   };
   HandOver GiveHandOver() const;
+  // The newest state that this vault has seen; and its head's digest at an epoch of the last few
+  // thousand.
+  Witness::Mark mark() const;
+  std::optional<ByteArray<32>> HeadDigestAt(uint64_t epoch) const;
   // From now on the rows that a commit changes are remembered, by id, until they are taken: for a
   // copy of one moment that is made while commits go on (backup.h).
   void WatchChanges();

@@ -27,8 +27,10 @@ Status Vault::Impl::CommitRestored() {
   const MutexLock lock(commit_mutex);
   KC_CHECK_OK(BeginCommit());
   NextHead next = Next();
-  next.epoch = (RestoresOf(head.epoch) + 1) << kRestoreShift |
-               (head.epoch & ((uint64_t{1} << kRestoreShift) - 1));
+  // Where the witness remembers another restored state, of this backup perhaps, this one is newer.
+  KC_ASSIGN(const Witness::Mark seen, witness->Look());
+  const uint64_t restores = std::max(RestoresOf(head.epoch), RestoresOf(seen.epoch)) + 1;
+  next.epoch = restores << kRestoreShift | (head.epoch & ((uint64_t{1} << kRestoreShift) - 1));
   return FinishCommit({}, next);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <optional>
 #include <set>
 
@@ -73,6 +74,7 @@ struct Vault::Impl {
       KC_REQUIRES(commit_mutex);
   Status CommitOrFindOut(const Sealed& sealed, const Bytes& new_head) KC_REQUIRES(commit_mutex);
   void AdvanceWitness() KC_REQUIRES(commit_mutex);
+  void Remember() KC_REQUIRES(commit_mutex) KC_EXCLUDES(recent_mutex);
   Witness::Mark Newest() const KC_REQUIRES(commit_mutex) {
     return {head.epoch, Sha256(head_bytes)};
   }
@@ -108,6 +110,10 @@ struct Vault::Impl {
   // Written by the holder of commit_mutex only, who may therefore read it without this.
   SharedMutex index_mutex;
   RowIndex index;
+
+  // The newest heads, in order of their epochs. Held for no longer than a look.
+  Mutex recent_mutex;
+  std::deque<Witness::Mark> recent KC_GUARDED_BY(recent_mutex);
 };
 
 }  // namespace keyclave::keys

@@ -23,6 +23,7 @@ std::unique_ptr<Witness> MakeWitness(const WitnessChoice& choice, const std::str
                                      const RootKeyring& keyring,
                                      std::shared_ptr<MonotonicCounter> counter) {
   if (choice.none) return std::make_unique<NoWitness>();
+  if (choice.peer) return choice.peer(keyring);
   return MakeFileWitness(choice.PathIn(directory), keyring, std::move(counter));
 }
 
@@ -30,7 +31,7 @@ std::string WitnessLimit(const WitnessChoice& choice, bool is_counted) {
   if (choice.none)
     return "no witness (witness: none): whoever puts an older store.db there undoes removals, "
            "policies and limits, and nothing notices";
-  if (is_counted || !choice.path.empty()) return "";
+  if (is_counted || !choice.path.empty() || choice.peer) return "";
   return "the rollback witness is a file beside the store: whoever puts the whole state directory "
          "back undoes removals, policies and limits, and nothing notices (witness: in "
          "keyclaved.yaml)";

@@ -8,6 +8,8 @@ namespace keyclave::keys {
 struct WitnessChoice {
   bool none = false;  // nobody: a store of any age is accepted
   std::string path;   // the file; empty: `witness` in the state directory
+  // Another enclave, in place of a file.
+  std::function<std::unique_ptr<Witness>(const RootKeyring&)> peer = {};
 
   std::string PathIn(const std::string& directory) const;
 };

@@ -129,6 +129,8 @@ Result<AuthorizedToken> AuthorizeOwners(Call& call, const wire::TokenId& token);
 Result<InspectedToken> AuthorizeInspection(Call& call, const wire::TokenId& token);
 Result<AuthorizedCreation> AuthorizeCreation(Call& call, const wire::TokenId& token);
 Status RequireOperator(Call& call);
+// Whether this enclave is the caller's witness (keep_marks in keyclaved.yaml).
+Status RequireMarkKeeper(Call& call);
 // Whether the request comes from those who administer the token: its owners, by their signatures;
 // an operator where it has none.
 bool Administers(const Call& call, const keys::Token& token);

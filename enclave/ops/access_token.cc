@@ -1,5 +1,6 @@
 // Who may do what with a token.
 
+#include "attest/appraise.h"
 #include "enclave/authz/set_document.h"
 #include "enclave/ops/grants.h"
 
@@ -72,6 +73,18 @@ bool Inspects(const Call& call, const keys::Token& token) {
 Status RequireOperator(Call& call) {
   if (call.is_operator) return Done{};
   return Fail(Code::kOperatorOnly);
+}
+
+Status RequireMarkKeeper(Call& call) {
+  const auto& keep = call.service.config.keep_marks;
+  if (!keep.has_value())
+    return Fail(Code::kWrongState,
+                "this enclave is nobody's witness (keep_marks in keyclaved.yaml)");
+  const auto identity = call.session.identity();
+  if (!identity->attested) return Fail(Code::kNotAttested);
+  const auto failed = attest::FailedAppraisal(identity->claims, keep->of, call.now);
+  if (!failed.has_value()) return Done{};
+  return FailWanted(Code::kDenied, "keep_marks: " + failed->term, failed->wanted, failed->got);
 }
 
 Status RequireQuorum(const Call& call, const keys::Token& token,

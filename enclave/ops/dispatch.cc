@@ -25,8 +25,10 @@ Result<Bytes> EnforceAndHandle(Call& call, ByteSpan fields) {
 
 template <wire::Op op, class Permission, auto handler>
 constexpr Row MakeRow(AuditClass audit, SessionNeed need = SessionNeed::kHello) {
+  // Members that have parted still tell each other so; marks of others are no part of the store.
   constexpr bool kTouchesObjects =
-      !std::is_same_v<Permission, Anyone> && !std::is_same_v<Permission, OperatorOnly>;
+      !std::is_same_v<Permission, Anyone> && !std::is_same_v<Permission, OperatorOnly> &&
+      !std::is_same_v<Permission, AttestedCaller> && !std::is_same_v<Permission, MarkKeeper>;
   return {op, need, audit, kTouchesObjects, &EnforceAndHandle<op, Permission, handler>};
 }
 
@@ -54,6 +56,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kFindObjects, SeeToken, FindObjects>(kNone),
     MakeRow<Op::kCreateObject, CreateIn, CreateObject>(kChange),
     MakeRow<Op::kCopyObject, ChangeObject, CopyObject>(kChange),
+    MakeRow<Op::kKeepObjects, CreateIn, KeepObjects>(kChange),
     MakeRow<Op::kDestroyObject, ChangeObject, DestroyObject>(kChange),
     MakeRow<Op::kSetAttributes, ChangeObject, SetAttributes>(kChange),
     MakeRow<Op::kGetObject, SeeObject, GetObject>(kNone),
@@ -110,6 +113,8 @@ constexpr Row kTable[] = {
     MakeRow<Op::kCheckBackup, OperatorOnly, CheckBackup>(kNone),
     MakeRow<Op::kRestoreStatus, Anyone, RestoreStatus>(kNone),
     MakeRow<Op::kGiveRecoveryShare, Anyone, GiveRecoveryShare>(kNone),
+    MakeRow<Op::kKeepMark, MarkKeeper, KeepMark>(kNone),
+    MakeRow<Op::kCompareMarks, AttestedCaller, CompareMarks>(kNone),
     MakeRow<Op::kFoundFleet, OperatorOnly, FoundFleet>(kChange),
     MakeRow<Op::kJoinFleet, JoinTheFleet, JoinFleet>(kRelease),
     MakeRow<Op::kListMembers, AuditReader, ListMembers>(kNone),

@@ -135,6 +135,15 @@ ReplyOf<Op::kRemoveMember> RemoveMember(Call&, const wire::RemoveMemberRequest&,
 ReplyOf<Op::kListMembers> ListMembers(Call&, const wire::ListMembersRequest&,
                                       const AuditReader::Proof&);
 
+// mark_ops.cc
+ReplyOf<Op::kKeepMark> KeepMark(Call&, const wire::KeepMarkRequest&, const MarkKeeper::Proof&);
+ReplyOf<Op::kCompareMarks> CompareMarks(Call&, const wire::CompareMarksRequest&,
+                                        const AttestedCaller::Proof&);
+
+// keep_ops.cc
+ReplyOf<Op::kKeepObjects> KeepObjects(Call&, const wire::KeepObjectsRequest&,
+                                      const CreateIn::Proof&);
+
 // audit_ops.cc
 ReplyOf<Op::kReadAudit> ReadAudit(Call&, const wire::ReadAuditRequest&, const AuditReader::Proof&);
 

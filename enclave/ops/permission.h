@@ -64,6 +64,32 @@ struct AuditReader {
   }
 };
 
+// Any enclave or workload that has proved itself, whatever it is.
+struct AttestedCaller {
+  class Proof {
+    friend struct AttestedCaller;
+    Proof() = default;
+  };
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& /*request*/) {
+    if (!call.session.identity()->attested) return Fail(Code::kNotAttested);
+    return Proof();
+  }
+};
+
+// One of those whose witness this enclave is.
+struct MarkKeeper {
+  class Proof {
+    friend struct MarkKeeper;
+    Proof() = default;
+  };
+  template <class Request>
+  static Result<Proof> Enforce(Call& call, const Request& /*request*/) {
+    KC_CHECK_OK(RequireMarkKeeper(call));
+    return Proof();
+  }
+};
+
 struct SeeToken {
   using Proof = VisibleToken;
   template <class Request>

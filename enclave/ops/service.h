@@ -10,6 +10,7 @@
 #include "enclave/ops/denial_log.h"
 #include "enclave/ops/fleet_view.h"
 #include "enclave/ops/limits.h"
+#include "enclave/ops/mark_desk.h"
 #include "enclave/ops/policy_cache.h"
 #include "enclave/ops/rules_cache.h"
 #include "enclave/ops/use_ledger.h"
@@ -35,7 +36,8 @@ struct Service {
         handshake(proofs),
         audit(log),
         limits(objects, time),
-        backups(objects, time) {}
+        backups(objects, time),
+        marks(settings, objects) {}
 
   const config::DaemonConfig& config;
   const Clock& clock;
@@ -55,6 +57,7 @@ struct Service {
   UseLedger uses;
   Limits limits;
   BackupDesk backups;
+  MarkDesk marks;
   OperationCounts counts;
   const mech::MultiBuffer* multi_buffer = nullptr;  // set before the server starts; null: none
   const FleetView* fleet = nullptr;                 // the same

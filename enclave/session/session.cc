@@ -44,7 +44,8 @@ void Session::SetEvidence(const attest::Verified& evidence, UnixTime expires_at,
                     .expires_at = expires_at,
                     .caller = CallerIdOf(evidence.claims(), /*attested=*/true),
                     .evidence = presented.evidence,
-                    .release_keys = std::move(presented.runtime.release_keys)};
+                    .release_keys = std::move(presented.runtime.release_keys),
+                    .is_relayed = presented.is_relayed};
   for (const auto& [name, claim] : transport_) {
     if (identity.claims.Find(name) == nullptr) identity.claims.Set(name, claim.value, claim.origin);
   }

@@ -31,6 +31,8 @@ attest::ClaimSet TransportClaims(const Peer& peer);
 struct Presented {
   ByteArray<32> evidence{};
   wire::RuntimeClaims runtime = {};
+  // Evidence that somebody else brought, in a protocol of its own (AttestRequest::protocol).
+  bool is_relayed = false;
 };
 
 class Session {
@@ -53,6 +55,7 @@ class Session {
     ByteArray<32> evidence{};  // SHA-256 of the evidence; zeros while unattested
     // Public keys that the evidence names: keys of the enclave are released to these and no others.
     std::vector<wire::ReleaseKey> release_keys = {};
+    bool is_relayed = false;  // nothing goes to the caller but what is encrypted to those
   };
   std::shared_ptr<const Identity> identity() const;
   // Installs newly verified evidence and forgets all grants.

@@ -7,6 +7,7 @@
 #include "enclave/wire/fleet_messages.h"
 #include "enclave/wire/key_attestation.h"
 #include "enclave/wire/key_messages.h"
+#include "enclave/wire/mark_messages.h"
 #include "enclave/wire/store_messages.h"
 #include "enclave/wire/upgrade_messages.h"
 
@@ -55,8 +56,13 @@ struct AttestRequest {
   std::string evidence_type;
   Bytes evidence;
   Bytes runtime_claims;
-  KC_FIELDS_3(evidence_type, evidence, runtime_claims)
+  std::optional<uint64_t> protocol = {};  // what the evidence is bound to; absent: this connection
+  KC_FIELDS_4(evidence_type, evidence, runtime_claims, protocol)
 };
+// Evidence of a caller that somebody else speaks for, in a protocol of its own: bound to the nonce
+// and to what `runtime_claims` are in that protocol. Such a session gets what is encrypted to the
+// key that they name, and nothing else.
+inline constexpr uint64_t kProtocolRcar = 1;
 struct AttestReply {
   uint64_t session_seconds = 0;
   KC_FIELDS_1(session_seconds)
@@ -247,6 +253,25 @@ struct CopyObjectRequest {
   KC_FIELDS_2(object, attributes)
 };
 using CopyObjectReply = ObjectReply;
+
+// Session objects of the caller's become token objects, all of them and the policies too, or
+// nothing.
+struct KeptObject {
+  ObjectId object{};
+  std::string policy;  // that it is under from now on; empty: the token's default
+  KC_FIELDS_2(object, policy)
+};
+struct KeepObjectsRequest {
+  TokenId token{};
+  std::vector<std::string> policies;  // texts; each new, or of a version that rises
+  std::vector<KeptObject> objects;
+  KC_FIELDS_3(token, policies, objects)
+};
+struct KeepObjectsReply {
+  std::vector<ObjectInfo> objects;    // in the request's order
+  std::vector<std::string> warnings;  // about the policies
+  KC_FIELDS_2(objects, warnings)
+};
 
 struct DestroyObjectRequest {
   ObjectRef object;

@@ -16,6 +16,7 @@ constexpr Op kLong[] = {
     Op::kCompactStore,     Op::kFoundFleet,      Op::kJoinFleet,
     Op::kRemoveMember,     Op::kRequireVersion,  Op::kBeginBackup,
     Op::kReadBackup,       Op::kCheckBackup,     Op::kGiveRecoveryShare,
+    Op::kKeepMark,         Op::kKeepObjects,
 };
 
 }  // namespace

@@ -13,13 +13,15 @@ from links import Link
 
 
 class Etcd:
-    """`size` members, each a process of its own; clients need a certificate of `ca`."""
+    """`size` members, each a process of its own; clients need a certificate of `ca`: that of another cluster, if it is `like` one."""
 
-    def __init__(self, lab, size=3, name="etcd"):
+    def __init__(self, lab, size=3, name="etcd", like=None):
         self.lab, self.name, self.dir = lab, name, lab.dir / name
         self.dir.mkdir()
-        self.ca, self.certificate, self.key = (self.dir / name for name in ("ca.pem", "client.pem", "client-key.pem"))
-        self._make_certificates()
+        self.certificates = like.certificates if like else self.dir
+        self.ca, self.certificate, self.key = (self.certificates / name for name in ("ca.pem", "client.pem", "client-key.pem"))
+        if not like:
+            self._make_certificates()
         self.ports = [(free_port(), free_port()) for _ in range(size)]
         self.processes = [None] * size
         self.peer_links = [Link(lab, ports[1], self._whose, seed) for seed, ports in enumerate(self.ports)]
@@ -52,7 +54,7 @@ class Etcd:
         links = [f"https://127.0.0.1:{link.port}" for link in self.peer_links]
         cluster = ",".join(f"n{i}={link}" for i, link in enumerate(links))
         server = ["--cert-file", "--key-file", "--trusted-ca-file"]
-        files = [self.dir / "server.pem", self.dir / "server-key.pem", self.ca]
+        files = [self.certificates / "server.pem", self.certificates / "server-key.pem", self.ca]
         tls = [part for option, file in zip(server, files) for part in (option, file)]
         tls += [part for option, file in zip(server, files) for part in ("--peer-" + option[2:], file)]
         command = [need("etcd"), "--name", f"n{number}", "--data-dir", self.dir / f"n{number}", "--listen-client-urls", client,
@@ -73,7 +75,7 @@ class Etcd:
 
     def snapshot(self, number=0):
         """All keys and their values, as whoever owns the cluster reads them."""
-        return {one["key"]: one["value"] for one in self.ask(number, "/v3/kv/range", {"key": "AA==", "range_end": "AA=="})["kvs"]}
+        return {one["key"]: one["value"] for one in self.ask(number, "/v3/kv/range", {"key": "AA==", "range_end": "AA=="}).get("kvs", [])}
 
     def put_back(self, values, number=0):
         """In one transaction, as nobody but the cluster's owner would: these values, and no others."""

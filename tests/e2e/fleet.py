@@ -41,7 +41,7 @@ def counted(uses):
 class Member:
     """One daemon. It has the lab's root secret, and of the store what the lab had before there was a fleet."""
 
-    def __init__(self, lab, number, etcd, offline):
+    def __init__(self, lab, number, etcd, offline, more=""):
         self.lab, self.name, self.process = lab, f"m{number}", None
         folder = lab.dir / f"member{number}"
         self.state = folder / "state"
@@ -55,7 +55,7 @@ class Member:
         self.links = [Link(lab, ports[0]) for ports in etcd.ports]
         self.config.write_text(lab.config.read_text().replace(str(lab.state), str(self.state))
                                .replace(str(lab.socket), str(self.socket))
-                               + fleet_config(self.name, [link.port for link in self.links], etcd, offline))
+                               + fleet_config(self.name, [link.port for link in self.links], etcd, offline) + more)
         self.client_config.write_text(lab.client_config.read_text().replace(str(lab.socket), str(self.socket)))
 
     def keyclaved(self, *options, check=True):
@@ -85,12 +85,18 @@ class Member:
         return self.cli("status", json=True)["operations"].get("Sign", 0)
 
 
-def make_fleet(lab, count, offline="10m"):
+def peers(lab, count, number):
+    """What `fleet:` says of the others, for member `number`."""
+    others = ", ".join(f"unix:{lab.dir}/member{one}/keyclaved.sock" for one in range(count) if one != number)
+    return f"  peers:\n    endpoints: [{others}]\n    expect: {{tee: {{is: simulated}}}}\n"
+
+
+def make_fleet(lab, count, offline="10m", size=3, ask_peers=False):
     """Stops the lab's daemon, makes its store the fleet's, and starts `count` members; all programs of the lab then have all
-    of them. Returns the etcd cluster and the members."""
+    of them. Returns the etcd cluster (of `size`) and the members."""
     lab.stop()
-    etcd = Etcd(lab)
-    members = [Member(lab, number, etcd, offline) for number in range(count)]
+    etcd = Etcd(lab, size=size)
+    members = [Member(lab, number, etcd, offline, peers(lab, count, number) if ask_peers else "") for number in range(count)]
     members[0].keyclaved("--publish")
     for member in members:
         member.start()

@@ -44,6 +44,11 @@ class Link:
         self._set(of, Condition(cut=True))
         self._break(of)
 
+    def lead_to(self, port):
+        """From now on it is the way to another port; connections break."""
+        self.to = port
+        self._break(None)
+
     def silence(self, of=None):
         """Nothing arrives any more, and nobody is told. After healing all of it arrives."""
         self._set(of, Condition(silent=True))

@@ -195,5 +195,30 @@ TEST_F(DaemonConfigTest, ReadsWhereTheWitnessIs) {
   EXPECT_FALSE(counted->witness.none);
 }
 
+TEST_F(DaemonConfigTest, ReadsTheEnclaveThatIsTheWitness) {
+  const std::string peer =
+      "witness:\n  peer: {endpoint: \"tcp:10.0.0.9:7443\", enclave: "
+      "0123456789abcdef0123456789abcdef, expect: {tee: {is: sgx}}}\n";
+  const auto read = Parse(peer);
+  ASSERT_TRUE(read.ok()) << read.error().Text();
+  ASSERT_TRUE(read->witness.peer.has_value());
+  EXPECT_EQ(read->witness.peer->endpoint.Text(), "tcp:10.0.0.9:7443");
+  EXPECT_EQ(read->witness.peer->enclave, "0123456789abcdef0123456789abcdef");
+  Refuses(peer + "sealing: tpm\n", Code::kConfigBadValue, "counter");
+  Refuses("witness: {peer: {endpoint: \"tcp:a:1\", enclave: 0123}}\n", Code::kConfigBadValue,
+          "32 hexadecimal");
+  Refuses("witness: {peer: {endpoint: \"tcp:a:1\"}}\n", Code::kConfigMissingKey, "enclave");
+}
+
+TEST_F(DaemonConfigTest, ReadsWhoseWitnessItIs) {
+  EXPECT_FALSE(Parse("")->keep_marks.has_value());
+  const auto read = Parse("keep_marks: {of: {measurement: {is: \"ab\"}}, most: 3}\n");
+  ASSERT_TRUE(read.ok()) << read.error().Text();
+  EXPECT_EQ(read->keep_marks->most, 3U);
+  Refuses("keep_marks: {most: 3}\n", Code::kConfigMissingKey, "of");
+  Refuses("keep_marks: {of: {tee: {is: sgx}}, most: 0}\n", Code::kConfigBadValue, "most");
+  Refuses("keep_marks: {of: {tee: {is: sgx}}, least: 1}\n", Code::kConfigUnknownKey, "least");
+}
+
 }  // namespace
 }  // namespace keyclave::config

@@ -32,6 +32,9 @@ constexpr char kWhole[] = R"(fleet:
     endpoint: tcp:10.0.0.7:7443
     enclave: 0123456789abcdef0123456789abcdef
     expect: {tee: {is: sev-snp}}
+  peers:
+    endpoints: ["tcp:10.0.0.7:7443", "tcp:10.0.0.8:7443"]
+    expect: {all: [{tee: {is: sev-snp}}, {debug: {is: false}}]}
 )";
 
 TEST(FleetConfig, HasWhatTheFileSays) {
@@ -94,6 +97,10 @@ TEST(FleetConfig, MistakesAreNamedWithTheirPlace) {
       {"endpoint: tcp:10.0.0.7:7443", "endpoint: 10.0.0.7", "endpoint"},
       {"enclave: 0123456789abcdef0123456789abcdef", "enclave: 0123", "32 hexadecimal"},
       {"    expect: {tee: {is: sev-snp}}\n", "", "expect"},
+      {"\"tcp:10.0.0.8:7443\"", "\"tcp:10.0.0.7:7443\"", "is there twice"},
+      {"[\"tcp:10.0.0.7:7443\", \"tcp:10.0.0.8:7443\"]", "[]", "must name 1 to 64"},
+      {"tcp:10.0.0.8:7443", "10.0.0.8", "endpoints"},
+      {"    expect: {all: [{tee: {is: sev-snp}}, {debug: {is: false}}]}\n", "", "expect"},
       {"    expect: {tee: {is: sev-snp}}\n", "    expect: {tee: {was: sev-snp}}\n", "was"},
   };
   for (const Case& one : cases) {

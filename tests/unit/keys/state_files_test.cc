@@ -234,6 +234,48 @@ TEST_F(State, WitnessLiesWhereItIsChosen) {
   EXPECT_TRUE(ObjectStore::Open(state_, FileSealer()).ok()) << "the file may move";
 }
 
+// Another enclave takes no mark that is older than what it has, whoever asks for it.
+class KeptElsewhere final : public Witness {
+ public:
+  explicit KeptElsewhere(std::shared_ptr<Mark> mark) : mark_(std::move(mark)) {}
+  std::string Name() const override { return "elsewhere"; }
+  Result<Mark> Read() override {
+    if (mark_->epoch == 0) return Fail(Code::kWitnessMissing, Name());
+    return *mark_;
+  }
+  Status Advance(const Mark& mark) override {
+    if (mark.epoch > mark_->epoch) *mark_ = mark;
+    if (mark.epoch == mark_->epoch && mark.head_digest == mark_->head_digest) return Done{};
+    return Fail(Code::kStoreRolledBack, Name());
+  }
+
+ private:
+  const std::shared_ptr<Mark> mark_;
+};
+
+TEST_F(State, WitnessOfAnotherEnclaveIsNotMadeAnew) {
+  const auto mark = std::make_shared<Witness::Mark>();
+  WitnessChoice elsewhere;
+  elsewhere.peer = [mark](const RootKeyring& /*keyring*/) {
+    return std::make_unique<KeptElsewhere>(mark);
+  };
+  MustOk(InitState(state_, FileSealer(), elsewhere));
+  EXPECT_FALSE(fs::exists(witness_));
+  fs::copy_file(store_, store_ + ".yesterday");
+  Must(Must(ObjectStore::Open(state_, FileSealer(), elsewhere))
+           ->CreateToken(TestToken("t"), TestPolicy("p", 1)));
+  fs::copy_file(store_ + ".yesterday", store_, fs::copy_options::overwrite_existing);
+  EXPECT_EQ(ObjectStore::Open(state_, FileSealer(), elsewhere).code(), Code::kStoreRolledBack);
+  EXPECT_EQ(AcceptStore(state_, FileSealer(), elsewhere).code(), Code::kStoreRolledBack);
+  EXPECT_EQ(ObjectStore::Open(state_, FileSealer(), elsewhere).code(), Code::kStoreRolledBack);
+  // Where it has forgotten, the store that is there counts.
+  *mark = {};
+  EXPECT_EQ(ObjectStore::Open(state_, FileSealer(), elsewhere).code(), Code::kWitnessMissing);
+  MustOk(AcceptStore(state_, FileSealer(), elsewhere));
+  EXPECT_TRUE(ObjectStore::Open(state_, FileSealer(), elsewhere).ok());
+  EXPECT_EQ(WitnessLimit(elsewhere, false), "");
+}
+
 TEST_F(State, WithoutAWitnessAnyAgeIsAccepted) {
   const WitnessChoice none{.none = true, .path = {}};
   MustOk(InitState(state_, FileSealer(), none));

@@ -248,5 +248,25 @@ TEST_F(VaultTest, ReadersSeeWholeVersionsWhileWritersCommit) {
   for (std::thread& reader : readers) reader.join();
 }
 
+TEST_F(VaultTest, KnowsItsLatestHeads) {
+  std::vector<Witness::Mark> heads = {vault_->mark()};
+  EXPECT_EQ(heads[0].epoch, vault_->epoch());
+  for (uint8_t i = 1; i <= 3; ++i) {
+    MustOk(Commit(TestChange(i, "x")));
+    heads.push_back(vault_->mark());
+    EXPECT_EQ(heads.back().epoch, marks_->mark->epoch);
+    EXPECT_EQ(heads.back().head_digest, marks_->mark->head_digest);
+  }
+  for (const Witness::Mark& head : heads)
+    EXPECT_EQ(vault_->HeadDigestAt(head.epoch), head.head_digest);
+  EXPECT_EQ(vault_->HeadDigestAt(vault_->epoch() + 1), std::nullopt);
+  Reopen();
+  EXPECT_EQ(vault_->HeadDigestAt(heads[3].epoch), heads[3].head_digest);
+  EXPECT_EQ(vault_->HeadDigestAt(heads[2].epoch), std::nullopt) << "of before it was opened";
+  for (int i = 0; i < 5000; ++i) MustOk(Commit(TestChange(9, "x")));
+  EXPECT_EQ(vault_->HeadDigestAt(heads[3].epoch), std::nullopt) << "some thousands";
+  EXPECT_NE(vault_->HeadDigestAt(vault_->epoch() - 4000), std::nullopt);
+}
+
 }  // namespace
 }  // namespace keyclave::keys

@@ -75,7 +75,8 @@ TEST(WireDocument, HasEveryMessageFieldAndNumber) {
   for (const char* header :
        {"messages.h", "key_messages.h", "message_parts.h", "admin_messages.h", "mech_param.h",
         "attributes.h", "runtime_claims.h", "receipt.h", "key_attestation.h", "store_messages.h",
-        "fleet_messages.h", "backup_messages.h", "recovery.h", "upgrade_messages.h"}) {
+        "fleet_messages.h", "backup_messages.h", "recovery.h", "upgrade_messages.h",
+        "mark_messages.h"}) {
     declared.merge(ReadHeader(ReadSource(std::string("enclave/wire/") + header)));
   }
   EXPECT_GT(declared.size(), 50U) << "the headers were understood";
