@@ -330,11 +330,13 @@ Witness::Mark Vault::mark() const {
   return impl_->recent.back();
 }
 std::optional<ByteArray<32>> Vault::HeadDigestAt(uint64_t epoch) const {
-  const MutexLock lock(impl_->recent_mutex);
-  const auto& recent = impl_->recent;
+  return impl_->HeadDigestAt(epoch);
+}
+std::optional<ByteArray<32>> Vault::Impl::HeadDigestAt(uint64_t wanted) {
+  const MutexLock lock(recent_mutex);
   const auto found = std::partition_point(recent.begin(), recent.end(),
-                                          [&](const auto& one) { return one.epoch < epoch; });
-  if (found == recent.end() || found->epoch != epoch) return std::nullopt;
+                                          [&](const auto& one) { return one.epoch < wanted; });
+  if (found == recent.end() || found->epoch != wanted) return std::nullopt;
   return found->head_digest;
 }
 Result<Vault::Slice> Vault::ReadSlice(const std::optional<store::RowId>& after, size_t limit) {

@@ -74,6 +74,7 @@ struct Vault::Impl {
       KC_REQUIRES(commit_mutex);
   Status CommitOrFindOut(const Sealed& sealed, const Bytes& new_head) KC_REQUIRES(commit_mutex);
   void AdvanceWitness() KC_REQUIRES(commit_mutex);
+  std::optional<ByteArray<32>> HeadDigestAt(uint64_t wanted) KC_EXCLUDES(recent_mutex);
   void Remember() KC_REQUIRES(commit_mutex) KC_EXCLUDES(recent_mutex);
   Witness::Mark Newest() const KC_REQUIRES(commit_mutex) {
     return {head.epoch, Sha256(head_bytes)};

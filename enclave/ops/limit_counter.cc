@@ -66,8 +66,9 @@ Status LimitCounter::Refill(uint64_t uses) {
     limit_.store(uses);
   }
   uint64_t granted = 0;
+  const uint64_t spare = spare_;
   const Status kept = Edit([&](keys::Usage& now) -> Status {
-    const uint64_t set_aside = now.uses - std::min(spare_, now.uses);
+    const uint64_t set_aside = now.uses - std::min(spare, now.uses);
     if (set_aside >= uses) return UsedUp(uses);
     // With what is left of the last block no more than one.
     const uint64_t used = set_aside - std::min(available_.load(), set_aside);
