@@ -57,7 +57,7 @@ Status WriteResult(const ReleaseOptions& options, const Recipient& recipient,
   } else {
     KC_CHECK_OK(ReplaceFile(options.out, reply.wrapped, kPublicMode));
   }
-  return WriteReceipt(options.out + ".receipt", {reply.receipt, reply.signature});
+  return WriteReceipt(options.out + ".receipt", {reply.receipt, reply.signature, reply.jws});
 }
 
 Result<int> Release(const ReleaseOptions& options, const Globals& globals) {

@@ -22,9 +22,10 @@ Result<Bytes> Member(const Json& file, const char* name) {
 }  // namespace
 
 Status WriteReceipt(const std::string& path, const SignedReceipt& receipt) {
-  const Json file = {{"keyclave_receipt", kVersion},
-                     {"receipt", ToBase64(receipt.receipt)},
-                     {"signature", ToBase64(receipt.signature)}};
+  Json file = {{"keyclave_receipt", kVersion},
+               {"receipt", ToBase64(receipt.receipt)},
+               {"signature", ToBase64(receipt.signature)}};
+  if (receipt.jws.has_value()) file["jws"] = *receipt.jws;
   return ReplaceFile(path, AsBytes(file.dump(2) + "\n"), 0644);
 }
 

@@ -11,6 +11,7 @@ namespace keyclave::ctl {
 struct SignedReceipt {
   Bytes receipt;  // CBOR
   Bytes signature;
+  std::optional<std::string> jws = {};  // the same, for others' libraries
 };
 
 Status WriteReceipt(const std::string& path, const SignedReceipt& receipt);

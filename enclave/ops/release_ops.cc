@@ -3,6 +3,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/ops/audit_fields.h"
 #include "enclave/ops/handlers.h"
+#include "enclave/ops/receipt_jws.h"
 #include "enclave/ops/release.h"
 #include "enclave/wire/receipt.h"
 
@@ -68,6 +69,7 @@ ReplyOf<Op::kRelease> Release(Call& call, const wire::ReleaseRequest& request,
   KC_ASSIGN(receipt.audit_sequence, Record(call, object, receipt));
   reply.receipt = wire::Encode(receipt);
   KC_ASSIGN(reply.signature, call.service.audit.SignDigest(wire::ReceiptDigest(reply.receipt)));
+  KC_ASSIGN(reply.jws, ReceiptJws(call.service, receipt));
   return reply;
 }
 

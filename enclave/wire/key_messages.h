@@ -42,9 +42,10 @@ struct ReleaseRequest {
 };
 struct ReleaseReply {
   Bytes wrapped;
-  Bytes receipt;    // CBOR of receipt.h
-  Bytes signature;  // over ReceiptDigest, by the audit key
-  KC_FIELDS_3(wrapped, receipt, signature)
+  Bytes receipt;                        // CBOR of receipt.h
+  Bytes signature;                      // over ReceiptDigest, by the audit key
+  std::optional<std::string> jws = {};  // the same receipt as a JWS (RFC 7515), by that key too
+  KC_FIELDS_4(wrapped, receipt, signature, jws)
 };
 
 struct WrapKeyRequest {

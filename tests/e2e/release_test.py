@@ -2,6 +2,7 @@
 """Keys leave the enclave only wrapped for a public key of the caller's evidence, and with a receipt. What was wrapped is opened
 here by another implementation (python3-cryptography)."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -12,7 +13,7 @@ from lab import KEYCLAVE, LabTest, main
 try:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives import hashes, keywrap, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils, x25519
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 except ImportError as error:
@@ -44,6 +45,11 @@ class Hkdf:
     def expand(self, key, label, info, size):
         labelled = size.to_bytes(2, "big") + b"HPKE-v1" + self.suite + label + info
         return HKDFExpand(algorithm=hashes.SHA256(), length=size, info=labelled).derive(key)
+
+
+def decode(text):
+    """base64url without padding."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def raw_public(key):
@@ -185,6 +191,27 @@ class Release(LabTest):
         self.lab.write("edited.receipt", json.dumps(receipt))
         self.assertIn("signature", self.lab.cli("audit", "receipt", "edited.receipt", "--key", "audit.pem",
                                                 check=False).stderr)
+
+    def test_the_receipt_is_a_jws_too(self):
+        _, pem = self.recipient("rsa-aes-key-wrap-sha256")
+        receipt = json.loads(self.release("aes", "--recipient", pem, "-o", "wrapped", "--json").stdout)
+        self.lab.cli("audit", "key", "--out", "audit.pem")
+        key = serialization.load_pem_public_key((self.lab.dir / "audit.pem").read_bytes())
+        jws = json.loads((self.lab.dir / "wrapped.receipt").read_text())["jws"]
+        signed, _, signature = jws.rpartition(".")
+        header, claims = (json.loads(decode(part)) for part in signed.split("."))
+        self.assertEqual((header["alg"], header["typ"]), ("ES256", "keyclave-receipt+jwt"))
+        der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        self.assertEqual(header["kid"], hashlib.sha256(der).hexdigest())
+        halves = decode(signature)
+        self.assertEqual(len(halves), 64)
+        key.verify(utils.encode_dss_signature(int.from_bytes(halves[:32], "big"), int.from_bytes(halves[32:], "big")),
+                   signed.encode(), ec.ECDSA(hashes.SHA256()))
+        self.assertEqual(claims["iss"], self.lab.cli("status", json=True)["enclave"])
+        for name in ("object", "label", "policy", "policy_version", "policy_digest", "permit", "evidence", "tee", "measurement",
+                     "recipient", "recipient_key", "form", "wrapped"):
+            self.assertEqual(claims[name], receipt[name], name)
+        self.assertEqual(claims["jti"], str(receipt["audit_sequence"]))
 
     # Lesson 29: what its owner did not mark as extractable, no policy releases; and what no policy releases, nobody marks.
     def test_keys_that_stay(self):

@@ -9,6 +9,7 @@
 #include "attest/simulated_root.h"
 #include "attest/tee_type.h"
 #include "enclave/base/hash.h"
+#include "enclave/mech/openssl_handles.h"
 #include "enclave/ops/dispatch.h"
 #include "enclave/wire/op_codec.h"
 
@@ -59,8 +60,7 @@ class EnclaveFixture : public ::testing::Test {
                                     SecretBytes::CopyOf(RandomArray<32>()), /*create=*/true);
     ASSERT_TRUE(store.ok()) << store.error().Text();
     store_ = std::move(store).value();
-    auto audit =
-        audit::AuditLog::Open(directory_ + "/audit", clock_, [](ByteSpan) { return Bytes(1); });
+    auto audit = audit::AuditLog::Open(directory_ + "/audit", clock_, SignWithTestKey);
     ASSERT_TRUE(audit.ok()) << audit.error().Text();
     audit_ = std::move(audit).value();
     handshake_.reset(new session::HandshakeContext{config_.trust, config_.producer, "simulated",
@@ -75,6 +75,19 @@ class EnclaveFixture : public ::testing::Test {
     dispatcher_ = std::make_unique<Dispatcher>(*service_);
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  // As the daemon's audit key signs: ECDSA on P-256, in DER.
+  static Result<Bytes> SignWithTestKey(ByteSpan digest) {
+    static EVP_PKEY* const key = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
+    const mech::EvpPkeyCtx context(EVP_PKEY_CTX_new(key, nullptr));
+    Bytes signature(80);
+    size_t size = signature.size();
+    EVP_PKEY_sign_init(context.get());
+    if (EVP_PKEY_sign(context.get(), signature.data(), &size, digest.data(), digest.size()) != 1)
+      return Fail(Code::kCryptoFailed);
+    signature.resize(size);
+    return signature;
+  }
 
   // A process on the unix socket; Hello is done, evidence is presented if asked.
   std::unique_ptr<Caller> Connect(uint32_t uid, bool attest = true) {
