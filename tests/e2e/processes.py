@@ -27,7 +27,7 @@ PACKAGES = {
     "socat": "socat", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "strip": "binutils",
     "ldd": "libc-bin", "ldconfig": "libc-bin", "haproxy": "haproxy", "apache2": "apache2-bin", "stunnel4": "stunnel4",
     "node": "nodejs", "protoc": "protobuf-compiler", "postgres": "postgresql", "valgrind": "valgrind", "setpriv": "util-linux",
-    "swtpm_localca": "swtpm-tools", "etcd": "etcd-server",
+    "swtpm_localca": "swtpm-tools", "etcd": "etcd-server", "cryptsetup": "cryptsetup-bin",
     **dict.fromkeys(("jar", "jarsigner", "java", "javac", "keytool"), "default-jdk-headless"),
     **dict.fromkeys(("ssh", "ssh-add", "ssh-agent", "ssh-keygen"), "openssh-client"), "sshd": "openssh-server",
     **dict.fromkeys(("certutil", "cmsutil", "modutil", "pk12util", "selfserv"), "libnss3-tools"),
