@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # What the examples share: sourced by each run.sh. Its first argument is the folder to work in, a new one if there is none.
-set -eu
+set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 WORK=${1:-$(mktemp -d)}
 mkdir -p "$WORK"
 cd "$WORK"
+echo "working in $PWD"
 MODULE=${KEYCLAVE_PKCS11_MODULE:-/usr/lib/x86_64-linux-gnu/pkcs11/keyclave-pkcs11.so}
 export MODULE
 STARTED=() # process ids

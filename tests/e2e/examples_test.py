@@ -131,7 +131,8 @@ class Uid2(Example):
         objects = self.lab.cli("key", "list", "--token", "operator", "--all", json=True)["objects"]
         self.assertEqual({o["label"] for o in objects if o["class"] == "data"}, {"core_api_token", "optout_api_token"})
         # The machine's administrator sees that they are there, and not what they are.
-        read = self.lab.pkcs11_tool("--token-label", "operator", "--read-object", "--type", "data", "--label", "core_api_token", check=False)
+        read = self.lab.pkcs11_tool("--token-label", "operator", "--read-object", "--type", "data", "--label", "core_api_token",
+                                    check=False)
         self.assertNotIn("FT-O-L", read.stdout)
 
     def test_evidence_was_shown_again_in_one_session(self):
@@ -164,10 +165,13 @@ class EnclaveId(Example):
         return self.lab.run([need("openssl"), *arguments], env=PLAIN, cwd=self.work, check=check)
 
     def test_nobody_takes_the_root_secret(self):
-        attributes = self.show("root")["attributes"]
-        self.assertEqual((attributes["extractable"], attributes["never_extractable"], attributes["policy"]), ("no", "yes", "root-secret"))
-        self.refused("key", "release", "--token", "mesh", "root", "--unwrap", "-o", self.work / "root.key", word="not extractable")
-        laxer = self.lab.write("laxer.yaml", self.file("root-secret.yaml").replace("version: 1", "version: 2").replace("locked: true\n", ""))
+        for label in ("root", "intermediate"):
+            attributes = self.show(label)["attributes"]
+            self.assertEqual((attributes["extractable"], attributes["never_extractable"]), ("no", "yes"))
+            self.assertEqual(attributes["policy"], "root-secret")
+            self.refused("key", "release", "--token", "mesh", label, "--unwrap", "-o", self.work / "no.key", word="not extractable")
+        text = self.file("root-secret.yaml").replace("version: 1", "version: 2").replace("locked: true\n", "")
+        laxer = self.lab.write("laxer.yaml", text)
         self.refused("policy", "apply", "--token", "mesh", laxer, "--yes", word="locked")
         self.assertEqual(self.by(self.audit("grant", operation="derive"), self.work / "secrets-other"), [])
 
@@ -192,8 +196,8 @@ class EnclaveId(Example):
     def test_keys_are_attested(self):
         root = self.lab.config_dir / "simulated-root.pub"
         for name, policy in (("mesh-ca", "mesh-ca"), ("web", "web-tls")):
-            outcome = self.lab.cli("evidence", "verify", self.work / f"{name}.attestation", "--expect", self.work / "expect.yaml", "--trust", root,
-                                   json=True)
+            outcome = self.lab.cli("evidence", "verify", self.work / f"{name}.attestation", "--expect", self.work / "expect.yaml",
+                                   "--trust", root, json=True)
             self.assertEqual((outcome["verdict"], outcome["key"]["policy"], outcome["key"]["never_extractable"]), ("accept", policy, True))
         # The certificate is of the attested key.
         key = self.openssl("x509", "-in", "web.crt", "-noout", "-pubkey").stdout
@@ -205,8 +209,9 @@ class EnclaveId(Example):
             self.lab.cli("key", "release", "--token", "mesh", label, "--unwrap", "-o", path)
             opened = self.lab.run([need("cryptsetup"), "open", "--test-passphrase", "--key-file", path, self.work / "volume"], check=False)
             self.assertEqual(opened.returncode, code, opened.stderr)
-        self.assertIn(self.show("root")["object"], self.show("volume/data-1")["attributes"].values(), "its parent")
-        self.assertEqual([path.name for path in self.work.glob("*.key") if path.name in ("volume.key", "other.key", "root.key")], [])
+        for parent, child in (("root", "intermediate"), ("intermediate", "volume/data-1")):
+            self.assertIn(self.show(parent)["object"], self.show(child)["attributes"].values(), "its parent")
+        self.assertEqual([path.name for path in self.work.glob("*.key") if path.name in ("volume.key", "other.key", "no.key")], [])
 
 
 class Clf(Example):

@@ -105,7 +105,9 @@ seal 03 diagnoses.csv
 
 step "The attested application joins them; its result has a new key, made of both"
 say ./study visits/2031/codes codes.csv.sealed diagnoses/2031/all diagnoses.csv.sealed joined/2031 joined.sealed
-for key in "joined/2031, both parents" joined/2031; do keyclave key show "$key" --owner "$CLINIC" | grep -E 'label|polic|extract|creator'; done
+for key in "joined/2031, both parents" joined/2031; do
+  keyclave key show "$key" --owner "$CLINIC" | grep -E 'label|polic|extract|creator'
+done
 
 step "Who is refused"
 # The rule for columns: the application gets the codes, and does not even see the key of the persons.

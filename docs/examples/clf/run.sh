@@ -72,7 +72,7 @@ say tool --write-object secret.key --type data --label secret --private
 step "A small file is a data object; a large one lies anywhere, encrypted"
 printf '{"model": "linear", "weights": [%s]}\n' "$(seq -s , 1 130000)" >model.json
 say "$PYTHON" "$HERE/put.py" model.json model.json
-seq 100000 1700000 | head -n 1500000 >readings.txt
+seq 100000 1599999 >readings.txt
 "$PYTHON" "$HERE/../cbc.py" seal secret.key <readings.txt >readings.sealed
 ls -l model.json readings.sealed
 WANTED=$(awk '{ sum += $1 } END { printf "lines %d, sum %.0f", NR, sum }' readings.txt)

@@ -1,12 +1,17 @@
-// What create-secrets does: `secrets root` makes the root secret in the enclave, where it stays;
-// `secrets volume NAME` derives the key of a volume from it (HKDF, with the volume's name), the
-// same whenever it is asked for.
+// What create-secrets does. `secrets root` makes the root secret in the enclave, and derives an
+// intermediate one from it (HKDF); `secrets volume NAME` derives the key of a volume from that, the
+// same whenever it is asked for. Root and intermediate stay.
 
 #include "token.h"
 
-#ifndef CKM_HKDF_DERIVE  // PKCS#11 3.0, which older headers do not know
+// PKCS#11 3.0, which older headers do not know.
+#ifndef CKM_HKDF_DERIVE
 #define CKM_HKDF_DERIVE 0x402aUL
+#endif
+#ifndef CKM_HKDF_KEY_GEN
 #define CKM_HKDF_KEY_GEN 0x402cUL
+#endif
+#ifndef CKK_HKDF
 #define CKK_HKDF 0x42UL
 #endif
 enum { kNoSalt = 1, kVolumeKey = 64 };
@@ -29,9 +34,9 @@ __attribute__((used)) static const char kRelease[] = "release " RELEASE;
 
 enum { kAttributes = 9 };
 
-// What is said of a new secret: a root is derived from and stays, what is derived may be released.
+// What is said of a new secret: one that others are derived from stays, a volume's may be released.
 static void Describe(CK_ATTRIBUTE wanted[kAttributes], CK_KEY_TYPE* type, CK_ULONG* size,
-                     char* label, int is_root) {
+                     char* label, int is_base) {
   static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
   static CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
   const CK_ATTRIBUTE all[kAttributes] = {{CKA_CLASS, &secret, sizeof secret},
@@ -41,8 +46,8 @@ static void Describe(CK_ATTRIBUTE wanted[kAttributes], CK_KEY_TYPE* type, CK_ULO
                                          {CKA_TOKEN, &yes, 1},
                                          {CKA_PRIVATE, &yes, 1},
                                          {CKA_SENSITIVE, &yes, 1},
-                                         {CKA_DERIVE, is_root ? &yes : &no, 1},
-                                         {CKA_EXTRACTABLE, is_root ? &no : &yes, 1}};
+                                         {CKA_DERIVE, is_base ? &yes : &no, 1},
+                                         {CKA_EXTRACTABLE, is_base ? &no : &yes, 1}};
   for (int i = 0; i < kAttributes; ++i) wanted[i] = all[i];
 }
 
@@ -56,12 +61,9 @@ static void MakeRoot(void) {
   Must(p11->C_GenerateKey(session, &generate, wanted, kAttributes, &root), "C_GenerateKey");
 }
 
-static void DeriveVolume(const char* name) {
-  char label[128];
-  snprintf(label, sizeof label, "volume/%s", name);
+// By HKDF, with the new secret's label.
+static void Derive(const char* from, char* label, CK_KEY_TYPE type, CK_ULONG size, int is_base) {
   CK_ATTRIBUTE wanted[kAttributes];
-  CK_KEY_TYPE type = CKK_GENERIC_SECRET;
-  CK_ULONG size = kVolumeKey;
   Hkdf hkdf = {.extract = CK_TRUE,
                .expand = CK_TRUE,
                .hash = CKM_SHA256,
@@ -69,19 +71,22 @@ static void DeriveVolume(const char* name) {
                .info = (CK_BYTE_PTR)label,
                .info_size = strlen(label)};
   CK_MECHANISM derive = {CKM_HKDF_DERIVE, &hkdf, sizeof hkdf};
-  CK_OBJECT_HANDLE volume = 0;
-  Describe(wanted, &type, &size, label, 0);
-  const CK_OBJECT_HANDLE root = Find(CKO_SECRET_KEY, "root");
-  Must(p11->C_DeriveKey(session, &derive, root, wanted, kAttributes, &volume), "C_DeriveKey");
-  printf("derived %s\n", label);
+  CK_OBJECT_HANDLE derived = 0;
+  Describe(wanted, &type, &size, label, is_base);
+  const CK_OBJECT_HANDLE base = Find(CKO_SECRET_KEY, from);
+  Must(p11->C_DeriveKey(session, &derive, base, wanted, kAttributes, &derived), "C_DeriveKey");
+  printf("derived %s from %s\n", label, from);
 }
 
 int main(int count, char** arguments) {
   OpenToken("mesh");
   if (count == 2 && strcmp(arguments[1], "root") == 0) {
     MakeRoot();
+    Derive("root", "intermediate", CKK_HKDF, 32, 1);
   } else if (count == 3 && strcmp(arguments[1], "volume") == 0) {
-    DeriveVolume(arguments[2]);
+    char label[128];
+    snprintf(label, sizeof label, "volume/%s", arguments[2]);
+    Derive("intermediate", label, CKK_GENERIC_SECRET, kVolumeKey, 0);
   } else {
     End("usage: secrets root | secrets volume NAME", "");
   }
