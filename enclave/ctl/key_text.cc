@@ -82,6 +82,7 @@ constexpr AttributeRow kAttributes[] = {
     {kCkaCreatorMeasurement, "creator_measurement", Shape::kText},
     {kCkaCreatorTee, "creator_tee", Shape::kText},
     {kCkaInheritedPolicies, "inherited_policies", Shape::kText},
+    {kCkaParents, "parents", Shape::kHex},
     {kCkaCreated, "created", Shape::kTime},
 };
 
