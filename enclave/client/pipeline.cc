@@ -91,9 +91,9 @@ bool Pipeline::PauseFor(Call& call, const Waiting& waiting) {
 void Pipeline::Watch(Call& call, const Waiting& waiting) {
   watcher_ = &call;
   call.away = true;
-  mutex_.unlock();
   pollfd any[] = {{.fd = stream_.fd(), .events = POLLIN, .revents = 0},
                   {.fd = wake_.event(), .events = POLLIN, .revents = 0}};
+  mutex_.unlock();
   const bool came = waiting.spin != nullptr && waiting.spin->Wait([this] { return HasBytes(); });
   const Status status = came ? Done{} : WaitForAny(any, waiting.deadline);
   mutex_.lock();

@@ -54,13 +54,19 @@ struct ObjectStore::Impl {
   template <class Change>
   auto Write(const Change& change) KC_EXCLUDES(write_mutex, state_mutex) {
     const MutexLock writing(write_mutex);
-    auto result = change();
+    auto result = Run(change);
     for (int i = 0; i < kMaxRetries && !result.ok() && result.code() == Code::kStoreMoved; ++i) {
       const Result<bool> refreshed = Refresh();
       if (!refreshed.ok()) return decltype(result)(refreshed.error());
-      result = change();
+      result = Run(change);
     }
     return result;
+  }
+  // A change requires the write_mutex that Write holds, under a name that the analysis cannot know
+  // to be the same.
+  template <class Change>
+  static auto Run(const Change& change) KC_TSA(no_thread_safety_analysis) {
+    return change();
   }
   // Takes in what other members have committed. False: there was nothing.
   Result<bool> Refresh() KC_REQUIRES(write_mutex) KC_EXCLUDES(state_mutex);
