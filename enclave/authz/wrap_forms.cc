@@ -12,11 +12,14 @@ constexpr std::array<std::string_view, kWrapFormCount> kNames = {"rsa-aes-key-wr
                                                                  "rsa-oaep-sha384",
                                                                  "hpke-p256",
                                                                  "hpke-x25519",
-                                                                 "token-key"};
+                                                                 "token-key",
+                                                                 "jwe-rsa-oaep-256",
+                                                                 "jwe-ecdh-es-a256kw"};
 constexpr std::string_view kBothHpke = "hpke";
+constexpr std::string_view kBothJwe = "jwe";
 
 std::string Known() {
-  std::string text(kBothHpke);
+  std::string text = std::string(kBothHpke) + ", " + std::string(kBothJwe);
   for (const std::string_view name : kNames) text.append(", ").append(name);
   return text;
 }
@@ -24,6 +27,7 @@ std::string Known() {
 // The forms that a name of the list stands for.
 std::vector<WrapForm> FormsOf(std::string_view name) {
   if (name == kBothHpke) return {WrapForm::kHpkeP256, WrapForm::kHpkeX25519};
+  if (name == kBothJwe) return {WrapForm::kJweRsaOaep256, WrapForm::kJweEcdhEsA256Kw};
   const auto form = ParseWrapForm(name);
   return form.has_value() ? std::vector{*form} : std::vector<WrapForm>{};
 }
@@ -42,7 +46,9 @@ WrapForms WrapForms::RecipientBound() {
   WrapForms forms;
   for (size_t i = 0; i < kWrapFormCount; ++i) {
     const auto form = static_cast<WrapForm>(i);
-    if (form != WrapForm::kTokenKey) forms.Add(form);
+    const bool named_only = form == WrapForm::kTokenKey || form == WrapForm::kJweRsaOaep256 ||
+                            form == WrapForm::kJweEcdhEsA256Kw;
+    if (!named_only) forms.Add(form);
   }
   return forms;
 }
@@ -61,7 +67,7 @@ Result<WrapForms> ParseWrapForms(const YamlValue& yaml) {
   if (items.empty())
     return yaml.Bad(
         "a release in no form releases nothing; leave the key out for every form that "
-        "is bound to the recipient");
+        "is bound to the recipient and to its channel");
   WrapForms forms;
   for (const YamlValue& item : items) {
     KC_ASSIGN(const std::string name, item.AsText());

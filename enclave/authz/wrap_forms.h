@@ -15,16 +15,19 @@ enum class WrapForm : uint8_t {
   kRsaOaepSha384 = 3,
   kHpkeP256 = 4,  // RFC 9180, base mode: DHKEM(P-256), HKDF-SHA256, AES-256-GCM
   kHpkeX25519 = 5,
-  kTokenKey = 6  // another key of the token, which never leaves (C_WrapKey with CKM_AES_…)
+  kTokenKey = 6,       // another key of the token, which never leaves (C_WrapKey with CKM_AES_…)
+  kJweRsaOaep256 = 7,  // RFC 7516, compact: RSA-OAEP-256 and A256GCM
+  kJweEcdhEsA256Kw = 8
 };
-inline constexpr size_t kWrapFormCount = 7;
+inline constexpr size_t kWrapFormCount = 9;
 std::string_view WrapFormName(WrapForm form);
 std::optional<WrapForm> ParseWrapForm(std::string_view name);
 
 class WrapForms {
  public:
   // What `release` means where the permit has no `wrap`: all but token-key, whose wrapped keys
-  // are opened by whoever may unwrap in the token.
+  // are opened by whoever may unwrap in the token, and but JWE, which callers that only relay
+  // evidence may carry, too (docs/trustee.md). Those a policy has to name.
   static WrapForms RecipientBound();
 
   void Add(WrapForm form) { bits_ |= 1U << static_cast<unsigned>(form); }
@@ -38,8 +41,8 @@ class WrapForms {
   uint32_t bits_ = 0;
 };
 
-// A list of names; `hpke` stands for hpke-p256 and hpke-x25519. An empty list, an unknown name and
-// a form named twice are errors with their place.
+// A list of names; `hpke` stands for hpke-p256 and hpke-x25519, `jwe` for the two of JWE. An empty
+// list, an unknown name and a form named twice are errors with their place.
 Result<WrapForms> ParseWrapForms(const YamlValue& yaml);
 
 }  // namespace keyclave::authz

@@ -120,7 +120,8 @@ void AddKeyRelease(CLI::App& group, Invocation& invocation) {
       ->type_name("FILE");
   command
       ->add_option("--form", options->form,
-                   "rsa-aes-key-wrap-sha256|384, rsa-oaep-sha256|384, hpke-p256, hpke-x25519 "
+                   "rsa-aes-key-wrap-sha256|384, rsa-oaep-sha256|384, hpke-p256, hpke-x25519, "
+                   "jwe-rsa-oaep-256, jwe-ecdh-es-a256kw "
                    "(default: what fits the recipient's key)")
       ->type_name("FORM");
   command->add_option("-o,--out", options->out, "the file; the receipt goes to FILE.receipt")

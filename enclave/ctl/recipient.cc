@@ -14,22 +14,23 @@ constexpr std::string_view kDefaultForm = "hpke-x25519";
 Result<const mech::ReleaseForm*> FormByName(const std::string& name) {
   const mech::ReleaseForm* form = mech::FindReleaseForm(name);
   if (form != nullptr) return form;
-  return Fail(Code::kInvalidArgument,
-              "--form " + name + ": there are " + authz::WrapForms::RecipientBound().Text());
+  return Fail(Code::kInvalidArgument, "--form " + name + ": there are " +
+                                          authz::WrapForms::RecipientBound().Text() +
+                                          ", jwe-rsa-oaep-256, jwe-ecdh-es-a256kw");
 }
 
 Result<mech::NewKey> NewPair(const mech::ReleaseForm& form) {
   wire::Mechanism generate;
   wire::AttributeList attributes;
-  if (!form.kem) {
-    generate.type = CKM_RSA_PKCS_KEY_PAIR_GEN;
-    attributes.SetUlong(CKA_MODULUS_BITS, kRsaBits);
-  } else if (*form.kem == mech::HpkeKem::kP256) {
+  if (form.kem == mech::HpkeKem::kP256 || form.jwe == mech::JweAlgorithm::kEcdhEsA256Kw) {
     generate.type = CKM_EC_KEY_PAIR_GEN;
     attributes.Set(CKA_EC_PARAMS, kP256);
-  } else {
+  } else if (form.kem) {
     generate.type = CKM_EC_MONTGOMERY_KEY_PAIR_GEN;
     attributes.Set(CKA_EC_PARAMS, kX25519);
+  } else {
+    generate.type = CKM_RSA_PKCS_KEY_PAIR_GEN;
+    attributes.SetUlong(CKA_MODULUS_BITS, kRsaBits);
   }
   KC_ASSIGN(const mech::MechEntry entry, mech::FindMechanism(generate.type));
   return entry.family->generate(generate, attributes);
@@ -44,7 +45,8 @@ Result<Recipient> RecipientOf(const Bytes& spki, const std::string& form) {
   if (form.empty()) {
     recipient.form = mech::FormFor(*key);
     if (recipient.form == nullptr)
-      return Fail(Code::kInvalidArgument, "the recipient's key is neither RSA, P-256 nor X25519");
+      return Fail(Code::kInvalidArgument,
+                  "the recipient's key is neither RSA, P-256, P-384, P-521 nor X25519");
     return recipient;
   }
   KC_ASSIGN(recipient.form, FormByName(form));

@@ -4,14 +4,18 @@ namespace keyclave::mech {
 namespace {
 
 constexpr ReleaseForm kForms[] = {
-    {"rsa-aes-key-wrap-sha256", "rsa-aes-key-wrap", std::nullopt, CKM_RSA_AES_KEY_WRAP, CKM_SHA256,
+    {"rsa-aes-key-wrap-sha256", "rsa-aes-key-wrap", std::nullopt, std::nullopt,
+     CKM_RSA_AES_KEY_WRAP, CKM_SHA256, CKG_MGF1_SHA256},
+    {"rsa-aes-key-wrap-sha384", "rsa-aes-key-wrap", std::nullopt, std::nullopt,
+     CKM_RSA_AES_KEY_WRAP, CKM_SHA384, CKG_MGF1_SHA384},
+    {"rsa-oaep-sha256", "rsa-oaep", std::nullopt, std::nullopt, CKM_RSA_PKCS_OAEP, CKM_SHA256,
      CKG_MGF1_SHA256},
-    {"rsa-aes-key-wrap-sha384", "rsa-aes-key-wrap", std::nullopt, CKM_RSA_AES_KEY_WRAP, CKM_SHA384,
+    {"rsa-oaep-sha384", "rsa-oaep", std::nullopt, std::nullopt, CKM_RSA_PKCS_OAEP, CKM_SHA384,
      CKG_MGF1_SHA384},
-    {"rsa-oaep-sha256", "rsa-oaep", std::nullopt, CKM_RSA_PKCS_OAEP, CKM_SHA256, CKG_MGF1_SHA256},
-    {"rsa-oaep-sha384", "rsa-oaep", std::nullopt, CKM_RSA_PKCS_OAEP, CKM_SHA384, CKG_MGF1_SHA384},
     {"hpke-p256", "hpke", HpkeKem::kP256},
     {"hpke-x25519", "hpke", HpkeKem::kX25519},
+    {"jwe-rsa-oaep-256", "rsa-oaep", std::nullopt, JweAlgorithm::kRsaOaep256},
+    {"jwe-ecdh-es-a256kw", "ecdh", std::nullopt, JweAlgorithm::kEcdhEsA256Kw},
 };
 constexpr uint64_t kAesBits = 256;
 
@@ -54,13 +58,16 @@ const ReleaseForm* FormFor(const Key& recipient) {
 }
 
 bool FormFits(const ReleaseForm& form, const Key& recipient) {
-  return form.kem ? HpkeFits(*form.kem, recipient) : recipient.key_type() == CKK_RSA;
+  if (form.kem) return HpkeFits(*form.kem, recipient);
+  if (form.jwe) return JweFits(*form.jwe, recipient);
+  return recipient.key_type() == CKK_RSA;
 }
 
 Result<Bytes> WrapReleased(const ReleaseForm& form, const Key& recipient, ByteSpan aad,
                            const SecretBytes& secret) {
   const ByteSpan plain = secret.Expose(SecretAccess());
   if (form.kem) return HpkeSeal(*form.kem, recipient, AsBytes(kReleaseInfo), aad, plain);
+  if (form.jwe) return JweSeal(*form.jwe, recipient, plain);
   KC_ASSIGN(const MechEntry entry, FindMechanism(form.mechanism));
   const auto wrap = entry.family->wrap != nullptr ? entry.family->wrap : entry.family->encrypt;
   auto wrapped = wrap(recipient, MechanismOf(form), plain);
@@ -72,6 +79,7 @@ Result<Bytes> WrapReleased(const ReleaseForm& form, const Key& recipient, ByteSp
 Result<SecretBytes> OpenReleased(const ReleaseForm& form, const Key& recipient, ByteSpan aad,
                                  ByteSpan wrapped) {
   if (form.kem) return HpkeOpen(*form.kem, recipient, AsBytes(kReleaseInfo), aad, wrapped);
+  if (form.jwe) return JweOpen(*form.jwe, recipient, wrapped);
   KC_ASSIGN(const MechEntry entry, FindMechanism(form.mechanism));
   const auto unwrap =
       entry.family->unwrap != nullptr ? entry.family->unwrap : entry.family->decrypt;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "enclave/mech/hpke.h"
+#include "enclave/mech/jwe.h"
 #include "enclave/mech/mech_type.h"
 
 namespace keyclave::mech {
@@ -14,8 +15,9 @@ struct ReleaseForm {
   std::string_view name;
   std::string_view family;     // as policies name its mechanism
   std::optional<HpkeKem> kem;  // HPKE; else:
-  uint64_t mechanism = 0;      // CKM_RSA_AES_KEY_WRAP (with a key of AES-256), CKM_RSA_PKCS_OAEP
-  uint64_t hash = 0;           // of OAEP and of its mask function
+  std::optional<JweAlgorithm> jwe = {};
+  uint64_t mechanism = 0;  // CKM_RSA_AES_KEY_WRAP (with a key of AES-256), CKM_RSA_PKCS_OAEP
+  uint64_t hash = 0;       // of OAEP and of its mask function
   uint64_t mgf = 0;
 };
 
@@ -27,7 +29,8 @@ const ReleaseForm* FormOfMechanism(const wire::Mechanism& mechanism);
 const ReleaseForm* FormFor(const Key& recipient);
 bool FormFits(const ReleaseForm& form, const Key& recipient);
 
-// `aad` is HPKE's; RSA has none. kKeyTypeInconsistent; kKeySizeRange if the secret is too large.
+// `aad` is HPKE's; RSA has none, and JWE's is its own header. kKeyTypeInconsistent; kKeySizeRange
+// if the secret is too large.
 Result<Bytes> WrapReleased(const ReleaseForm& form, const Key& recipient, ByteSpan aad,
                            const SecretBytes& secret);
 // With the recipient's private key. kEncryptedDataInvalid and the codes of the mechanisms.

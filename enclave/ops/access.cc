@@ -15,8 +15,7 @@ bool IsOwn(const Call& call, const keys::Object& object) {
 // What a refused caller is told: that evidence is missing or old if it is, else no more than the
 // denial.
 Error Refusal(Call& call, const Error& denial) {
-  if (denial.code() == Code::kDenied && !call.session.identity()->attested)
-    return Fail(Code::kNotAttested);
+  if (denial.code() == Code::kDenied && !call.identity->attested) return Fail(Code::kNotAttested);
   return denial;
 }
 
@@ -57,9 +56,8 @@ Error Deny(Call& call, const keys::Object& object, const UseOf& use, const Error
   if (refusal.code() == Code::kEvidenceExpired)
     return refusal;  // the caller will come back with fresh evidence
   call.service.counts.denied.fetch_add(1, std::memory_order_relaxed);
-  call.service.denials.Record(object.id,
-                              {call.now, use.operation, std::string(use.family), CallerName(call),
-                               call.session.identity(), reason.Text()});
+  call.service.denials.Record(object.id, {call.now, use.operation, std::string(use.family),
+                                          CallerName(call), call.identity, reason.Text()});
   std::vector<audit::Field> fields = ObjectFields(object);
   fields.push_back({"operation", std::string(OperationName(use.operation))});
   fields.push_back({"mechanism", std::string(use.family)});
@@ -75,7 +73,7 @@ Error Deny(Call& call, const keys::Object& object, const UseOf& use, const Error
 // has the grant.
 void AuditFirstUse(Call& call, const keys::Object& object, const UseOf& use, size_t permit) {
   const UseLedger::Use noted{object.id, use.operation};
-  if (!call.service.uses.Note(call.session.id(), call.session.identity(), noted)) return;
+  if (!call.service.uses.Note(call.session.id(), call.identity, noted)) return;
   std::vector<audit::Field> fields = ObjectFields(object);
   fields.push_back({"permit", permit == 0 ? "own object" : std::to_string(permit)});
   fields.push_back({"operation", std::string(OperationName(use.operation))});
@@ -166,7 +164,7 @@ Status WantedCertificate::Draft() const {
 }
 
 std::string CallerName(const Call& call) {
-  const auto identity = call.session.identity();
+  const auto& identity = call.identity;
   std::string name;
   if (const attest::Claim* measurement = identity->claims.Find("measurement");
       measurement != nullptr) {

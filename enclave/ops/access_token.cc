@@ -9,8 +9,7 @@ namespace {
 
 // What a refused caller is told: that evidence is missing if it is, else no more than the denial.
 Error Refusal(Call& call, const Error& denial) {
-  if (denial.code() == Code::kDenied && !call.session.identity()->attested)
-    return Fail(Code::kNotAttested);
+  if (denial.code() == Code::kDenied && !call.identity->attested) return Fail(Code::kNotAttested);
   return denial;
 }
 
@@ -80,7 +79,7 @@ Status RequireMarkKeeper(Call& call) {
   if (!keep.has_value())
     return Fail(Code::kWrongState,
                 "this enclave is nobody's witness (keep_marks in keyclaved.yaml)");
-  const auto identity = call.session.identity();
+  const auto& identity = call.identity;
   if (!identity->attested) return Fail(Code::kNotAttested);
   const auto failed = attest::FailedAppraisal(identity->claims, keep->of, call.now);
   if (!failed.has_value()) return Done{};

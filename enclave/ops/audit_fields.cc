@@ -28,11 +28,12 @@ void AddIdentity(const session::Session::Identity& identity, std::vector<audit::
   }
   fields.push_back(std::move(claims));
   fields.push_back({"evidence", ToHex(identity.evidence)});
+  if (identity.is_relayed) fields.push_back({"relayed", "rcar"});
 }
 
 void AddCaller(const Call& call, std::vector<audit::Field>& fields) {
   fields.push_back({"caller", CallerName(call)});
-  AddIdentity(*call.session.identity(), fields);
+  AddIdentity(*call.identity, fields);
 }
 
 void AddWanted(const WantedCertificate& wanted, std::vector<audit::Field>& fields) {

@@ -9,7 +9,7 @@ namespace keyclave::ops {
 
 // Fetched when something asks for it: most permits have no condition.
 const session::Session::Identity& UseConditions::Who() {
-  if (identity_ == nullptr) identity_ = call_.session.identity();
+  if (identity_ == nullptr) identity_ = call_.identity;
   return *identity_;
 }
 

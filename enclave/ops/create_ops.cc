@@ -35,7 +35,7 @@ Result<keys::NewObject> Assemble(const Call& call, const wire::TokenId& token,
     requested.Remove(own);
   KC_ASSIGN(object.object.attributes, keys::CompleteTemplate(requested, made, origin, mechanism,
                                                              IsSecurityOfficer(call, token)));
-  const auto identity = call.session.identity();
+  const auto& identity = call.identity;
   for (const auto& [claim_name, attribute] :
        {std::pair("measurement", kCkaCreatorMeasurement), std::pair("tee", kCkaCreatorTee)}) {
     const attest::Claim* claim = identity->claims.Find(claim_name);

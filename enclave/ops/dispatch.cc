@@ -29,7 +29,18 @@ constexpr Row MakeRow(AuditClass audit, SessionNeed need = SessionNeed::kHello) 
   constexpr bool kTouchesObjects =
       !std::is_same_v<Permission, Anyone> && !std::is_same_v<Permission, OperatorOnly> &&
       !std::is_same_v<Permission, AttestedCaller> && !std::is_same_v<Permission, MarkKeeper>;
-  return {op, need, audit, kTouchesObjects, &EnforceAndHandle<op, Permission, handler>};
+  return {op,
+          need,
+          audit,
+          kTouchesObjects,
+          /*for_relayed=*/false,
+          &EnforceAndHandle<op, Permission, handler>};
+}
+
+// Every other row refuses a caller that relays another's evidence.
+constexpr Row ForRelayedToo(Row row) {
+  row.for_relayed = true;
+  return row;
 }
 
 constexpr auto kNone = AuditClass::kNone;
@@ -38,8 +49,8 @@ constexpr auto kRelease = AuditClass::kRelease;
 using authz::Operation;
 
 constexpr Row kTable[] = {
-    MakeRow<Op::kHello, Anyone, Hello>(kNone, SessionNeed::kNothing),
-    MakeRow<Op::kAttest, Anyone, Attest>(kNone),
+    ForRelayedToo(MakeRow<Op::kHello, Anyone, Hello>(kNone, SessionNeed::kNothing)),
+    ForRelayedToo(MakeRow<Op::kAttest, Anyone, Attest>(kNone)),
     MakeRow<Op::kStatus, Anyone, ReportStatus>(kNone),
     MakeRow<Op::kDrain, OperatorOnly, SetDrain>(kChange),
 
@@ -71,7 +82,7 @@ constexpr Row kTable[] = {
     MakeRow<Op::kEncrypt, Use<Operation::kEncrypt>, Encrypt>(kNone),
     MakeRow<Op::kDecrypt, Use<Operation::kDecrypt>, Decrypt>(kNone),
     MakeRow<Op::kWrapKey, Use<Operation::kWrap>, WrapKey>(kRelease),
-    MakeRow<Op::kRelease, ReleaseTo, Release>(kNone),
+    ForRelayedToo(MakeRow<Op::kRelease, ReleaseTo, Release>(kNone)),
     MakeRow<Op::kIssueCertificate, IssueUnder, IssueCertificate>(kNone),
     MakeRow<Op::kUnwrapKey, Use<Operation::kUnwrap>, UnwrapKey>(kChange),
     MakeRow<Op::kDeriveKey, Use<Operation::kDerive>, DeriveKey>(kChange),
@@ -127,6 +138,12 @@ bool IsOperator(const config::DaemonConfig& config, const session::Peer& peer) {
                              config.operators.end();
 }
 
+Call CallOf(Service& service, session::Connection& connection) {
+  const UnixTime now = service.clock.Now();
+  connection.session->ExpireEvidence(now);  // a request that waited may have outlived it
+  return {service, connection, *connection.session, {}, now};
+}
+
 std::string Signers(const Call& call) {
   std::string names;
   for (const wire::OwnerSignature& signature : call.authority->signed_request.signatures)
@@ -165,6 +182,8 @@ Result<Bytes> Dispatcher::Run(Call& call, const wire::RequestBody& body) {
 }
 
 Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
+  if (call.identity->is_relayed && !row.for_relayed)
+    return Fail(Code::kDenied, "not for whoever relays evidence");
   // Whoever was cut off for long may have missed a revocation; who was removed gets none any more.
   if (row.touches_objects && call.service.fleet != nullptr)
     KC_CHECK_OK(call.service.fleet->MayServe());
@@ -176,7 +195,7 @@ Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields) {
 }
 
 Bytes Dispatcher::Handle(session::Connection& connection, const wire::Frame& request) {
-  Call call{service_, connection, *connection.session, {}, service_.clock.Now()};
+  Call call = CallOf(service_, connection);
   return Answer(call, request);
 }
 
@@ -184,7 +203,7 @@ std::optional<Bytes> Dispatcher::HandleOrJoin(session::Connection& connection,
                                               const wire::Frame& request, server::Batch& batch,
                                               uint64_t number) {
   auto& replies = static_cast<ReplyBatch&>(batch);  // NewBatch's
-  Call call{service_, connection, *connection.session, {}, service_.clock.Now()};
+  Call call = CallOf(service_, connection);
   call.batch = &replies.signatures();
   Bytes reply = Answer(call, request);
   if (!call.joined) return reply;

@@ -26,6 +26,10 @@ struct Row {
   SessionNeed need;
   AuditClass audit;
   bool touches_objects;  // and is not for whoever cannot be sure what was revoked
+  // Whether it is for a caller that relays another's evidence, too (Identity::is_relayed). Such a
+  // caller may gain nothing, so what it may run hands out nothing but what is encrypted to that
+  // other one's key.
+  bool for_relayed;
   Result<Bytes> (*run)(Call&,
                        ByteSpan fields);  // decodes, enforces the permission, handles, encodes
 };
@@ -34,6 +38,7 @@ struct Row {
 const Row* FindRow(wire::Op op);
 
 // Runs the row's request (its permission, its handler) and writes the change's audit record.
+// kDenied for a caller with relayed evidence, if the row is not for it.
 Result<Bytes> RunRow(Call& call, const Row& row, ByteSpan fields);
 
 class Dispatcher final : public server::RequestHandler {

@@ -69,7 +69,7 @@ ReplyOf<Op::kJoinFleet> JoinFleet(Call& call, const wire::JoinFleetRequest& requ
   if (!IsName(request.member))
     return Fail(Code::kInvalidArgument,
                 "a member's name is of letters, digits, dots, hyphens and underscores");
-  KC_CHECK_OK(CheckVersion(call.service.store, call.session.identity()->claims));
+  KC_CHECK_OK(CheckVersion(call.service.store, call.identity->claims));
   if (request.key.has_value()) KC_CHECK_OK(keys::CheckMemberPublicKey(*request.key));
   KC_ASSIGN(const std::vector<wire::FleetMember> members, call.service.store.Members());
   const bool is_new = std::none_of(members.begin(), members.end(), [&](const auto& member) {
@@ -77,8 +77,8 @@ ReplyOf<Op::kJoinFleet> JoinFleet(Call& call, const wire::JoinFleetRequest& requ
   });
   if (is_new && members.size() >= kMaxMembers)
     return Fail(Code::kObjectLimit, "1024 members at most");
-  const wire::FleetMember joining{request.member, call.now,
-                                  ClaimsOf(call.session.identity()->claims), request.key};
+  const wire::FleetMember joining{request.member, call.now, ClaimsOf(call.identity->claims),
+                                  request.key};
   KC_CHECK_OK(call.service.store.ForgetAuditMark(request.member));
   KC_CHECK_OK(call.service.store.PutMember(joining));
   keys::Vault::HandOver given = call.service.store.GiveHandOver();

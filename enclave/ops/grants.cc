@@ -16,7 +16,7 @@ GrantPtr GrantFor(Call& call, const wire::TokenId& token,
                   const Result<PolicyCache::PolicyPtr>& policy) {
   if (!policy.ok()) return NoGrant();
   const auto rules = call.service.rules.Of(call.service.store, token);
-  return call.session.GrantFor(**policy, rules->callers, call.now);
+  return call.session.GrantFor(call.identity, **policy, rules->callers, call.now);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Result<std::string> ToldClaims(Call& call, const IssueUnder::Proof& proof) {
   KC_ASSIGN(const auto policy, call.service.policies.OfObject(call.service.store, proof.object()));
   const authz::Permit& permit = policy->permits().at(proof.permit() - 1);
   if (!permit.issue.has_value() || permit.issue->claims.empty()) return std::string();
-  const auto identity = call.session.identity();
+  const auto& identity = call.identity;
   nlohmann::json claims = nlohmann::json::object();
   for (const std::string& name : permit.issue->claims) {
     const attest::Claim* claim = identity->claims.Find(name);
@@ -37,8 +37,8 @@ Result<std::string> ToldClaims(Call& call, const IssueUnder::Proof& proof) {
       claims[name] = attest::ToText(claim->value);
   }
   const nlohmann::json result = {{"iat", identity->verified_at}, {"keyclave", std::move(claims)}};
-  const nlohmann::json record = {"application/eat-ucs+json",
-                                 ToBase64Url(AsBytes(result.dump())), kAttestationResult};
+  const nlohmann::json record = {"application/eat-ucs+json", ToBase64Url(AsBytes(result.dump())),
+                                 kAttestationResult};
   return record.dump();
 }
 

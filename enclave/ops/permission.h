@@ -72,7 +72,7 @@ struct AttestedCaller {
   };
   template <class Request>
   static Result<Proof> Enforce(Call& call, const Request& /*request*/) {
-    if (!call.session.identity()->attested) return Fail(Code::kNotAttested);
+    if (!call.identity->attested) return Fail(Code::kNotAttested);
     return Proof();
   }
 };
@@ -227,11 +227,16 @@ struct ReleaseTo {
     const auto form = static_cast<authz::WrapForm>(request.form);
     const mech::ReleaseForm* how = mech::FindReleaseForm(authz::WrapFormName(form));
     if (how == nullptr) return Fail(Code::kWrapRefused, "token-key is C_WrapKey's form");
+    const bool relayed = call.identity->is_relayed;
+    if (relayed && !how->jwe)
+      return Fail(Code::kWrapRefused, "evidence was relayed: a JWE form it has to be");
     // Before the grant is asked: a limit is not to be counted for what cannot be done.
     KC_ASSIGN(Recipient recipient, FindRecipient(call, request.recipient));
     const auto seen = AuthorizeSight(call, request.object);
-    const bool is_data = seen.ok() && seen->object().Class() == CKO_DATA;
-    const auto operation = is_data ? authz::Operation::kRead : authz::Operation::kRelease;
+    // Who only relays evidence reads nothing; what its maker gets, a permit for release has to
+    // name.
+    const bool reads = !relayed && seen.ok() && seen->object().Class() == CKO_DATA;
+    const auto operation = reads ? authz::Operation::kRead : authz::Operation::kRelease;
     KC_ASSIGN(AuthorizedObject object,
               AuthorizeUse(call, request.object,
                            {.operation = operation, .family = how->family, .form = form}));

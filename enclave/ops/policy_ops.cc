@@ -156,12 +156,9 @@ ReplyOf<Op::kExplain> ExplainDenial(Call& call, const wire::ExplainRequest& requ
   }
   wire::ExplainReply reply;
   reply.policy = key.object().policy;
-  Denial subject{call.now,
-                 operation.value_or(authz::Operation::kSign),
-                 {},
-                 CallerName(call),
-                 call.session.identity(),
-                 {}};
+  Denial subject{
+      call.now, operation.value_or(authz::Operation::kSign), {}, CallerName(call), call.identity,
+      {}};
   if (!request.self) {
     auto last = call.service.denials.Last(key.object().id, operation);
     if (!last) return reply;  // `when` stays 0: no denial was seen

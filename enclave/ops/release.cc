@@ -6,7 +6,7 @@ namespace keyclave::ops {
 using authz::WrapForm;
 
 Result<Recipient> FindRecipient(const Call& call, const ByteArray<32>& spki) {
-  const auto identity = call.session.identity();
+  const auto& identity = call.identity;
   if (!identity->attested) return Fail(Code::kNotAttested);  // the caller comes back with evidence
   for (const wire::ReleaseKey& key : identity->release_keys) {
     if (Sha256(key.spki) != spki) continue;

@@ -18,7 +18,7 @@ std::string ClaimText(const session::Session::Identity& identity, std::string_vi
 Result<wire::ReleaseReceipt> BuildReceipt(Call& call, const ReleaseTo::Proof& proof) {
   const keys::Object& object = proof.object();
   KC_ASSIGN(const auto policy, call.service.policies.OfObject(call.service.store, object));
-  const auto identity = call.session.identity();
+  const auto& identity = call.identity;
   wire::ReleaseReceipt receipt;
   receipt.label = wire::kReceiptLabel;
   receipt.enclave_id = call.service.store.enclave_id();

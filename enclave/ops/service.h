@@ -77,6 +77,9 @@ struct Call {
   wire::Op op{};
   UnixTime now = 0;
   bool is_operator = false;
+  // Whose request it is, from its beginning to its end: evidence that another connection of the
+  // session presents meanwhile is for other requests.
+  session::Session::IdentityPtr identity = session.identity();
   std::optional<Authority> authority = {};
   std::optional<wire::Owner> signer = {};  // the first of those who signed, auditors too
   std::vector<audit::Field> audit_fields =

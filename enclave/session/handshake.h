@@ -7,6 +7,8 @@
 // After HandleAttest succeeded: the caller's evidence was genuine, of an accepted type, and bound
 // to this connection's last nonce, to this TLS connection and to this enclave; the attested session
 // holds its claims. The nonce is used up whether it succeeded or not.
+// Evidence that the caller relays (AttestRequest::protocol) is bound to that nonce and to the
+// public key that its maker put into it, and to no channel: the session's identity then says so.
 #pragma once
 
 #include <functional>

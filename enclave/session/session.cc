@@ -31,7 +31,7 @@ attest::ClaimSet TransportClaims(const Peer& peer) {
 Session::Session(uint64_t id, const Peer& peer)
     : id_(id), peer_(peer), transport_(TransportClaims(peer)), identity_(Unattested(transport_)) {}
 
-std::shared_ptr<const Session::Identity> Session::identity() const {
+Session::IdentityPtr Session::identity() const {
   const MutexLock lock(mutex_);
   return identity_;
 }
@@ -46,8 +46,13 @@ void Session::SetEvidence(const attest::Verified& evidence, UnixTime expires_at,
                     .evidence = presented.evidence,
                     .release_keys = std::move(presented.runtime.release_keys),
                     .is_relayed = presented.is_relayed};
-  for (const auto& [name, claim] : transport_) {
-    if (identity.claims.Find(name) == nullptr) identity.claims.Set(name, claim.value, claim.origin);
+  // Who relays evidence is at the other end of the transport, and nobody that the evidence is
+  // about.
+  if (!identity.is_relayed) {
+    for (const auto& [name, claim] : transport_) {
+      if (identity.claims.Find(name) == nullptr)
+        identity.claims.Set(name, claim.value, claim.origin);
+    }
   }
   auto installed = std::make_shared<const Identity>(std::move(identity));
   const MutexLock lock(mutex_);
@@ -70,19 +75,17 @@ void Session::ForgetEvidence() {
   grants_.clear();
 }
 
-std::shared_ptr<const authz::Grant> Session::GrantFor(const authz::Policy& policy,
+std::shared_ptr<const authz::Grant> Session::GrantFor(const IdentityPtr& identity,
+                                                      const authz::Policy& policy,
                                                       const Rules& rules, UnixTime now) {
-  ExpireEvidence(now);
   const GrantKey key(rules->token, policy.digest());
-  std::shared_ptr<const Identity> identity;
   {
     const MutexLock lock(mutex_);
-    const auto found = grants_.find(key);
+    const auto found = identity_ == identity ? grants_.find(key) : grants_.end();
     if (found != grants_.end() && found->second.generation == rules->generation &&
         !found->second.grant->IsStale(now)) {
       return found->second.grant;
     }
-    identity = identity_;
   }
   auto grant = std::make_shared<const authz::Grant>(
       authz::Evaluate(policy, identity->claims, identity->verified_at, now, *rules));

@@ -57,7 +57,8 @@ class Session {
     std::vector<wire::ReleaseKey> release_keys = {};
     bool is_relayed = false;  // nothing goes to the caller but what is encrypted to those
   };
-  std::shared_ptr<const Identity> identity() const;
+  using IdentityPtr = std::shared_ptr<const Identity>;
+  IdentityPtr identity() const;
   // Installs newly verified evidence and forgets all grants.
   void SetEvidence(const attest::Verified& evidence, UnixTime expires_at, Presented presented = {});
   // Falls back to the transport's claims if the evidence has expired; true if that happened now.
@@ -66,10 +67,12 @@ class Session {
   // Falls back whenever it expires: it was judged by a clock that was wrong.
   void ForgetEvidence();
 
-  // The grant for a policy (by digest) of a token with these rules, evaluated on first use and
-  // after the evidence, the policy or the rules changed, or a reference value's time came or went.
+  // The grant that this identity, which is or was the session's, has by a policy (by digest) of a
+  // token with these rules: evaluated on first use and after the evidence, the policy or the rules
+  // changed, or a reference value's time came or went.
   using Rules = std::shared_ptr<const authz::TokenRules>;
-  std::shared_ptr<const authz::Grant> GrantFor(const authz::Policy& policy, const Rules& rules,
+  std::shared_ptr<const authz::Grant> GrantFor(const IdentityPtr& identity,
+                                               const authz::Policy& policy, const Rules& rules,
                                                UnixTime now);
 
   wire::LoginState LoginOf(const wire::TokenId& token) const;

@@ -42,6 +42,12 @@ TEST(WrapForms, HpkeIsBothKems) {
   EXPECT_EQ(parsed->Text(), "rsa-oaep-sha256, hpke-p256, hpke-x25519");
 }
 
+TEST(WrapForms, JweIsBothAlgorithms) {
+  const auto parsed = Parse("[jwe]");
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->Text(), "jwe-rsa-oaep-256, jwe-ecdh-es-a256kw");
+}
+
 TEST(WrapForms, PrintsWhatItParses) {
   const WrapForms forms = WrapForms::RecipientBound();
   const auto again = Parse("[" + forms.Text() + "]");
@@ -49,9 +55,18 @@ TEST(WrapForms, PrintsWhatItParses) {
   EXPECT_EQ(*again, forms);
 }
 
-TEST(WrapForms, DefaultLeavesOutKeysOfTheToken) {
+// The numbers are those of the wire.
+TEST(WrapForms, KeepTheirNumbers) {
+  EXPECT_EQ(static_cast<int>(WrapForm::kTokenKey), 6);
+  EXPECT_EQ(static_cast<int>(WrapForm::kJweRsaOaep256), 7);
+  EXPECT_EQ(static_cast<int>(WrapForm::kJweEcdhEsA256Kw), 8);
+}
+
+TEST(WrapForms, DefaultLeavesOutKeysOfTheTokenAndWhatRelayedEvidenceGets) {
   const WrapForms forms = WrapForms::RecipientBound();
   EXPECT_FALSE(forms.Has(WrapForm::kTokenKey));
+  EXPECT_FALSE(forms.Has(WrapForm::kJweRsaOaep256));
+  EXPECT_FALSE(forms.Has(WrapForm::kJweEcdhEsA256Kw));
   EXPECT_TRUE(forms.Has(WrapForm::kHpkeX25519));
   EXPECT_TRUE(forms.Has(WrapForm::kRsaAesKeyWrapSha256));
 }

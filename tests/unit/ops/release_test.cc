@@ -117,7 +117,7 @@ TEST_F(ReleaseTest, FormAndRecipientMustFit) {
   EXPECT_EQ(code(recipient, WrapForm::kRsaOaepSha256), "KeyTypeInconsistent");
   EXPECT_EQ(code(RsaPair(), WrapForm::kHpkeX25519), "KeyTypeInconsistent");
   EXPECT_EQ(code(RsaPair(), WrapForm::kTokenKey), "WrapRefused");
-  EXPECT_EQ(code(RsaPair(), static_cast<WrapForm>(7)), "WrapRefused");
+  EXPECT_EQ(code(RsaPair(), static_cast<WrapForm>(authz::kWrapFormCount)), "WrapRefused");
   for (const WrapForm form : {WrapForm::kRsaAesKeyWrapSha256, WrapForm::kRsaAesKeyWrapSha384,
                               WrapForm::kRsaOaepSha256, WrapForm::kRsaOaepSha384}) {
     EXPECT_EQ(code(RsaPair(), form), "ok") << authz::WrapFormName(form);

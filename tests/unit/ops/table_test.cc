@@ -32,6 +32,15 @@ TEST(DispatchTable, OnlyHelloRunsBeforeHello) {
   }
 }
 
+// A new operation is none of these until somebody says so.
+TEST(DispatchTable, WhoRelaysEvidenceRunsThreeOperations) {
+  for (const wire::Op op : kAllOps) {
+    const bool wanted =
+        op == wire::Op::kHello || op == wire::Op::kAttest || op == wire::Op::kRelease;
+    EXPECT_EQ(FindRow(op)->for_relayed, wanted) << wire::OpName(op);
+  }
+}
+
 TEST(DispatchTable, EveryChangeIsAudited) {
   for (const wire::Op op :
        {wire::Op::kCreateToken, wire::Op::kInitToken, wire::Op::kDeleteToken, wire::Op::kInitPin,

@@ -49,8 +49,10 @@ class SessionTest : public ::testing::Test {
                "p.yaml")
         .value();
   }
+  // As the dispatcher begins each request.
   bool MaySign(Session& session, const authz::Policy& policy) const {
-    return session.GrantFor(policy, rules_, clock_.now)
+    session.ExpireEvidence(clock_.now);
+    return session.GrantFor(session.identity(), policy, rules_, clock_.now)
         ->Check(authz::Operation::kSign, {}, clock_.now)
         .ok();
   }
@@ -98,13 +100,42 @@ TEST_F(SessionTest, AGrantFollowsTheEvidence) {
   EXPECT_FALSE(MaySign(session_, policy)) << "expired";
 }
 
+TEST_F(SessionTest, RelayedEvidenceStandsAlone) {
+  session_.SetEvidence(Verified(), clock_.now + 100, {.is_relayed = true});
+  const auto identity = session_.identity();
+  EXPECT_TRUE(identity->is_relayed);
+  EXPECT_NE(identity->claims.Find("measurement"), nullptr);
+  for (const char* name : {"peer.uid", "peer.gid", "tls.key"})
+    EXPECT_EQ(identity->claims.Find(name), nullptr) << name;
+  EXPECT_TRUE(session_.ExpireEvidence(clock_.now + 100));
+  EXPECT_FALSE(session_.identity()->is_relayed);
+  EXPECT_NE(session_.identity()->claims.Find("peer.uid"), nullptr);
+}
+
+// A request keeps the identity that it began with, whatever the session has become since.
+TEST_F(SessionTest, AGrantIsThatOfTheIdentityThatAsks) {
+  const authz::Policy policy = Policy("{tee: {is: simulated}}");
+  const auto may_sign = [&](const Session::IdentityPtr& identity) {
+    return session_.GrantFor(identity, policy, rules_, clock_.now)
+        ->Check(authz::Operation::kSign, {}, clock_.now)
+        .ok();
+  };
+  const auto before = session_.identity();
+  session_.SetEvidence(Verified(), clock_.now + 100);
+  const auto after = session_.identity();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(may_sign(before));
+    EXPECT_TRUE(may_sign(after));
+  }
+}
+
 TEST_F(SessionTest, AGrantIsEvaluatedOnce) {
   session_.SetEvidence(Verified(), clock_.now + 100);
   const authz::Policy policy = Policy("{tee: {is: simulated}}");
   const authz::Policy other = Policy("{peer.uid: {is: 1000}}");
-  const auto grant = session_.GrantFor(policy, rules_, clock_.now);
-  EXPECT_EQ(session_.GrantFor(policy, rules_, clock_.now), grant);
-  EXPECT_NE(session_.GrantFor(other, rules_, clock_.now), grant);
+  const auto grant = session_.GrantFor(session_.identity(), policy, rules_, clock_.now);
+  EXPECT_EQ(session_.GrantFor(session_.identity(), policy, rules_, clock_.now), grant);
+  EXPECT_NE(session_.GrantFor(session_.identity(), other, rules_, clock_.now), grant);
 }
 
 TEST_F(SessionTest, LoginsArePerToken) {
