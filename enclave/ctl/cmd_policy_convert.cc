@@ -158,6 +158,8 @@ void AddPolicyConvert(CLI::App& group, Invocation& invocation) {
   command->add_option("--issuer", options->options.issuer, "trustee: whose tokens count");
   command->add_option("--resource", options->options.resource,
                       "trustee: the resource that becomes the key: repository/type/tag");
+  command->add_flag("--raw-evidence", options->options.raw_evidence,
+                    "trustee: for callers of `keyclave kbs`, who show evidence and no token");
   command
       ->add_option("--party", options->parties,
                    "capsulemanager: by which certificate a party is known: ID=tls.san=NAME")

@@ -37,6 +37,8 @@ struct Options {
   bool allow_unattested = false;
   std::string issuer;    // trustee: whose tokens count; empty: every configured issuer's
   std::string resource;  // trustee: the path of the resource that becomes the key
+  // trustee: callers come by `keyclave kbs` with evidence of their TEE, and not with a token.
+  bool raw_evidence = false;
   // capsulemanager: a party's id -> claim and text by which it is known here.
   std::map<std::string, std::pair<std::string, std::string>, std::less<>> parties;
   // capsulemanager: an application's operation -> operations of Keyclave that it stands for.

@@ -102,7 +102,9 @@ class Finisher {
     const bool unattested = !expression->RequiresAttested();
     if (unattested && !AllowUnattested(permit, when)) return {};
     std::string text = Comment("  ", permit.where);
-    text += "  - operations: [" + Listed(permit.operations) + "]\n    when:\n";
+    text += "  - operations: [" + Listed(permit.operations) + "]\n";
+    if (!permit.wrap.empty()) text += "    wrap: [" + permit.wrap + "]\n";
+    text += "    when:\n";
     text += when.Block("      ");
     if (unattested) text += "    allow_unattested: true\n";
     return text;
@@ -151,8 +153,13 @@ Status CheckOptions(std::string_view dialect, const Options& options) {
                   "--party: wanted ID=tls.san=NAME (or tls.subject, tls.issuer)");
   }
   const bool trustee = dialect == "trustee";
-  if (!trustee && (!options.issuer.empty() || !options.resource.empty()))
-    return Fail(Code::kInvalidArgument, "--issuer and --resource are for --from trustee");
+  if (!trustee && (!options.issuer.empty() || !options.resource.empty() || options.raw_evidence))
+    return Fail(Code::kInvalidArgument,
+                "--issuer, --resource and --raw-evidence are for --from trustee");
+  if (options.raw_evidence && (!options.issuer.empty() || !options.operations.empty()))
+    return Fail(Code::kInvalidArgument,
+                "--raw-evidence: there is no token and so no --issuer; and whoever comes by "
+                "`keyclave kbs` has things released, and nothing else");
   if (dialect != "capsulemanager" && (!options.parties.empty() || !options.operation_names.empty()))
     return Fail(Code::kInvalidArgument, "--party and --op are for --from capsulemanager");
   return Done{};

@@ -31,6 +31,7 @@ struct DraftPermit {
   std::string where;
   std::vector<std::string> operations;
   Condition when = Condition::Never();
+  std::string wrap = {};  // of a release; empty: as without
 };
 
 struct Draft {

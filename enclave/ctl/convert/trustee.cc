@@ -23,6 +23,11 @@ constexpr std::string_view kEvidence = "ear.veraison.annotated-evidence/";
 // Trustee's newer input has the token's claims at the end of this.
 constexpr std::string_view kSummary = "input/trust_context/attestation_summary/";
 
+// Of evidence that no service has appraised.
+constexpr std::string_view kNoVerdict =
+    "it is the verdict of Trustee's attestation service, which evidence has none of: say in the "
+    "source which measurement is meant";
+
 struct PathRow {
   std::string_view path;  // below kEvidence
   const char* tee;
@@ -65,7 +70,7 @@ class Reader {
       return Fail(Code::kUnsupported, source_.file + ": `default allow = false` is missing");
     if (draft_.permits.empty())
       draft_.findings.LeaveOut("", "no allow rule: nobody is allowed anything");
-    if (source_.options.issuer.empty()) {
+    if (source_.options.issuer.empty() && !raw_) {
       draft_.findings.Attention("",
                                 "Trustee believes its own attestation service only: name it "
                                 "with --issuer, or configure no other issuer of such tokens");
@@ -166,7 +171,8 @@ class Reader {
   }
 
   void AddPermit(int line, const std::vector<SourceExpression>& body) {
-    std::vector<Condition> parts{Is("tee", "token"), Is("token.family", "trustee")};
+    std::vector<Condition> parts;
+    if (!raw_) parts = {Is("tee", "token"), Is("token.family", "trustee")};
     if (!source_.options.issuer.empty())
       parts.push_back(Is("token.issuer", source_.options.issuer));
     for (const SourceExpression& statement : body) {
@@ -174,8 +180,11 @@ class Reader {
         return OfLeaf(leaf, negated);
       }));
     }
-    draft_.permits.push_back({Line(line), OperationsOr(source_.options, {"release", "read"}),
-                              Condition::All(std::move(parts))});
+    const std::vector<std::string> operations =
+        raw_ ? std::vector<std::string>{"release"}
+             : OperationsOr(source_.options, {"release", "read"});
+    draft_.permits.push_back(
+        {Line(line), operations, Condition::All(std::move(parts)), raw_ ? "jwe" : ""});
   }
 
   Condition LeaveOut(const SourceExpression& leaf, std::string_view why) {
@@ -210,10 +219,12 @@ class Reader {
     const std::string sample = std::string(kCpu) + std::string(kEvidence) + "sample";
     if (path == sample && negated) {
       draft_.findings.Note(Line(leaf.line), "taken as: evidence of SGX, SEV-SNP or TDX");
-      return InCpu(In("token.tee", {"sgx", "sev-snp", "tdx"}));
+      return raw_ ? In("tee", {"sgx", "sev-snp", "tdx"})
+                  : InCpu(In("token.tee", {"sgx", "sev-snp", "tdx"}));
     }
-    if (path == std::string(kSummary) + "verification_result" && !negated)
-      return Is("token.ear_status", "affirming");
+    if (path == std::string(kSummary) + "verification_result" && !negated) {
+      return raw_ ? LeaveOut(leaf, kNoVerdict) : Is("token.ear_status", "affirming");
+    }
     return LeaveOut(leaf, "no claim of Keyclave's holds it");
   }
 
@@ -269,6 +280,8 @@ class Reader {
     const bool differs = (comparison.op == "!=") != negated;
     const SourceOperand& value = comparison.right;
     const std::string cpu(kCpu);
+    const std::string evidence = cpu + std::string(kEvidence);
+    if (raw_ && !path.starts_with(evidence)) return LeaveOut(comparison, kNoVerdict);
     if (path == cpu + "ear.status") {
       const Condition status =
           value.kind == OperandKind::kText ? OfStatus(comparison, differs) : Condition::Never();
@@ -287,8 +300,7 @@ class Reader {
     if (path == cpu + "ear.appraisal-policy-id" && text)
       return InCpu(Compared("token.appraisal_policy_id", YamlText(value.text), differs));
     for (const PathRow& row : kPaths) {
-      if (path == cpu + std::string(kEvidence) + std::string(row.path))
-        return OfEvidence(row, comparison, differs);
+      if (path == evidence + std::string(row.path)) return OfEvidence(row, comparison, differs);
     }
     return LeaveOut(comparison, "no claim of Keyclave's holds it");
   }
@@ -310,7 +322,18 @@ class Reader {
       if (value.text == "1" || value.text == "true") yaml = "true";
     }
     if (!yaml.has_value()) return LeaveOut(comparison, "no value that this claim can have");
+    if (raw_) {
+      return Condition::All(
+          {Is("tee", row.tee), Compared(RawClaim(row.claim).c_str(), *yaml, differs)});
+    }
     return InCpu(Condition::All({Is("token.tee", row.tee), Compared(row.claim, *yaml, differs)}));
+  }
+
+  // As the TEE says it, and not a token: token.rtmr0 is tdx.rtmr0.
+  static std::string RawClaim(std::string_view claim) {
+    constexpr std::string_view kToken = "token.";
+    return claim.starts_with(kToken) ? "tdx." + std::string(claim.substr(kToken.size()))
+                                     : std::string(claim);
   }
 
   // path in {"a", "b"}
@@ -330,6 +353,7 @@ class Reader {
   }
 
   const Source& source_;
+  const bool raw_ = source_.options.raw_evidence;
   TokenReader& tokens_;
   Draft draft_;
   std::map<std::string, std::vector<std::string>, std::less<>> aliases_;

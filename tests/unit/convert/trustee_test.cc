@@ -57,6 +57,36 @@ TEST(Trustee, MeasuredMachineForItsResource) {
   EXPECT_EQ(Only("trustee", "measured.rego", ForResource("noon/keys/one")).text, std::nullopt);
 }
 
+// For callers of `keyclave kbs`: what the TEE itself says, and release in JWE.
+TEST(Trustee, RawEvidenceIsThatOfTheTee) {
+  Options options;
+  options.resource = "day/keys/one";
+  options.raw_evidence = true;
+  const Converted day = Only("trustee", "measured.rego", options);
+  ASSERT_TRUE(day.text.has_value());
+  EXPECT_THAT(*day.text, HasSubstr("    wrap: [jwe]\n"));
+  ClaimSet td;
+  td.Set("tee", std::string("tdx"), attest::Origin::kAttested);
+  td.Set("measurement", Repeated("4b", 48), attest::Origin::kAttested);
+  td.Set("debug", false, attest::Origin::kAttested);
+  td.Set("tcb_status", std::string("up-to-date"), attest::Origin::kAttested);
+  EXPECT_TRUE(Allows(day, td, Operation::kRelease));
+  EXPECT_FALSE(Allows(day, td, Operation::kRead));
+  EXPECT_FALSE(Allows(day, With(td, "tee", "sev-snp"), Operation::kRelease));
+  EXPECT_FALSE(Allows(day, With(td, "debug", true), Operation::kRelease));
+  EXPECT_FALSE(Allows(day, Machine(Td(Repeated("4b", 48))), Operation::kRelease)) << "a token";
+  // Nobody has appraised such evidence.
+  options.resource = "night/keys/one";
+  const Converted night = Only("trustee", "measured.rego", options);
+  EXPECT_EQ(night.text, std::nullopt);
+  EXPECT_THAT(Places(night, Finding::Kind::kLeftOut), testing::Contains("measured.rego:15"));
+  options.issuer = kIssuer;
+  EXPECT_FALSE(Convert("trustee", kHead, "p.rego", options).ok());
+  Options alone;
+  alone.raw_evidence = true;
+  EXPECT_FALSE(Convert("aecs", "", "p", alone).ok());
+}
+
 TEST(Trustee, WithoutResourceNothingIsAssumed) {
   EXPECT_EQ(Only("trustee", "measured.rego").text, std::nullopt);
 }
