@@ -20,6 +20,7 @@ EXTERNAL = {
     "sqlite3.h": "PkgConfig::SQLITE", "seccomp.h": "PkgConfig::SECCOMP", "nlohmann/": "nlohmann_json::", "CLI/": "CLI11::",
     "spdlog/": "spdlog::", "p11-kit/": "PkgConfig::P11KIT", "libtasn1.h": "PkgConfig::TASN1",
     "grpcpp/": "sds_proto", "discovery.pb.h": "sds_proto", "secret.pb.h": "sds_proto", "sds.grpc.pb.h": "sds_proto",
+    "microhttpd.h": "PkgConfig::MICROHTTPD",
 }
 
 
@@ -37,7 +38,7 @@ class House:
         for name, folder, rest in re.findall(r"kc_module\(\s*([\w-]+)\s+(\w+)\s+[\w-]+\s+[\w.]+([^)]*)\)", text):
             self._add(name, [folder], ["kc_client", *rest.split()])
         for name, folder in (("keyclaved", "enclave/main.cc"), ("keyclave", "enclave/ctl/main.cc"),
-                             ("keyclave-sds", "enclave/sds/main.cc")):
+                             ("keyclave-sds", "enclave/sds/main.cc"), ("keyclave-kbs", "enclave/kbs/main.cc")):
             found = re.search(rf"target_link_libraries\(\s*{name} PRIVATE([^)]*)\)", text)
             self._add(name, [folder], found.group(1).split() if found else [])
 

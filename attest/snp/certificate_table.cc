@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kMaxEntries = 32;
 constexpr size_t kEntrySize = 24;
+constexpr size_t kMaxEncoded = size_t{64} << 10;  // bytes
 
 struct Known {
   std::string_view guid;
@@ -87,6 +88,35 @@ Result<std::vector<SnpTableEntry>> ParseSnpTable(ByteSpan bytes) {
   // Tables are padded to whole pages.
   KC_CHECK_OK(reader.ExpectZero(reader.remaining()));
   return entries;
+}
+
+Result<Bytes> EncodeSnpTable(const std::vector<SnpTableEntry>& entries) {
+  if (entries.size() > kMaxEntries) return Fail(Code::kTooLarge, "too many entries");
+  ByteWriter header;
+  ByteWriter contents;
+  size_t offset = (entries.size() + 1) * kEntrySize;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const SnpTableEntry& entry = entries[i];
+    const bool twice = std::any_of(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(i),
+                                   [&](const auto& other) { return other.name == entry.name; });
+    const auto* const known =
+        std::find_if(std::begin(kKnown), std::end(kKnown),
+                     [&](const Known& one) { return one.name == entry.name; });
+    if (twice || known == std::end(kKnown))
+      return Fail(Code::kMalformed, std::string(entry.name) + ": unknown, or there twice");
+    if (entry.bytes.size() > kMaxEncoded - offset) return Fail(Code::kTooLarge, "certificates");
+    std::string guid(known->guid);
+    std::erase(guid, '-');
+    KC_ASSIGN(const Bytes id, FromHex(guid));
+    header.Put(id);
+    header.PutLe(static_cast<uint32_t>(offset));
+    header.PutLe(static_cast<uint32_t>(entry.bytes.size()));
+    contents.Put(entry.bytes);
+    offset += entry.bytes.size();
+  }
+  header.Put(Bytes(kEntrySize));
+  header.Put(contents.bytes());
+  return std::move(header).Finish();
 }
 
 }  // namespace keyclave::attest

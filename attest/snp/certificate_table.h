@@ -20,4 +20,8 @@ struct SnpTableEntry {
 // kTruncated, kMalformed, kTooLarge.
 Result<std::vector<SnpTableEntry>> ParseSnpTable(ByteSpan bytes);
 
+// The table of these certificates, for who has them in another form: entries with names (their
+// GUIDs are not looked at). kMalformed for a name that is not known, or comes twice; kTooLarge.
+Result<Bytes> EncodeSnpTable(const std::vector<SnpTableEntry>& entries);
+
 }  // namespace keyclave::attest

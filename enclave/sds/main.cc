@@ -1,41 +1,15 @@
 // keyclave-sds: Envoy's Secret Discovery Service, with leaf keys of its own and certificates of the
 // enclave's CAs.
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-#include "enclave/base/log.h"
 #include "enclave/client/config.h"
+#include "enclave/gateway/process.h"
 #include "enclave/sds/server.h"
 
 namespace {
-
-using keyclave::LogLevel;
-
-spdlog::level::level_enum ToSpdlog(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
-  }
-  return spdlog::level::err;
-}
-
-void StartLogging() {
-  auto logger = std::make_shared<spdlog::logger>("keyclave-sds",
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ keyclave-sds[%P] %l: %v",
-                      spdlog::pattern_time_type::utc);
-  logger->flush_on(spdlog::level::debug);
-  spdlog::set_default_logger(std::move(logger));
-  keyclave::SetLogSink(
-      [](LogLevel level, std::string_view line) { spdlog::log(ToSpdlog(level), "{}", line); },
-      LogLevel::kInfo);
-}
 
 int Main(int argc, char** argv) {
   keyclave::sds::Arguments arguments;
@@ -53,7 +27,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "keyclave-sds " KEYCLAVE_VERSION);
   CLI11_PARSE(app, argc, argv);
   umask(077);
-  StartLogging();
+  keyclave::gateway::StartLogging("keyclave-sds");
   keyclave::Status status = keyclave::Done{};
   if (check) {
     const auto config = keyclave::sds::LoadSdsConfig(arguments.config);

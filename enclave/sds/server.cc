@@ -3,8 +3,6 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include "attest/peer_process.h"
 #include "enclave/base/file.h"
 #include "enclave/base/log.h"
+#include "enclave/gateway/process.h"
 #include "enclave/sds/service.h"
 #include "enclave/server/listener.h"
 #include "enclave/wire/fd.h"
@@ -25,25 +24,6 @@ constexpr size_t kThreads = 4;                // that wait for the enclave
 constexpr int kMaxStreams = 256;              // of one connection
 constexpr int kMaxMessage = 64 * 1024;        // bytes, of a request
 constexpr std::chrono::seconds kFarewell{3};  // for streams that do not end
-
-// Before any thread starts, so that every thread inherits it.
-Result<wire::Fd> TakeSignals() {
-  std::signal(SIGPIPE, SIG_IGN);
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  wire::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.ok()) return ErrnoError("signals");
-  return fd;
-}
-
-// Keys pass through this memory: no other process of the user reads it, and no core dump has it.
-void GuardMemory() {
-  const rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
 
 // Until owner and mode are what they shall be, the socket is for nobody else.
 Result<server::Listener> Listen(const SdsConfig& config) {
@@ -142,8 +122,8 @@ class Program {
 }  // namespace
 
 Status Serve(const Arguments& arguments) {
-  GuardMemory();
-  KC_ASSIGN(const wire::Fd signals, TakeSignals());
+  gateway::GuardMemory();
+  KC_ASSIGN(const wire::Fd signals, gateway::TakeSignals({SIGTERM, SIGINT, SIGHUP}));
   KC_ASSIGN(SdsConfig config, LoadSdsConfig(arguments.config));
   const std::string path = config.client.empty() ? arguments.client : config.client;
   KC_ASSIGN(client::ClientConfig client, client::LoadClientConfig(path));

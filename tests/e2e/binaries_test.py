@@ -10,6 +10,7 @@ from lab import KEYCLAVE, KEYCLAVED, PKCS11_MODULE, PROVIDER, SOURCE_DIR, main, 
 from processes import SANITIZE
 
 KEYCLAVE_SDS = KEYCLAVE.with_name("keyclave-sds")
+KEYCLAVE_KBS = KEYCLAVE.with_name("keyclave-kbs")
 # What both modules may link, by the stem of the library's name.
 ALLOWED = {"libgnutls", "libtasn1", "libcbor", "libp11-kit", "libyaml-cpp", "libstdc++", "libgcc_s", "libc", "libm",
            "ld-linux-x86-64", "ld-linux-aarch64"}
@@ -55,8 +56,13 @@ class Binaries(unittest.TestCase):
         def of_grpc(path):
             return {name for name in needed(path) if name.startswith(("libgrpc", "libprotobuf", "libabsl"))}
         self.assertIn("libgrpc++", of_grpc(KEYCLAVE_SDS))
-        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED):
+        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED, KEYCLAVE_KBS):
             self.assertEqual(of_grpc(path), set(), path)
+
+    def test_http_is_served_by_one_program_only(self):
+        self.assertIn("libmicrohttpd", needed(KEYCLAVE_KBS))
+        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS):
+            self.assertNotIn("libmicrohttpd", needed(path), path)
 
     def test_modules_start_no_thread_and_leave_nothing_for_the_exit(self):
         for module in (PKCS11_MODULE, PROVIDER):
@@ -74,7 +80,7 @@ class Binaries(unittest.TestCase):
             self.assertRegex(tool("readelf", "-d", module), r"FLAGS_1.*NODELETE")
 
     def test_everything_is_hardened(self):
-        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS):
+        for path in (PKCS11_MODULE, PROVIDER, KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS, KEYCLAVE_KBS):
             dynamic, segments = tool("readelf", "-d", path), tool("readelf", "-lW", path)
             self.assertRegex(dynamic, r"FLAGS_1.*NOW", path)
             self.assertNotIn("TEXTREL", dynamic, path)
@@ -82,7 +88,7 @@ class Binaries(unittest.TestCase):
             self.assertIn("GNU_RELRO", segments, path)
             self.assertRegex(segments, r"GNU_STACK.* RW ", path)
             self.assertNotRegex(segments, r"LOAD.* RWE ", path)
-        for path in (KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS):
+        for path in (KEYCLAVE, KEYCLAVED, KEYCLAVE_SDS, KEYCLAVE_KBS):
             self.assertRegex(tool("readelf", "-hW", path), r"Type:\s+DYN", path)
 
     def test_stacks_are_protected(self):

@@ -1,4 +1,6 @@
-// fake_evidence TYPE DIRECTORY: evidence of a fake TEE for tests of the command line, in files.
+// fake_evidence TYPE DIRECTORY [--answer]: evidence of a fake TEE for tests of the command line, in
+// files. With --answer it then reads lines of report data (hexadecimal, 64 bytes each) and writes
+// a line of evidence (base64) for each.
 //
 //   evidence.bin         genuine, under a root of its own; debug.bin the same in debug mode
 //   trust/               what it is trusted by: roots.pem, key.pem, jwks.json
@@ -7,6 +9,7 @@
 //                        differ
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 
 #include "enclave/base/file.h"
 #include "tests/fakes/fake_intel.h"
@@ -59,8 +62,12 @@ attest::ReportData SomeReportData() {
   return data;
 }
 
-void WriteDcap(attest::dcap::Tee tee, const Folder& folder) {
-  const FakeIntel intel(tee);
+// Makes evidence over the report data that it is given.
+using Maker = std::function<Bytes(const attest::ReportData&)>;
+
+Maker WriteDcap(attest::dcap::Tee tee, const Folder& folder) {
+  const auto shared = std::make_shared<const FakeIntel>(tee);
+  const FakeIntel& intel = *shared;
   const FakeCollateral good;
   WriteTrust(folder.Under("trust"), intel.Trust());
   folder.Write("evidence.bin", intel.Quote(SampleQuote(tee, SomeReportData(), false)));
@@ -94,47 +101,69 @@ void WriteDcap(attest::dcap::Tee tee, const Folder& folder) {
   const FakeIntel stranger(tee);
   variants.Write("tcb_info_stranger.json", stranger.TcbInfo(info));
   variants.Write("stranger_chain.pem", stranger.tcb_signing().Pem() + stranger.root().Pem());
+  return [shared, tee](const attest::ReportData& data) {
+    return shared->Quote(SampleQuote(tee, data, false));
+  };
 }
 
-void WriteSnp(const Folder& folder) {
+Maker WriteSnp(const Folder& folder) {
   FakeSnpOptions options;
   options.bring_table = false;
-  const FakeSnp snp(options);
+  const auto shared = std::make_shared<const FakeSnp>(options);
+  const FakeSnp& snp = *shared;
   WriteTrust(folder.Under("trust"), snp.OwnTrust());
   folder.Write("evidence.bin", snp.Evidence(SomeReportData(), 0, false));
   folder.Write("debug.bin", snp.Evidence(SomeReportData(), 0, true));
   const Folder collateral = folder.Under("collateral");
   collateral.Write("vcek.pem", snp.leaf().Pem());
   collateral.Write("cert_chain.pem", snp.ask().Pem() + snp.ark().Pem());
+  return [shared](const attest::ReportData& data) { return shared->Evidence(data, 0, false); };
 }
 
 // A type that needs nothing beside its evidence.
-void WriteAny(const FakeTee& tee, const Folder& folder) {
-  WriteTrust(folder.Under("trust"), tee.OwnTrust());
+Maker WriteAny(std::unique_ptr<FakeTee> made, const Folder& folder) {
+  const std::shared_ptr<const FakeTee> tee(std::move(made));
+  WriteTrust(folder.Under("trust"), tee->OwnTrust());
   const UnixTime now = SystemClock().Now();
-  folder.Write("evidence.bin", tee.Evidence(SomeReportData(), now, false));
-  folder.Write("debug.bin", tee.Evidence(SomeReportData(), now, true));
+  folder.Write("evidence.bin", tee->Evidence(SomeReportData(), now, false));
+  folder.Write("debug.bin", tee->Evidence(SomeReportData(), now, true));
   folder.Under("collateral");
+  return [tee](const attest::ReportData& data) {
+    return tee->Evidence(data, SystemClock().Now(), false);
+  };
+}
+
+bool Answer(const Maker& maker) {
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto bytes = FromHex(line);
+    attest::ReportData data{};
+    if (!bytes.ok() || bytes->size() != data.size()) return false;
+    std::copy(bytes->begin(), bytes->end(), data.begin());
+    std::cout << ToBase64(maker(data)) << std::endl;
+  }
+  return true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: fake_evidence TYPE DIRECTORY\n");
+  const bool answers = argc == 4 && std::string_view(argv[3]) == "--answer";
+  if (argc != 3 && !answers) {
+    std::fprintf(stderr, "usage: fake_evidence TYPE DIRECTORY [--answer]\n");
     return 2;
   }
+  Maker maker;
   const std::string type = argv[1];
   const Folder folder(argv[2]);
   if (type == "sgx" || type == "tdx") {
-    WriteDcap(type == "sgx" ? attest::dcap::Tee::kSgx : attest::dcap::Tee::kTdx, folder);
+    maker = WriteDcap(type == "sgx" ? attest::dcap::Tee::kSgx : attest::dcap::Tee::kTdx, folder);
   } else if (type == "sev-snp") {
-    WriteSnp(folder);
-  } else if (const auto tee = FakeTee::Create(type); tee != nullptr) {
-    WriteAny(*tee, folder);
+    maker = WriteSnp(folder);
+  } else if (auto tee = FakeTee::Create(type); tee != nullptr) {
+    maker = WriteAny(std::move(tee), folder);
   } else {
     std::fprintf(stderr, "fake_evidence: there is no fake TEE of type %s\n", type.c_str());
     return 2;
   }
-  return 0;
+  return !answers || Answer(maker) ? 0 : 1;
 }

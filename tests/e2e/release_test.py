@@ -8,6 +8,7 @@ import hmac
 import json
 import sys
 
+from jose import open_jwe
 from lab import KEYCLAVE, LabTest, main
 
 try:
@@ -148,6 +149,24 @@ class Release(LabTest):
             self.assertEqual(key.key_size, 2048)
         self.assertIn("does not fit", self.refused("rsa", "--recipient", self.recipient("rsa-oaep-sha256")[1], "--form",
                                                    "rsa-oaep-sha256", "-o", "wrapped"))
+
+    def test_jwe_where_the_policy_names_it(self):
+        private, pem = self.recipient("rsa-oaep-sha256", "jwe.pub")
+        self.assertIn("jwe-rsa-oaep-256", self.refused("aes", "--recipient", pem, "--form", "jwe-rsa-oaep-256", "-o", "wrapped"))
+        measured = self.lab.cli("evidence", "measure", KEYCLAVE, json=True)["programs"][0]["measurement"]
+        self.lab.make_token("jwe", POLICY.format(measurement=measured).replace("read]", "read]\n    wrap: [jwe]"))
+        self.lab.cli("key", "generate", "--token", "jwe", "--type", "aes:256", "--label", "k", "--extractable")
+        values = set()
+        for form, private in (("jwe-rsa-oaep-256", private), ("jwe-ecdh-es-a256kw", ec.generate_private_key(ec.SECP256R1())),
+                              ("jwe-ecdh-es-a256kw", ec.generate_private_key(ec.SECP384R1()))):
+            pem = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+            self.lab.cli("key", "release", "--token", "jwe", "k", "--recipient", self.lab.write("jwe.pub", pem.decode()),
+                         "--form", form, "-o", "wrapped")
+            values.add(open_jwe((self.lab.dir / "wrapped").read_text(), private))
+        for form in ("jwe-rsa-oaep-256", "jwe-ecdh-es-a256kw"):
+            self.lab.cli("key", "release", "--token", "jwe", "k", "--unwrap", "--form", form, "-o", "k.bin")
+            values.add((self.lab.dir / "k.bin").read_bytes())
+        self.assertEqual([len(value) for value in values], [32])
 
     def test_what_was_released_is_for_its_object_alone(self):
         private, pem = self.recipient("hpke-x25519")
