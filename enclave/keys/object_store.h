@@ -184,6 +184,13 @@ struct NewObject {
       material;  // empty for public keys, certificates; data objects keep CKA_VALUE in attributes
 };
 
+// A policy that comes into force, with what is to be remembered of the one before.
+struct NewPolicy {
+  Document document;
+  std::vector<TokenRecord> records = {};
+  std::optional<uint64_t> former = {};  // the version that it replaces (0: none); absent: any
+};
+
 // How a daemon opens its store.
 struct OpenOptions {
   // Called now and then by the calling thread, with rows of the store.
@@ -249,6 +256,12 @@ class ObjectStore {
   // anew with the new digest. `records` are put in the same commit.
   Status PutPolicy(const wire::TokenId& token, const Document& policy,
                    std::vector<TokenRecord> records = {});
+  // Puts policies (as PutPolicy), and makes session objects token objects, all or none. An object
+  // comes as it is to be, with the id and the version that it has in its session: what is kept has
+  // an id of its own, and the session object is gone. kObjectNotFound: it is no session object (any
+  // more). kObjectChanged: an object, or a former policy, is at another version.
+  Result<std::vector<ObjectPtr>> Keep(const wire::TokenId& token, std::vector<NewPolicy> policies,
+                                      std::vector<Object> objects);
 
   // By id. Of kSet, kHistory, kRevocation, kApproval.
   std::vector<TokenRecord> TokenRecords(const wire::TokenId& token, RecordType type) const;

@@ -1,5 +1,4 @@
-// Changes of objects, and of what reaches many of them: a new version of a policy, the clearing of
-// a token.
+// Changes of objects, and of what reaches many of them: the clearing of a token.
 #include "enclave/base/byte_reader.h"
 #include "enclave/base/hash.h"
 #include "enclave/keys/object_records.h"
@@ -189,44 +188,6 @@ Status ObjectStore::DeleteToken(const wire::TokenId& id) {
     KC_CHECK_OK(impl_->RemoveAll(doomed, std::move(changes)));
     const WriterLock lock(impl_->state_mutex);
     impl_->tokens.erase(id);
-    impl_->Moved();
-    return Done{};
-  });
-}
-
-Status ObjectStore::PutPolicy(const wire::TokenId& token, const Document& policy,
-                              std::vector<TokenRecord> records) {
-  if (policy.name.empty() || policy.digest != Sha256(AsBytes(policy.text)))
-    return Fail(Code::kInvalidArgument, "a policy without a name or with a digest not its own");
-  return impl_->Write([&]() KC_REQUIRES(impl_->write_mutex) -> Status {
-    std::vector<ObjectPtr> resealed;
-    {
-      const ReaderLock lock(impl_->state_mutex);
-      KC_ASSIGN(const TokenState* state, impl_->TokenOf(token));
-      const auto old = state->policies.find(policy.name);
-      if (old != state->policies.end() && policy.version <= old->second.version)
-        return Fail(Code::kPolicyVersion, policy.name + ": version " +
-                                              std::to_string(policy.version) + " after " +
-                                              std::to_string(old->second.version));
-      for (const Slot slot : state->objects.UnderPolicy(policy.name)) {
-        const auto next = Impl::NextVersion(*impl_->Fresh(slot));
-        Impl::SetOwnAttributes(*next, policy.digest);
-        resealed.push_back(next);
-      }
-    }
-    std::vector<RecordChange> changes;
-    changes.push_back(PolicyChange(token, policy));
-    for (const TokenRecord& record : records) changes.push_back(TokenRecordChange(token, record));
-    for (const ObjectPtr& next : resealed) {
-      if (next->session != 0) continue;
-      KC_ASSIGN(RecordChange change, impl_->Reseal(*next));
-      changes.push_back(std::move(change));
-    }
-    KC_CHECK_OK(impl_->vault->Commit(std::move(changes)));
-    const WriterLock lock(impl_->state_mutex);
-    impl_->tokens[token].policies[policy.name] = policy;
-    for (const ObjectPtr& next : resealed) impl_->ReplaceObject(next);
-    impl_->ApplyRecords(token, records, {});
     impl_->Moved();
     return Done{};
   });

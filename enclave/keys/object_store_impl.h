@@ -77,6 +77,12 @@ struct ObjectStore::Impl {
   void ApplyPolicy(const wire::TokenId& token, const Document& policy) KC_REQUIRES(state_mutex);
 
   Result<ObjectPtr> PrepareInsert(const NewObject& fresh) const KC_EXCLUDES(state_mutex);
+  // A change of policies and of what session objects become, before and after its commit.
+  struct Keeping;
+  Status PreparePolicy(const NewPolicy& fresh, Keeping& keeping) const KC_EXCLUDES(state_mutex);
+  Status PrepareKept(const Object& wanted, Keeping& keeping) const KC_EXCLUDES(state_mutex);
+  Result<std::vector<RecordChange>> ChangesOf(const Keeping& keeping) KC_EXCLUDES(state_mutex);
+  void Apply(const Keeping& keeping) KC_EXCLUDES(state_mutex);
   // What the store itself says about an object, whatever a caller put there.
   static Result<ByteArray<32>> PolicyDigestOf(const Object& object);
   static void SetOwnAttributes(Object& object, ByteSpan policy_digest);

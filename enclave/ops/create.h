@@ -19,6 +19,15 @@ inline bool IsSecurityOfficer(const Call& call, const wire::TokenId& token) {
   return call.session.LoginOf(token) == wire::LoginState::kSecurityOfficer;
 }
 
+using PolicyByName = std::function<Result<PolicyCache::PolicyPtr>(const std::string&)>;
+
+// Whether the caller may put an object, complete but for its id, where it is to stand: under its
+// policy, in the token or (session not 0) in its session.
+Status CheckNewObject(Call& call, const AuthorizedCreation& creation, const keys::Object& object,
+                      Source source, const PolicyByName& policies);
+// The policies that have to grant beside the object's own.
+void SetInherited(keys::Object& object, std::set<std::string> policies);
+
 // Puts objects (attributes complete, except policy, token and session) into the token that was
 // authorized: a token object needs the right to administer, a private one needs a login where there
 // is a PIN. The policy is the object's own, else the template's kCkaPolicy, else the parent's, else

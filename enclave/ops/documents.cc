@@ -2,10 +2,13 @@
 
 #include "enclave/base/byte_reader.h"
 #include "enclave/base/hash.h"
+#include "enclave/ops/access.h"
 #include "enclave/ops/approvals.h"
 
 namespace keyclave::ops {
 namespace {
+
+constexpr size_t kMaxPolicyText = size_t{256} << 10;  // bytes
 
 ByteArray<16> IdOf(ByteSpan bytes) {
   const ByteArray<32> digest = Sha256(bytes);
@@ -39,6 +42,36 @@ keys::Document NewDocument(const Call& call, std::string name, uint64_t version,
                           .authority = std::nullopt};
   if (call.authority) document.authority = call.authority->signed_request;
   return document;
+}
+
+Status CheckMayReplace(Call& call, const keys::Token& token, const std::string& name) {
+  KC_ASSIGN(const auto policy, call.service.policies.Named(call.service.store, token.id, name));
+  if (policy->locked()) return Fail(Code::kPolicyLocked, name);
+  return RequireQuorum(call, token, policy->change());
+}
+
+Result<PreparedPolicy> PreparePolicy(Call& call, const keys::Token& token,
+                                     const std::string& text) {
+  if (text.size() > kMaxPolicyText) return Fail(Code::kTooLarge, "a policy has at most 256 KiB");
+  KC_ASSIGN(authz::Policy policy, authz::Policy::Parse(text, "policy"));
+  // A grant of `manage` is not enough where owners sign.
+  KC_CHECK_OK(RequireQuorum(call, token, std::nullopt));
+  KC_CHECK_OK(CheckPolicyOwners(token, policy));
+  keys::NewPolicy put;
+  const auto former = call.service.store.FindPolicy(token.id, policy.name());
+  if (former.ok()) {
+    KC_CHECK_OK(CheckMayReplace(call, token, policy.name()));
+    put.records.push_back(HistoryRecord(wire::DocumentKind::kPolicy, *former));
+  }
+  put.former = former.ok() ? former->version : 0;
+  put.document = NewDocument(call, policy.name(), policy.version(), text, policy.digest());
+  return PreparedPolicy{std::move(policy), std::move(put)};
+}
+
+void AddPolicyFields(const authz::Policy& policy, std::vector<audit::Field>& fields) {
+  fields.push_back({"policy", policy.name()});
+  fields.push_back({"version", std::to_string(policy.version())});
+  fields.push_back({"digest", ToHex(policy.digest())});
 }
 
 std::vector<std::string> SignersOf(const keys::Document& document) {

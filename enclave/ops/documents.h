@@ -22,6 +22,19 @@ keys::TokenRecord HistoryRecord(wire::DocumentKind kind, const keys::Document& f
 // The text as it comes in force now, under the authority of the call.
 keys::Document NewDocument(const Call& call, std::string name, uint64_t version, std::string text,
                            const ByteArray<32>& digest);
+// A policy that the caller may put in force: read, and with what it replaces.
+struct PreparedPolicy {
+  authz::Policy policy;
+  keys::NewPolicy put;
+};
+// For a caller who administers the token, or has a grant of `manage`. Where there are owners enough
+// of them have to have signed. kTooLarge, kPolicySyntax and its like, kOwnersOnly, kOwnerUnknown,
+// kPolicyLocked, kQuorum.
+Result<PreparedPolicy> PreparePolicy(Call& call, const keys::Token& token, const std::string& text);
+// Whether the call may put another policy into the place of this one.
+Status CheckMayReplace(Call& call, const keys::Token& token, const std::string& name);
+// What the audit log says of a policy that came into force.
+void AddPolicyFields(const authz::Policy& policy, std::vector<audit::Field>& fields);
 // The owners who signed it; nobody where an operator or a caller applied it.
 std::vector<std::string> SignersOf(const keys::Document& document);
 

@@ -118,9 +118,16 @@ ReplyOf<Op::kCopyObject> CopyObject(Call& call, const wire::CopyObjectRequest& r
             keys::ApplyChanges(original.attributes, changes, /*copy=*/true, security_officer));
   // A session's copy is no version of its key: a label never means it. Staged or retired it stays.
   if (!copy.object.attributes.IsTrue(CKA_TOKEN)) copy.object.attributes.Remove(kCkaVersion);
-  copy.object.inherited = original.inherited;
   copy.object.policy =
       request.attributes.Has(kCkaPolicy) ? request.attributes.Text(kCkaPolicy) : original.policy;
+  std::set<std::string> inherited(original.inherited.begin(), original.inherited.end());
+  // Kept under another policy, a session's copy answers to this one, too (KeepObjects).
+  const bool leaves_store = original.session == 0 && !copy.object.attributes.IsTrue(CKA_TOKEN);
+  SetInherited(copy.object, inherited);
+  if (leaves_store) {
+    inherited.insert(original.policy);
+    copy.object.inherited.assign(inherited.begin(), inherited.end());
+  }
   if (original.has_material) {
     KC_ASSIGN(copy.material, call.service.store.ReadMaterial(original));
   }

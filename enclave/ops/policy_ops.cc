@@ -7,8 +7,6 @@
 namespace keyclave::ops {
 namespace {
 
-constexpr size_t kMaxPolicyText = size_t{256} << 10;  // bytes
-
 wire::PolicyInfo Describe(const Call& call, const keys::Token& token,
                           const keys::Document& policy) {
   wire::PolicyInfo info;
@@ -86,13 +84,6 @@ Status ExplainUnder(Call& call, const keys::Object& object, const Denial& subjec
   return Done{};
 }
 
-// Whether the call may put another policy into the place of this one.
-Status CheckMayReplace(Call& call, const keys::Token& token, const std::string& name) {
-  KC_ASSIGN(const auto policy, call.service.policies.Named(call.service.store, token.id, name));
-  if (policy->locked()) return Fail(Code::kPolicyLocked, name);
-  return RequireQuorum(call, token, policy->change());
-}
-
 // New objects get the default policy, and those who change the default decide about them.
 Status MakeDefault(Call& call, keys::Token& token, const std::string& name) {
   KC_ASSIGN(token, call.service.store.FindToken(token.id));
@@ -105,29 +96,19 @@ Status MakeDefault(Call& call, keys::Token& token, const std::string& name) {
 
 ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call& call, const wire::ApplyPolicyRequest& request,
                                       const AuthorizedToken& proof) {
-  if (request.text.size() > kMaxPolicyText)
-    return Fail(Code::kTooLarge, "a policy has at most 256 KiB");
-  KC_ASSIGN(const authz::Policy policy, authz::Policy::Parse(request.text, "policy"));
   keys::Token token = proof.token();
-  // A grant of `manage` is not enough where owners sign.
-  KC_CHECK_OK(RequireQuorum(call, token, std::nullopt));
-  KC_CHECK_OK(CheckPolicyOwners(token, policy));
-  const auto former = call.service.store.FindPolicy(request.token, policy.name());
-  std::vector<keys::TokenRecord> history;
-  if (former.ok()) {
-    KC_CHECK_OK(CheckMayReplace(call, token, policy.name()));
-    history.push_back(HistoryRecord(wire::DocumentKind::kPolicy, *former));
-  }
+  KC_ASSIGN(PreparedPolicy prepared, PreparePolicy(call, token, request.text));
+  const authz::Policy& policy = prepared.policy;
   if (request.make_default && token.default_policy != policy.name())
     KC_CHECK_OK(CheckMayReplace(call, token, token.default_policy));
-  const keys::Document text =
-      NewDocument(call, policy.name(), policy.version(), request.text, policy.digest());
-  KC_CHECK_OK(call.service.store.PutPolicy(request.token, text, std::move(history)));
+  const keys::Document text = prepared.put.document;
+  std::vector<keys::NewPolicy> put;
+  put.push_back(std::move(prepared.put));
+  const auto kept = call.service.store.Keep(token.id, std::move(put), {});
+  if (!kept.ok()) return kept.error();
   if (request.make_default) KC_CHECK_OK(MakeDefault(call, token, policy.name()));
-  call.audit_fields = {{"token", token.Serial()},
-                       {"policy", policy.name()},
-                       {"version", std::to_string(policy.version())},
-                       {"digest", ToHex(policy.digest())}};
+  call.audit_fields = {{"token", token.Serial()}};
+  AddPolicyFields(policy, call.audit_fields);
   return wire::ApplyPolicyReply{Describe(call, token, text), policy.Warnings()};
 }
 

@@ -126,6 +126,27 @@ TEST_F(MembersTest, SessionObjectsStayWithTheirMemberAndFollowItsTokens) {
   EXPECT_EQ(b_->Get(mine->id).code(), Code::kObjectNotFound);
 }
 
+TEST_F(MembersTest, WhatASessionKeepsIsDecidedAfterWhatTheOthersDid) {
+  keys::Object mine = *Insert(*b_, "mine", /*session=*/3);
+  const auto keep = [&](const keys::Document& policy, uint64_t former) {
+    std::vector<keys::NewPolicy> policies;
+    policies.push_back({policy, {}, former});
+    mine.policy = policy.name;
+    return b_->Keep(token_.id, std::move(policies), {mine}).code();
+  };
+  // Another member was first, and b_ does not know it yet.
+  EXPECT_TRUE(a_->PutPolicy(token_.id, keys::TestPolicy("q", 1)).ok());
+  EXPECT_EQ(keep(keys::TestPolicy("q", 1), 0), Code::kObjectChanged);
+  EXPECT_TRUE(b_->Get(mine.id).ok());
+  EXPECT_TRUE(a_->PutPolicy(token_.id, keys::TestPolicy("r", 1)).ok());
+  std::vector<keys::NewPolicy> second;
+  second.push_back({keys::TestPolicy("q", 2), {}, 1});
+  const auto kept = b_->Keep(token_.id, std::move(second), {mine});
+  ASSERT_TRUE(kept.ok()) << kept.error().Text();
+  ExpectSame();
+  EXPECT_EQ(Must(a_->Get(kept->front()->id))->policy, "q");
+}
+
 TEST_F(MembersTest, WhatDependsOnWhatTheOthersDidIsDecidedAfterwards) {
   ASSERT_TRUE(a_->CreateToken(keys::TestToken("same"), keys::TestPolicy("p", 1)).ok());
   EXPECT_EQ(b_->CreateToken(keys::TestToken("same"), keys::TestPolicy("p", 1)).code(),
