@@ -261,9 +261,11 @@ Result<AuthorizedObject> AuthorizeExplanation(Call& call, const wire::ObjectRef&
 wire::ObjectInfo DescribeFor(Call& call, keys::Object object) {
   const bool guarded = object.Class() == CKO_DATA && !IsOwn(call, object);
   const UseOf read{.operation = authz::Operation::kRead};
-  if (guarded && !ObjectGrants::Of(call, object).Check(call, object, read).ok()) {
-    object.attributes.Remove(CKA_VALUE);
-  }
+  const auto may_read = [&] {
+    return RequireLogin(call, object.token, object.IsPrivate()).ok() &&
+           ObjectGrants::Of(call, object).Check(call, object, read).ok();
+  };
+  if (guarded && !may_read()) object.attributes.Remove(CKA_VALUE);
   return {object.id, object.token, std::move(object.attributes)};
 }
 

@@ -238,6 +238,35 @@ TEST_F(EnclaveFixture, LoginForAUseOfATokenWithoutPins) {
   EXPECT_TRUE(Run<wire::Op::kSign>(*caller, sign).ok());
 }
 
+// An operator lists everything; what private data holds is behind the PIN for him, too.
+TEST_F(EnclaveFixture, DataIsReadBehindThePinOnly) {
+  const wire::TokenId token =
+      MakeToken(PolicyText("edge", "read, manage", OwnMeasurement()), "1234").id;
+  const auto root = Connect(0);
+  const wire::LoginRequest login{
+      token, wire::LoginState::kUser, SecretBytes::CopyOf(AsBytes("1234")), {}};
+  ASSERT_TRUE(Run<wire::Op::kLogin>(*root, login).ok());
+  wire::CreateObjectRequest data;
+  data.token = token;
+  data.attributes.SetUlong(CKA_CLASS, CKO_DATA);
+  data.attributes.SetBool(CKA_TOKEN, true);
+  data.attributes.SetBool(CKA_PRIVATE, true);
+  data.attributes.SetText(CKA_VALUE, "secret");
+  ASSERT_TRUE(Run<wire::Op::kCreateObject>(*root, data).ok());
+  wire::FindObjectsRequest find;
+  find.token = token;
+  find.limit = 10;
+  find.all = true;
+  const auto is_shown = [&] {
+    const auto found = Run<wire::Op::kFindObjects>(*root, find);
+    EXPECT_EQ(found->objects.size(), 1U);
+    return found->objects.front().attributes.Has(CKA_VALUE);
+  };
+  EXPECT_TRUE(is_shown());
+  ASSERT_TRUE(Run<wire::Op::kLogout>(*root, {token}).ok());
+  EXPECT_FALSE(is_shown());
+}
+
 TEST_F(LoginTest, ShortAndLongPinsAreRefused) {
   ASSERT_TRUE(Login(*caller_, "so-pin", wire::LoginState::kSecurityOfficer).ok());
   wire::InitPinRequest request;
