@@ -68,12 +68,6 @@ Result<PreparedPolicy> PreparePolicy(Call& call, const keys::Token& token,
   return PreparedPolicy{std::move(policy), std::move(put)};
 }
 
-void AddPolicyFields(const authz::Policy& policy, std::vector<audit::Field>& fields) {
-  fields.push_back({"policy", policy.name()});
-  fields.push_back({"version", std::to_string(policy.version())});
-  fields.push_back({"digest", ToHex(policy.digest())});
-}
-
 std::vector<std::string> SignersOf(const keys::Document& document) {
   return document.authority ? SignersOf(*document.authority) : std::vector<std::string>();
 }

@@ -33,8 +33,6 @@ struct PreparedPolicy {
 Result<PreparedPolicy> PreparePolicy(Call& call, const keys::Token& token, const std::string& text);
 // Whether the call may put another policy into the place of this one.
 Status CheckMayReplace(Call& call, const keys::Token& token, const std::string& name);
-// What the audit log says of a policy that came into force.
-void AddPolicyFields(const authz::Policy& policy, std::vector<audit::Field>& fields);
 // The owners who signed it; nobody where an operator or a caller applied it.
 std::vector<std::string> SignersOf(const keys::Document& document);
 

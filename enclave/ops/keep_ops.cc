@@ -68,6 +68,21 @@ wire::ObjectInfo Describe(Call& call, const keys::Object& object) {
   return info;
 }
 
+// One record for all of them: lists, since no field of a record is there twice.
+void Record(Call& call, const keys::Token& token, const std::vector<PreparedPolicy>& policies,
+            const std::vector<keys::ObjectPtr>& objects) {
+  const auto add = [](std::string& list, const std::string& item) {
+    list.append(list.empty() ? "" : ", ").append(item);
+  };
+  std::string put;
+  for (const PreparedPolicy& one : policies)
+    add(put, one.policy.name() + " " + std::to_string(one.policy.version()) + " " +
+                 ToHex(one.policy.digest()));
+  std::string kept;
+  for (const keys::ObjectPtr& object : objects) add(kept, ToHex(object->id) + " " + object->policy);
+  call.audit_fields = {{"token", token.Serial()}, {"policies", put}, {"objects", kept}};
+}
+
 }  // namespace
 
 ReplyOf<Op::kKeepObjects> KeepObjects(Call& call, const wire::KeepObjectsRequest& request,
@@ -92,17 +107,12 @@ ReplyOf<Op::kKeepObjects> KeepObjects(Call& call, const wire::KeepObjectsRequest
   for (PreparedPolicy& one : prepared) put.push_back(std::move(one.put));
   KC_ASSIGN(const auto kept, call.service.store.Keep(token, std::move(put), std::move(objects)));
   wire::KeepObjectsReply reply;
-  call.audit_fields = {{"token", creation.token().Serial()}};
   for (const PreparedPolicy& one : prepared) {
-    AddPolicyFields(one.policy, call.audit_fields);
     for (const std::string& warning : one.policy.Warnings())
       reply.warnings.push_back(one.policy.name() + ": " + warning);
   }
-  for (const keys::ObjectPtr& object : kept) {
-    call.audit_fields.push_back({"object", ToHex(object->id)});
-    call.audit_fields.push_back({"policy", object->policy});
-    reply.objects.push_back(Describe(call, *object));
-  }
+  for (const keys::ObjectPtr& object : kept) reply.objects.push_back(Describe(call, *object));
+  Record(call, creation.token(), prepared, kept);
   return reply;
 }
 

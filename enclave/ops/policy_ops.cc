@@ -107,8 +107,10 @@ ReplyOf<Op::kApplyPolicy> ApplyPolicy(Call& call, const wire::ApplyPolicyRequest
   const auto kept = call.service.store.Keep(token.id, std::move(put), {});
   if (!kept.ok()) return kept.error();
   if (request.make_default) KC_CHECK_OK(MakeDefault(call, token, policy.name()));
-  call.audit_fields = {{"token", token.Serial()}};
-  AddPolicyFields(policy, call.audit_fields);
+  call.audit_fields = {{"token", token.Serial()},
+                       {"policy", policy.name()},
+                       {"version", std::to_string(policy.version())},
+                       {"digest", ToHex(policy.digest())}};
   return wire::ApplyPolicyReply{Describe(call, token, text), policy.Warnings()};
 }
 
