@@ -48,19 +48,6 @@ Result<wire::ObjectInfo> FindCertifiedKey(Enclave& enclave, const wire::TokenInf
                                               certificate.subject_text);
 }
 
-wire::AttributeList CertificateAttributes(const Certificate& certificate) {
-  wire::AttributeList attributes;
-  attributes.SetUlong(CKA_CLASS, CKO_CERTIFICATE);
-  attributes.SetUlong(CKA_CERTIFICATE_TYPE, CKC_X_509);
-  attributes.SetBool(CKA_TOKEN, true);
-  attributes.SetBool(CKA_PRIVATE, false);
-  attributes.Set(CKA_SUBJECT, certificate.subject);
-  attributes.Set(CKA_ISSUER, certificate.issuer);
-  attributes.Set(CKA_SERIAL_NUMBER, certificate.serial);
-  attributes.Set(CKA_VALUE, certificate.der);
-  return attributes;
-}
-
 // Stores a certificate beside its key (or alone, where `options.no_key`), under the key's label, id
 // and policy unless the options name others.
 // nullopt: it waits for signatures (--out).
@@ -214,6 +201,19 @@ void AddCertify(CLI::App& group, Invocation& invocation, wire::CertifyKind kind)
 }
 
 }  // namespace
+
+wire::AttributeList CertificateAttributes(const Certificate& certificate, bool persistent) {
+  wire::AttributeList attributes;
+  attributes.SetUlong(CKA_CLASS, CKO_CERTIFICATE);
+  attributes.SetUlong(CKA_CERTIFICATE_TYPE, CKC_X_509);
+  attributes.SetBool(CKA_TOKEN, persistent);
+  attributes.SetBool(CKA_PRIVATE, false);
+  attributes.Set(CKA_SUBJECT, certificate.subject);
+  attributes.Set(CKA_ISSUER, certificate.issuer);
+  attributes.Set(CKA_SERIAL_NUMBER, certificate.serial);
+  attributes.Set(CKA_VALUE, certificate.der);
+  return attributes;
+}
 
 Status KeepCertificate(Enclave& enclave, const wire::TokenInfo& token,
                        const Certificate& certificate) {

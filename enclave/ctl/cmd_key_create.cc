@@ -8,6 +8,7 @@
 #include "enclave/ctl/enclave_link.h"
 #include "enclave/ctl/key_file.h"
 #include "enclave/ctl/key_text.h"
+#include "enclave/ctl/new_key.h"
 #include "enclave/ctl/secret_input.h"
 #include "enclave/wire/pkcs11_numbers.h"
 
@@ -17,11 +18,7 @@ namespace {
 // What both commands say of the key to be.
 struct NewKeyOptions {
   TokenChoice token;
-  std::string label;
-  std::string id;
-  std::string policy;
-  std::vector<std::string> usage;
-  bool extractable = false;
+  NewKey key;
 };
 
 struct GenerateOptions {
@@ -34,105 +31,6 @@ struct ImportOptions {
   std::string file;
   std::string passphrase_file;
 };
-
-enum class Kind { kRsa, kAes, kPair };
-
-struct KeyType {
-  Kind kind = Kind::kPair;
-  uint64_t size = 0;  // bits of RSA and AES keys
-  const PairKind* pair = nullptr;
-  std::string_view usage;  // unless something else is said
-};
-
-Result<KeyType> ParseType(const std::string& text) {
-  if (text == "rsa:2048" || text == "rsa:3072" || text == "rsa:4096") {
-    return KeyType{Kind::kRsa, std::stoul(text.substr(4)), nullptr, "sign,decrypt"};
-  }
-  if (text == "aes:128" || text == "aes:192" || text == "aes:256") {
-    return KeyType{Kind::kAes, std::stoul(text.substr(4)), nullptr, "encrypt,decrypt,wrap,unwrap"};
-  }
-  if (const PairKind* pair = FindPairKind(text)) return KeyType{Kind::kPair, 0, pair, pair->usage};
-  return Fail(Code::kInvalidArgument,
-              "--type " + text +
-                  " is not known: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, "
-                  "ec:secp256k1, ed25519, ed448, x25519, x448, sm2, aes:128, aes:192, aes:256, "
-                  "ml-dsa:44, ml-dsa:65, ml-dsa:87, ml-kem:512, ml-kem:768, ml-kem:1024, "
-                  "slh-dsa:sha2-128s … slh-dsa:shake-256f");
-}
-
-std::vector<std::string> Words(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    words.emplace_back(text.substr(0, text.find(',')));
-    text.remove_prefix(std::min(words.back().size() + 1, text.size()));
-  }
-  return words;
-}
-
-// The attributes that the key (and, for pairs, its public key) gets besides those of its type.
-struct Templates {
-  wire::AttributeList private_attributes;
-  wire::AttributeList public_attributes;
-};
-
-Status SetUsage(const std::vector<std::string>& usage, Templates& templates) {
-  for (const UsageWord& word : UsageWords()) {
-    templates.private_attributes.SetBool(word.attribute, false);
-    templates.public_attributes.SetBool(word.public_attribute, false);
-  }
-  for (const std::string& name : usage) {
-    const auto& words = UsageWords();
-    const auto found = std::find_if(words.begin(), words.end(),
-                                    [&](const UsageWord& word) { return word.word == name; });
-    if (found == words.end()) {
-      return Fail(Code::kInvalidArgument, "--usage " + name +
-                                              " is not known: sign, verify, encrypt, decrypt, "
-                                              "wrap, unwrap, derive, encapsulate, decapsulate");
-    }
-    templates.private_attributes.SetBool(found->attribute, true);
-    templates.public_attributes.SetBool(found->public_attribute, true);
-  }
-  return Done{};
-}
-
-// Attributes that PKCS#11 has for one half of a pair only, or for pairs only.
-void DropForeignAttributes(Kind kind, Templates& templates) {
-  if (kind == Kind::kAes) {
-    for (const uint64_t type : {CKA_ENCAPSULATE, CKA_DECAPSULATE})
-      templates.private_attributes.Remove(type);
-    return;
-  }
-  for (const uint64_t type : {CKA_VERIFY, CKA_ENCRYPT, CKA_WRAP, CKA_ENCAPSULATE}) {
-    templates.private_attributes.Remove(type);
-  }
-  for (const uint64_t type : {CKA_SIGN, CKA_DECRYPT, CKA_UNWRAP, CKA_DECAPSULATE}) {
-    templates.public_attributes.Remove(type);
-  }
-}
-
-Result<Templates> MakeTemplates(const NewKeyOptions& options, const KeyType& type) {
-  Bytes id;
-  if (options.id.empty()) {
-    const ByteArray<8> random = RandomArray<8>();
-    id = ToBytes(ByteSpan(random));
-  } else {
-    KC_ASSIGN(id, ParseId(options.id));
-  }
-  Templates templates;
-  for (wire::AttributeList* list : {&templates.private_attributes, &templates.public_attributes}) {
-    list->SetBool(CKA_TOKEN, true);
-    list->SetText(CKA_LABEL, options.label);
-    list->Set(CKA_ID, id);
-    if (!options.policy.empty()) list->SetText(kCkaPolicy, options.policy);
-  }
-  templates.private_attributes.SetBool(CKA_PRIVATE, true);
-  templates.private_attributes.SetBool(CKA_SENSITIVE, true);
-  templates.private_attributes.SetBool(CKA_EXTRACTABLE, options.extractable);
-  templates.public_attributes.SetBool(CKA_PRIVATE, false);
-  KC_CHECK_OK(SetUsage(options.usage.empty() ? Words(type.usage) : options.usage, templates));
-  DropForeignAttributes(type.kind, templates);
-  return templates;
-}
 
 // A second key of the same label could be reached by its id only.
 Status CheckLabelIsFree(Enclave& enclave, const wire::TokenInfo& token, const std::string& label) {
@@ -165,37 +63,18 @@ int Report(const std::string& what, const wire::TokenInfo& token, const wire::Ob
 }
 
 Result<int> Generate(const GenerateOptions& options, const Globals& globals) {
-  KC_ASSIGN(const KeyType type, ParseType(options.type));
-  KC_ASSIGN(Templates templates, MakeTemplates(options.key, type));
+  KC_ASSIGN(const KeyType type, ParseKeyType(options.type, "--type"));
+  KC_ASSIGN(KeyTemplates templates, MakeKeyTemplates(options.key.key, type));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
-  KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
-  if (type.kind == Kind::kAes) {
-    wire::GenerateKeyRequest request;
-    request.token = token.id;
-    request.mechanism.type = CKM_AES_KEY_GEN;
-    request.attributes = std::move(templates.private_attributes);
-    request.attributes.SetUlong(CKA_VALUE_LEN, type.size / 8);
+  KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.key.label));
+  if (type.kind == KeyType::Kind::kAes) {
+    const wire::GenerateKeyRequest request = GenerateSecretKey(token.id, type, templates);
     KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kGenerateKey>(request));
     if (!reply) return enclave->WriteRequests(globals.json);
     return Report("Generated", token, reply->object, globals.json);
   }
-  wire::GenerateKeyPairRequest request;
-  request.token = token.id;
-  request.public_attributes = std::move(templates.public_attributes);
-  request.private_attributes = std::move(templates.private_attributes);
-  if (type.kind == Kind::kRsa) {
-    request.mechanism.type = CKM_RSA_PKCS_KEY_PAIR_GEN;
-    request.public_attributes.SetUlong(CKA_MODULUS_BITS, type.size);
-    request.public_attributes.Set(CKA_PUBLIC_EXPONENT, ByteArray<3>{1, 0, 1});
-  } else {
-    request.mechanism.type = type.pair->mechanism;
-    if (type.pair->set != 0) request.public_attributes.SetUlong(CKA_PARAMETER_SET, type.pair->set);
-    if (!type.pair->curve.empty()) {
-      KC_ASSIGN(const Bytes curve, FromHex(type.pair->curve));
-      request.public_attributes.Set(CKA_EC_PARAMS, curve);
-    }
-  }
+  KC_ASSIGN(const wire::GenerateKeyPairRequest request, GenerateKeyPair(token.id, type, templates));
   KC_ASSIGN(const auto reply, enclave->Change<wire::Op::kGenerateKeyPair>(request));
   if (!reply) return enclave->WriteRequests(globals.json);
   return Report("Generated", token, reply->private_key, globals.json);
@@ -210,14 +89,10 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
               if (!options.passphrase_file.empty()) return ReadSecretFile(options.passphrase_file);
               return AskSecret("passphrase of " + options.file);
             }));
-  const PairKind* pair = PairKindOf(file.attributes);
-  const bool is_rsa = file.attributes.Ulong(CKA_KEY_TYPE) == CKK_RSA;
-  const KeyType type{Kind::kPair, 0, pair,
-                     pair != nullptr ? pair->usage : (is_rsa ? "sign,decrypt" : "sign")};
-  KC_ASSIGN(Templates templates, MakeTemplates(options.key, type));
+  KC_ASSIGN(KeyTemplates templates, MakeKeyTemplates(options.key.key, KeyTypeOf(file.attributes)));
   KC_ASSIGN(const auto enclave, Enclave::Open(globals, options.key.token));
   KC_ASSIGN(const wire::TokenInfo token, enclave->Token(options.key.token.label));
-  KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.label));
+  KC_CHECK_OK(CheckLabelIsFree(*enclave, token, options.key.key.label));
   wire::ImportKeyRequest request;
   request.token = token.id;
   request.pkcs8 = std::move(file.pkcs8);
@@ -236,20 +111,20 @@ Result<int> Import(const ImportOptions& options, const Globals& globals) {
 void AddNewKeyOptions(CLI::App& command, NewKeyOptions& options) {
   AddTokenOptions(command, options.token);
   AddChangeOptions(command, options.token.owner);
-  command.add_option("--label", options.label, "the key's name in the token")->required();
-  command.add_option("--id", options.id, "CKA_ID, hexadecimal (default: 8 random bytes)")
+  command.add_option("--label", options.key.label, "the key's name in the token")->required();
+  command.add_option("--id", options.key.id, "CKA_ID, hexadecimal (default: 8 random bytes)")
       ->type_name("HEX");
   command
-      .add_option("--policy", options.policy,
+      .add_option("--policy", options.key.policy,
                   "the policy that governs it (default: the token's default policy)")
       ->type_name("NAME");
   command
-      .add_option("--usage", options.usage,
+      .add_option("--usage", options.key.usage,
                   "what it may do: sign, verify, encrypt, decrypt, wrap, unwrap, derive, "
                   "encapsulate, decapsulate")
       ->delimiter(',')
       ->type_name("USAGE,…");
-  command.add_flag("--extractable", options.extractable,
+  command.add_flag("--extractable", options.key.extractable,
                    "let it be wrapped (and so leave the enclave) where its policy permits that");
 }
 

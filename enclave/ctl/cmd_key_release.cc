@@ -4,17 +4,14 @@
 #include <memory>
 
 #include "enclave/base/file.h"
-#include "enclave/base/hash.h"
 #include "enclave/client/release_key.h"
 #include "enclave/ctl/cmd_key.h"
 #include "enclave/ctl/enclave_link.h"
-#include "enclave/ctl/receipt_file.h"
-#include "enclave/ctl/recipient.h"
+#include "enclave/ctl/release_call.h"
 
 namespace keyclave::ctl {
 namespace {
 
-constexpr const char* kOwnName = "keyclave-release";
 constexpr uint32_t kSecretMode = 0600;
 constexpr uint32_t kPublicMode = 0644;
 
@@ -27,29 +24,9 @@ struct ReleaseOptions {
   bool unwrap = false;
 };
 
-// The recipient's key goes into the evidence, unless client.yaml has put it there.
-void NameInEvidence(client::ClientConfig& config, const Bytes& spki) {
-  for (const wire::ReleaseKey& key : config.release_keys) {
-    if (key.spki == spki) return;
-  }
-  config.release_keys.push_back({kOwnName, spki});
-}
-
-// The receipt must be for what came, by the enclave that it came from.
-Result<wire::ReleaseReceipt> CheckReceipt(Enclave& enclave, const wire::ReleaseRequest& request,
-                                          const wire::ReleaseReply& reply) {
-  KC_ASSIGN(const wire::StatusReply status, enclave.Call<wire::Op::kStatus>({}));
-  KC_ASSIGN(wire::ReleaseReceipt receipt,
-            VerifyReceipt({reply.receipt, reply.signature}, status.audit_key));
-  const bool fits = receipt.wrapped == Sha256(reply.wrapped) && receipt.nonce == request.nonce &&
-                    receipt.recipient_spki == request.recipient &&
-                    receipt.object == request.object.id;
-  if (!fits) return Fail(Code::kReceiptInvalid, "it is for another release");
-  return receipt;
-}
-
 Status WriteResult(const ReleaseOptions& options, const Recipient& recipient,
-                   const wire::ReleaseReply& reply, const wire::ObjectId& object) {
+                   const Released& released, const wire::ObjectId& object) {
+  const wire::ReleaseReply& reply = released.reply;
   if (options.unwrap) {
     KC_ASSIGN(const SecretBytes secret,
               mech::OpenReleased(*recipient.form, *recipient.private_key, object, reply.wrapped));
@@ -76,23 +53,18 @@ Result<int> Release(const ReleaseOptions& options, const Globals& globals) {
   if (options.unwrap) {
     KC_ASSIGN(recipient, NewRecipient(options.form));
   } else {
-    KC_ASSIGN(const wire::ReleaseKey key, client::ReadReleaseKey(kOwnName, options.recipient));
+    KC_ASSIGN(const wire::ReleaseKey key,
+              client::ReadReleaseKey(std::string(kReleaseKeyName), options.recipient));
     KC_ASSIGN(recipient, RecipientOf(key.spki, options.form));
   }
   NameInEvidence(config, recipient.spki);
   KC_ASSIGN(const auto opened, Enclave::Open(std::move(config), options.token));
   Enclave& enclave = *opened;
   KC_ASSIGN(const wire::ObjectInfo object, enclave.Object(options.key, options.token.label));
-  wire::ReleaseRequest request;
-  request.object = RefTo(object);
-  request.recipient = Sha256(recipient.spki);
-  request.form = static_cast<uint64_t>(*authz::ParseWrapForm(recipient.form->name));
-  request.nonce = ToBytes(RandomArray<32>());
-  KC_ASSIGN(const wire::ReleaseReply reply, enclave.Call<wire::Op::kRelease>(request));
-  KC_ASSIGN(const wire::ReleaseReceipt receipt, CheckReceipt(enclave, request, reply));
-  KC_CHECK_OK(WriteResult(options, recipient, reply, object.id));
+  KC_ASSIGN(const Released released, ReleaseTo(enclave, object, recipient));
+  KC_CHECK_OK(WriteResult(options, recipient, released, object.id));
   if (globals.json) {
-    Json document = ReceiptJson(receipt);
+    Json document = ReceiptJson(released.receipt);
     document["file"] = options.out;
     document["receipt_file"] = options.out + ".receipt";
     document["unwrapped"] = options.unwrap;
@@ -100,7 +72,7 @@ Result<int> Release(const ReleaseOptions& options, const Globals& globals) {
     return kExitOk;
   }
   Print("Wrote " + Harmless(options.out) + (options.unwrap ? " (the key itself)" : "") + " and " +
-        Harmless(options.out) + ".receipt:\n" + ReceiptText(receipt));
+        Harmless(options.out) + ".receipt:\n" + ReceiptText(released.receipt));
   return kExitOk;
 }
 

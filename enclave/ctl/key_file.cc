@@ -214,6 +214,11 @@ Result<Certificate> Describe(gnutls_x509_crt_t crt) {
 
 Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase) {
   KC_ASSIGN(const Bytes file, ReadFile(path, kMaxFile));
+  return ParsePrivateKey(path, file, passphrase);
+}
+
+Result<PrivateKeyFile> ParsePrivateKey(const std::string& path, ByteSpan file,
+                                       const Passphrase& passphrase) {
   std::optional<SecretBytes> known;
   const Passphrase asked_once = [&]() -> Result<SecretBytes> {
     if (!known) {

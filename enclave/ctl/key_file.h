@@ -20,6 +20,9 @@ struct PrivateKeyFile {
 // One private key (PEM or DER; PKCS#8, encrypted PKCS#8, PKCS#1, SEC1), whole and consistent.
 // kKeyFileInvalid says what is wrong with the file, or that keys of this type cannot be used.
 Result<PrivateKeyFile> ReadPrivateKey(const std::string& path, const Passphrase& passphrase);
+// The same of a file that was read already; `path` is put before what is wrong with it.
+Result<PrivateKeyFile> ParsePrivateKey(const std::string& path, ByteSpan file,
+                                       const Passphrase& passphrase);
 
 // The same of any kind of key, as PKCS#8 (DER, unencrypted).
 Result<SecretBytes> ReadSigningKey(const std::string& path, const Passphrase& passphrase);
