@@ -75,7 +75,7 @@ int Main(int argc, char** argv) {
   }
   const Globals& globals = invocation.globals;
   if (!globals.program.empty() && !invocation.takes_program) {
-    PrintError(Fail(Code::kInvalidArgument, "only run and dev take a program after --"),
+    PrintError(Fail(Code::kInvalidArgument, "this command takes no program after --"),
                globals.json);
     return kExitUsage;
   }

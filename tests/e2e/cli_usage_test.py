@@ -5,8 +5,9 @@ import json
 
 from lab import KEYCLAVE, LabTest, main
 
-COMMANDS = ["init", "dev", "run", "status", "doctor", "drain", "backup", "token", "owner", "request", "key", "cert", "policy",
-            "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store", "replica", "upgrade", "kbs"]
+COMMANDS = ["init", "dev", "run", "status", "doctor", "drain", "backup", "token", "apply", "secret", "owner", "request",
+            "key", "cert", "policy", "set", "approve", "approvals", "revoke", "explain", "evidence", "audit", "store",
+            "replica", "upgrade", "kbs"]
 
 
 class Usage(LabTest):

@@ -64,7 +64,7 @@ class Reader {
     draft_ = Draft();
     if (data.has_value()) {
       draft_.findings.Note(data->Where(),
-                           "the secret itself is not read: keyclave key import takes it");
+                           "the secret itself is not read here: keyclave apply takes it");
     }
     KC_CHECK_OK(ReadSpec(spec));
     return std::move(draft_);
@@ -114,8 +114,8 @@ class Reader {
     KC_ASSIGN(const std::string text, yaml.AsText());
     if (text == "public") {
       draft_.findings.Note(yaml.Where(),
-                           "the public key and the certificate are objects of their own, which "
-                           "programs find without a grant");
+                           "the public key and the certificate are objects of their own: keyclave "
+                           "apply puts them under a policy for whoever reaches the enclave");
       return Done{};
     }
     if (text.empty() || text == "private") return Done{};
