@@ -125,6 +125,7 @@ void AddCaKey(CLI::App& command, std::string& key, TokenChoice& token) {
 void AddCa(CLI::App& app, Invocation& invocation) {
   CLI::App* group = app.add_subcommand("ca", "certificates issued by a CA in the enclave");
   group->require_subcommand(1);
+  AddCaInit(*group, invocation);
   AddIssue(*group, invocation);
   AddCaCrl(*group, invocation);
   AddCaOcsp(*group, invocation);

@@ -244,7 +244,6 @@ void AddKey(CLI::App& app, Invocation& invocation) {
   group->require_subcommand(1);
   AddKeyGenerate(*group, invocation);
   AddKeyImport(*group, invocation);
-  AddKeyStore(*group, invocation);
   AddKeyRelease(*group, invocation);
   AddKeyAttest(*group, invocation);
   AddKeyRotate(*group, invocation);

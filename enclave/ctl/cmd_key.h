@@ -9,7 +9,6 @@ namespace keyclave::ctl {
 
 void AddKeyGenerate(CLI::App& group, Invocation& invocation);
 void AddKeyImport(CLI::App& group, Invocation& invocation);
-void AddKeyStore(CLI::App& group, Invocation& invocation);
 void AddKeyRelease(CLI::App& group, Invocation& invocation);
 void AddKeyAttest(CLI::App& group, Invocation& invocation);
 void AddKeyRotate(CLI::App& group, Invocation& invocation);

@@ -76,7 +76,8 @@ Status NewObjects::MakeSecretKey(const WantedSecret& wanted) {
 Status NewObjects::MakeCertificate(const SecretStep& step, const wire::ObjectInfo& key) {
   wire::CertifyRequest request;
   request.key = RefTo(key);
-  request.kind = wire::CertifyKind::kSelfSigned;
+  request.kind =
+      step.wanted->is_ca ? wire::CertifyKind::kSelfSignedCa : wire::CertifyKind::kSelfSigned;
   request.subject = step.wanted->subject;
   request.names = step.wanted->names;
   request.days = step.wanted->days;

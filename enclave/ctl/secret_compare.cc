@@ -46,6 +46,12 @@ Result<Bytes> SubjectOf(const std::string& text) {
   return bytes;
 }
 
+bool IsCa(ByteSpan der) {
+  const uint8_t* next = der.data();
+  const mech::X509Cert certificate(d2i_X509(nullptr, &next, static_cast<long>(der.size())));
+  return certificate != nullptr && (X509_get_extension_flags(certificate.get()) & EXFLAG_CA) != 0;
+}
+
 // As certificates' own names are shown (key_file.h), which has none of other kinds.
 std::set<std::string> Comparable(const std::vector<std::string>& names) {
   std::set<std::string> comparable;
@@ -147,6 +153,9 @@ class Comparer {
                 wanted_.subject);
       if (Comparable(certificate.names) != Comparable(wanted_.names))
         Differs("is there, and its certificate is for other names");
+      if (IsCa(*value) != wanted_.is_ca)
+        Differs(std::string("is there, and its certificate is ") +
+                (wanted_.is_ca ? "no CA's" : "a CA's"));
     }
     return Done{};
   }

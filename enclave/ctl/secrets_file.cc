@@ -125,6 +125,9 @@ Status ReadCertificate(YamlMap& map, WantedSecret& secret) {
     KC_ASSIGN(const int64_t number, days->AsInt(1, kMaxDays));
     secret.days = static_cast<uint64_t>(number);
   }
+  if (const auto ca = map.Take("ca")) {
+    KC_ASSIGN(secret.is_ca, ca->AsBool());
+  }
   const auto key = map.Take("key");
   secret.type = kUsualCertificateKey;
   if (key.has_value()) {

@@ -40,6 +40,7 @@ struct WantedSecret {
   std::string subject;
   std::vector<std::string> names;
   uint64_t days = 0;
+  bool is_ca = false;  // which signs certificates of others
 
   // Of data, configurations, and keys that are brought: where from, or what itself.
   std::string file;

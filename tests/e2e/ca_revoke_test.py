@@ -43,6 +43,26 @@ class CaRevoke(LabTest):
             cls.lab.cli("cert", "self-sign", "--token", "mesh", label, "--subject", f"CN={label}", "--ca", "--import",
                         "--out", cls.lab.dir / f"{label}.crt")
 
+    def test_a_ca_is_made_in_one_step(self):
+        path = self.lab.dir / "fresh.crt"
+        for kind in ("ec:p384", "rsa:3072", "ed25519"):
+            label = "fresh-" + kind.partition(":")[0]
+            self.lab.cli("ca", "init", label, "--token", "mesh", "--subject", f"CN={label},O=Mesh", "--type", kind, "-o", path)
+            text = self.openssl("x509", "-in", path, "-noout", "-text").stdout
+            self.assertIn("CA:TRUE, pathlen:0", text)
+            listed = self.lab.cli("key", "list", "--token", "mesh", json=True)["objects"]
+            self.assertIn((label, "mesh-ca"), {(one["label"], one["policy"]) for one in listed})
+            leaf = self.leaf(label, "first")
+            self.openssl("verify", "-x509_strict", "-CAfile", path, leaf)
+            self.crl(label, "--revoke", self.serial(leaf), "-o", self.lab.dir / "fresh.crl")
+        before = self.lab.cli("key", "list", "--token", "mesh").stdout
+        for arguments, word in (((label, "--subject", "CN=x"), "already"), (("other", "--subject", "CN=x", "--type", "aes:256"), "secret key"),
+                                (("other", "--subject", "nonsense"), "subject"), (("other", "--subject", "CN=x", "--policy", "none"), "policy")):
+            refused = self.lab.cli("ca", "init", *arguments, "--token", "mesh", check=False)
+            self.assertIn(refused.returncode, (1, 2), refused.stdout)
+            self.assertIn(word, refused.stderr.lower())
+        self.assertEqual(self.lab.cli("key", "list", "--token", "mesh").stdout, before)
+
     def openssl(self, *arguments, check=True):
         return self.lab.run(["openssl", *arguments], env=PLAIN, check=check)
 

@@ -75,7 +75,7 @@ class KbsLab(LabTest):
         name = policy.split()[1]
         cls.lab.cli("policy", "apply", "--token", "secrets", cls.lab.write(f"{name}.yaml", policy), "--yes")
         (cls.lab.dir / "secret").write_bytes(SECRET)
-        cls.lab.cli("key", "store", "--token", "secrets", "--label", label, "--policy", name, "secret")
+        cls.lab.cli("secret", "put", label, "--token", "secrets", "--policy", name, "--in", "secret")
 
     def attested(self, tee="snp", kind="P-256", **more):
         client, key = self.kbs.client(), TeeKey(kind)
