@@ -157,7 +157,8 @@ Result<wire::Recovery> MakeRecovery(const std::string& enclave_id,
     if (!key.ok())
       return Fail(Code::kInvalidArgument, holder.name + "'s key: " + key.error().Text());
     const ReleaseForm* form = FormFor(**key);
-    if (form == nullptr)
+    // A JWE has no place for what binds a share to its enclave and its holder.
+    if (form == nullptr || form->jwe)
       return Fail(Code::kInvalidArgument,
                   holder.name +
                       "'s key is neither RSA, P-256 nor X25519: nothing can be sealed to "
