@@ -153,10 +153,7 @@ class Planner {
   }
 
   Status AddSecret(const WantedSecret& wanted) {
-    const auto policy = parsed_.find(wanted.policy);
-    if (wanted.extractable && policy != parsed_.end() && !Releases(policy->second))
-      return Fail(Code::kConfigBadValue, wanted.where + ": extractable: no permit of policy " +
-                                             wanted.policy + " has `release`");
+    KC_CHECK_OK(CheckPolicyOf(wanted));
     SecretStep step{.wanted = &wanted};
     step.public_policy = wanted.is_shared ? std::string(kPublicPolicy) : wanted.policy;
     const auto found = present_.objects.find(wanted.name);
@@ -170,6 +167,26 @@ class Planner {
     }
     plan_.secrets.push_back(std::move(step));
     return Done{};
+  }
+
+  // What the enclave would say of it later, and without the place.
+  Status CheckPolicyOf(const WantedSecret& wanted) const {
+    const auto put = parsed_.find(wanted.policy);
+    if (put == parsed_.end() && present_.absent.contains(wanted.policy))
+      return Fail(Code::kPolicyNotFound, wanted.where + ".policy: " + wanted.policy +
+                                             " is none of the file's, and none of the token's");
+    const auto there = present_.policies.find(wanted.policy);
+    if (!wanted.extractable || (put == parsed_.end() && there == present_.policies.end()))
+      return Done{};
+    std::optional<Policy> policy;
+    if (put != parsed_.end()) {
+      policy = put->second;
+    } else {
+      KC_ASSIGN(policy, Policy::Parse(there->second, "present version"));
+    }
+    if (Releases(*policy)) return Done{};
+    return Fail(Code::kConfigBadValue, wanted.where + ".extractable: no permit of policy " +
+                                           wanted.policy + " has `release`");
   }
 
   static bool Releases(const Policy& policy) {
@@ -204,13 +221,16 @@ Status ReadNamedFiles(SecretsFile& file, const std::string& path) {
   return Done{};
 }
 
-Result<std::vector<std::string>> PolicyNames(const SecretsFile& file) {
-  std::vector<std::string> names;
-  if (file.Shares()) names.emplace_back(kPublicPolicy);
+Result<PolicyNames> PolicyNamesOf(const SecretsFile& file) {
+  PolicyNames names;
+  if (file.Shares()) names.put.emplace(kPublicPolicy);
   for (const WantedPolicy& policy : file.policies) {
     KC_ASSIGN(const Policy parsed, Policy::Parse(policy.text, PlaceOf(policy)));
-    if (std::find(names.begin(), names.end(), parsed.name()) == names.end())
-      names.push_back(parsed.name());
+    names.put.insert(parsed.name());
+  }
+  for (const WantedSecret& secret : file.secrets) {
+    if (!secret.policy.empty() && !names.put.contains(secret.policy))
+      names.used.insert(secret.policy);
   }
   return names;
 }

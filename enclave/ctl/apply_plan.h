@@ -2,6 +2,8 @@
 // anybody here, and nothing done.
 #pragma once
 
+#include <set>
+
 #include "enclave/authz/policy_diff.h"
 #include "enclave/ctl/secrets_file.h"
 
@@ -11,6 +13,7 @@ namespace keyclave::ctl {
 struct Present {
   std::optional<wire::TokenInfo> token = {};         // absent: it is to be made
   std::map<std::string, std::string> policies = {};  // texts, of those that the file speaks of
+  std::set<std::string> absent = {};                 // of those, that surely are not there
   std::map<std::string, std::vector<wire::ObjectInfo>> objects = {};  // by secret's name
 };
 
@@ -44,8 +47,13 @@ struct Plan {
 // file of secrets).
 Status ReadNamedFiles(SecretsFile& file, const std::string& path);
 
-// The names of all policies that the plan depends on.
-Result<std::vector<std::string>> PolicyNames(const SecretsFile& file);
+// The names of all policies that the plan depends on: those that it puts in force, and those that
+// secrets are under.
+struct PolicyNames {
+  std::set<std::string> put;
+  std::set<std::string> used;
+};
+Result<PolicyNames> PolicyNamesOf(const SecretsFile& file);
 
 // The plan refers to the file. kPolicySyntax and the like, kConfigBadValue, with places, for what
 // is wrong whatever the token has.

@@ -43,17 +43,32 @@ Result<std::optional<wire::TokenInfo>> FindToken(Enclave& enclave, const Secrets
   return token.error();
 }
 
+Status LookAtPolicy(Enclave& enclave, const wire::TokenInfo& token, const std::string& name,
+                    Present& present) {
+  auto reply = enclave.Call<wire::Op::kShowPolicy>({token.id, name});
+  if (reply.ok()) {
+    present.policies[name] = std::move(reply->text);
+  } else if (reply.code() == Code::kPolicyNotFound) {
+    present.absent.insert(name);
+  } else {
+    return reply.error();
+  }
+  return Done{};
+}
+
 Result<Present> Look(Enclave& enclave, const SecretsFile& file,
                      const std::optional<wire::TokenInfo>& token) {
   Present present;
   present.token = token;
-  KC_ASSIGN(const std::vector<std::string> names, PolicyNames(file));
+  KC_ASSIGN(const PolicyNames names, PolicyNamesOf(file));
   if (!token.has_value()) return present;
-  for (const std::string& name : names) {
-    auto reply = enclave.Call<wire::Op::kShowPolicy>({token->id, name});
-    if (reply.ok()) present.policies[name] = std::move(reply->text);
-    if (!reply.ok() && reply.code() != Code::kPolicyNotFound) return reply.error();
+  for (const std::string& name : names.put) {
+    const Status looked = LookAtPolicy(enclave, *token, name, present);
+    if (!looked.ok()) return looked.error();
   }
+  // Who may only make secrets does not see policies: the enclave decides about those then.
+  for (const std::string& name : names.used)
+    static_cast<void>(LookAtPolicy(enclave, *token, name, present).ok());
   for (const WantedSecret& secret : file.secrets) {
     wire::AttributeList match;
     match.SetText(CKA_LABEL, secret.name);

@@ -191,17 +191,24 @@ class Apply(LabTest):
         self.assertEqual(len(self.plan(text, code=1)["conflicts"]), 1)
 
     def test_what_the_enclave_refuses_stops_everything(self):
-        self.lab.make_token("refusing")
+        self.lab.write("archive.yaml", ARCHIVE % (1, "sign, manage"))
+        self.lab.make_token("refusing", policy=ARCHIVE % (1, "sign, manage"))
         before = self.policies("refusing")
-        text = ("token: refusing\npolicies: [{file: archive.yaml}]\nsecrets:\n  - {name: a, type: aes:256, policy: archive}\n"
-                "  - {name: b, type: ec:p256, policy: nowhere}\n")
-        process = self.apply(text, code=1)
+        # What may leave must be under a policy that lets it: here the token's default, which the file does not say.
+        text = ("token: refusing\npolicies:\n  - text: |\n      policy: more\n      version: 1\n      permit:\n"
+                "        - {operations: [sign], when: {tee: {is: simulated}}, allow_unattested: true}\n%s"
+                "secrets:\n  - {name: a, type: aes:256, policy: more}\n  - {name: b, type: ec:p256, extractable: true}\n")
+        process = self.apply(text % "", code=1)
         self.assertIn("nothing was changed", process.stderr)
-        self.assertIn("nowhere", process.stderr)
+        self.assertIn("release", process.stderr)
         self.assertEqual((self.objects("refusing"), self.policies("refusing")), ([], before))
         # A token that was made for it goes, too.
-        self.apply(text.replace("token: refusing", "token: {label: brief, create: true}"), code=1)
+        brief = (text % "  - file: archive.yaml\n").replace("token: refusing",
+                                                            "token: {label: brief, create: true, default_policy: archive}")
+        self.assertIn("nothing was changed", self.apply(brief, code=1).stderr)
         self.assertNotIn("brief", self.tokens())
+        wrong = "token: refusing\nsecrets:\n  - {name: b, type: ec:p256, policy: nowhere}\n"
+        self.assertIn("secrets.yaml:3: secrets[1].policy: nowhere is none of", self.apply(wrong, code=1).stderr)
 
     def test_killed_in_the_middle_it_leaves_nothing(self):
         self.lab.make_token("killed")

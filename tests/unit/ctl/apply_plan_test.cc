@@ -188,10 +188,37 @@ TEST(ApplyPlan, WhatTheFileGetsWrongIsAnErrorWithItsPlace) {
   EXPECT_THAT(wrong(InFile("policy: p\n")), HasSubstr("s.yaml:2: policies[1]"));
   EXPECT_THAT(wrong(InFile(Policy("p", 1)) + "  - text: 'policy: p'\n"), HasSubstr("s.yaml"));
   EXPECT_THAT(wrong(InFile(Policy("p", 1)) + Secret("type: sm2, policy: p, extractable: true")),
-              HasSubstr("s.yaml:10: secrets[1]: extractable: no permit of policy p"));
+              HasSubstr("s.yaml:10: secrets[1].extractable: no permit of policy p"));
   EXPECT_THAT(
       wrong("token: {label: a, create: true, default_policy: q}\n" + InFile(Policy("p", 1))),
       HasSubstr("token.default_policy: q is none of the policies"));
+}
+
+TEST(ApplyPlan, SecretsAreUnderPoliciesThatThereAre) {
+  const SecretsFile file = Read(Secret("type: aes:256, policy: p, extractable: true"));
+  Present present{.token = wire::TokenInfo()};
+  const auto wrong = [&] {
+    const auto plan = MakePlan(file, present);
+    return plan.ok() ? std::string() : plan.error().Text();
+  };
+  EXPECT_EQ(wrong(), "") << "nobody knows";
+  present.absent = {"p"};
+  EXPECT_THAT(wrong(), HasSubstr("s.yaml:2: secrets[1].policy: p is none of the file's"));
+  present.absent = {};
+  present.policies["p"] = Policy("p", 1);
+  EXPECT_THAT(wrong(), HasSubstr("s.yaml:2: secrets[1].extractable: no permit of policy p"));
+  present.policies["p"] = Policy("p", 1, "sign, release");
+  EXPECT_EQ(wrong(), "");
+}
+
+TEST(ApplyPlan, TheNamesOfPoliciesAreThoseThatArePutAndUsed) {
+  const auto names =
+      PolicyNamesOf(Read(InFile(Policy("p", 1)) +
+                         "secrets:\n  - {name: a, type: sm2, policy: p, share: public}\n"
+                         "  - {name: b, type: sm2, policy: q}\n  - {name: c, type: sm2}\n"));
+  ASSERT_TRUE(names.ok()) << names.error().Text();
+  EXPECT_THAT(names->put, ElementsAre("p", "public"));
+  EXPECT_THAT(names->used, ElementsAre("q"));
 }
 
 TEST(ApplyPlan, FilesAreLookedForBesideTheFile) {
