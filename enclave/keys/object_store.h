@@ -316,7 +316,7 @@ class ObjectStore {
   Vault::HandOver GiveHandOver() const;
   Witness::Mark mark() const;                                       // the vault's
   std::optional<ByteArray<32>> HeadDigestAt(uint64_t epoch) const;  // the vault's
-  Result<std::vector<wire::FleetMember>> Members() const;  // by name
+  Result<std::vector<wire::FleetMember>> Members() const;           // by name
   Status PutMember(const wire::FleetMember& member);
   // SubjectPublicKeyInfo of this machine's own key; kWrongState: it has none.
   Result<Bytes> MemberPublicKey() const;

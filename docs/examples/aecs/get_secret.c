@@ -2,7 +2,8 @@
  * and aecs_client_create_ta_secret are in AECS.
  *
  *   get_secret TOKEN NAME              writes the secret to standard output
- *   get_secret --create TOKEN NAME     makes one of standard input, under the token's default policy
+ *   get_secret --create TOKEN NAME     makes one of standard input, under the token's default
+ * policy
  *
  * cc -o get_secret get_secret.c $(pkg-config --cflags p11-kit-1) -ldl
  *
@@ -16,13 +17,13 @@
 
 enum { kMaxSecret = 1 << 20 };
 
-static int Failed(const char *what, CK_RV rv) {
+static int Failed(const char* what, CK_RV rv) {
   fprintf(stderr, "get_secret: %s: 0x%lx\n", what, rv);
   return 1;
 }
 
 /* The slot of the token with this label, which PKCS#11 pads with blanks. */
-static CK_RV FindToken(CK_FUNCTION_LIST *p11, const char *label, CK_SLOT_ID *slot) {
+static CK_RV FindToken(CK_FUNCTION_LIST* p11, const char* label, CK_SLOT_ID* slot) {
   CK_SLOT_ID slots[64];
   CK_ULONG count = 64;
   CK_RV rv = p11->C_GetSlotList(CK_TRUE, slots, &count);
@@ -40,7 +41,7 @@ static CK_RV FindToken(CK_FUNCTION_LIST *p11, const char *label, CK_SLOT_ID *slo
   return CKR_SLOT_ID_INVALID;
 }
 
-static int Get(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session, char *name) {
+static int Get(CK_FUNCTION_LIST* p11, CK_SESSION_HANDLE session, char* name) {
   CK_OBJECT_CLASS data = CKO_DATA;
   CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &data, sizeof data}, {CKA_LABEL, name, strlen(name)}};
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
@@ -66,7 +67,7 @@ static int Get(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session, char *name) {
 }
 
 /* Whoever makes it is who may have it: the token's policy says `bind: self`. */
-static int Create(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session, char *name) {
+static int Create(CK_FUNCTION_LIST* p11, CK_SESSION_HANDLE session, char* name) {
   static unsigned char secret[kMaxSecret];
   const size_t size = fread(secret, 1, sizeof secret, stdin);
   CK_OBJECT_CLASS data = CKO_DATA;
@@ -82,20 +83,20 @@ static int Create(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session, char *name) 
   return rv == CKR_OK ? 0 : Failed("C_CreateObject", rv);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const int creates = argc == 4 && strcmp(argv[1], "--create") == 0;
   if (argc != 3 && !creates) {
     fprintf(stderr, "usage: get_secret [--create] TOKEN NAME\n");
     return 2;
   }
-  const char *path = getenv("KEYCLAVE_PKCS11_MODULE");
-  void *module = dlopen(path != NULL ? path : "keyclave-pkcs11.so", RTLD_NOW);
+  const char* path = getenv("KEYCLAVE_PKCS11_MODULE");
+  void* module = dlopen(path != NULL ? path : "keyclave-pkcs11.so", RTLD_NOW);
   if (module == NULL) {
     fprintf(stderr, "get_secret: %s\n", dlerror());
     return 1;
   }
   CK_C_GetFunctionList list = (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList");
-  CK_FUNCTION_LIST *p11 = NULL;
+  CK_FUNCTION_LIST* p11 = NULL;
   CK_SLOT_ID slot = 0;
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
   CK_RV rv = list == NULL ? CKR_FUNCTION_NOT_SUPPORTED : list(&p11);

@@ -135,7 +135,8 @@ TEST(InputRule, RefusesConstraintsThatAreNone) {
 
 TEST(InputRule, ParsedAgainWhatWasPrintedIsEqual) {
   for (const char* const text :
-       {"tls-server", "[tls-server, tls-client, x509-csr, x509-crl, x509-ocsp, digest]", "any", "x509-tbs",
+       {"tls-server", "[tls-server, tls-client, x509-csr, x509-crl, x509-ocsp, digest]", "any",
+        "x509-tbs",
         "[{x509-tbs: {dns: [\"*.a.b\", .c], ip: [10.0.0.0/8, \"::/0\"], email: [d], uri: [e], "
         "subject: ['O=a \"b\" \\c', CN=*], usages: [code-signing], extensions: [1.2], ca: true, "
         "max_days: 7}}, tls-client]"}) {

@@ -156,9 +156,10 @@ TEST_F(KeepTest, PrivateObjectsNeedTheLoginThatMakingThemDoes) {
   is_private.SetBool(CKA_PRIVATE, true);
   token_ = MakeToken(Policy("edge", "sign"), "1234").id;
   const auto root = Connect(0);
-  ASSERT_TRUE(Run<wire::Op::kLogin>(
-                  *root, {token_, wire::LoginState::kUser, SecretBytes::CopyOf(AsBytes("1234")), {}})
-                  .ok());
+  ASSERT_TRUE(
+      Run<wire::Op::kLogin>(
+          *root, {token_, wire::LoginState::kUser, SecretBytes::CopyOf(AsBytes("1234")), {}})
+          .ok());
   const wire::ObjectId key = Made(*root, "key", is_private);
   ASSERT_TRUE(Run<wire::Op::kLogout>(*root, {token_}).ok());
   EXPECT_EQ(CodeOf(Run<wire::Op::kKeepObjects>(*root, {token_, {}, {{key, ""}}})),
