@@ -1,5 +1,7 @@
 #include "enclave/daemon/as_caller.h"
 
+#include <algorithm>
+
 namespace keyclave::daemon {
 
 client::ClientConfig AsCaller(const config::DaemonConfig& config,
@@ -12,7 +14,10 @@ client::ClientConfig AsCaller(const config::DaemonConfig& config,
                               .evidence_type = config.tee,
                               .producer = config.producer,
                               .trust = config.trust};
-  caller.trust.accepted_types = {config.tee};
+  // Its own kind, and those that it accepts of its callers: `expect` decides among them.
+  std::vector<std::string>& accepted = caller.trust.accepted_types;
+  if (std::find(accepted.begin(), accepted.end(), config.tee) == accepted.end())
+    accepted.push_back(config.tee);
   return caller;
 }
 

@@ -30,6 +30,7 @@ Result<std::string> ToldClaims(Call& call, const IssueUnder::Proof& proof) {
   const authz::Permit& permit = policy->permits().at(proof.permit() - 1);
   if (!permit.issue.has_value() || permit.issue->claims.empty()) return std::string();
   const auto& identity = call.identity;
+  if (!identity->attested) return std::string();
   nlohmann::json claims = nlohmann::json::object();
   for (const std::string& name : permit.issue->claims) {
     const attest::Claim* claim = identity->claims.Find(name);
